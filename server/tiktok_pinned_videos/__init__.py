@@ -1,0 +1,1 @@
+"""MCP server for the pinned videos of TikTok's Research API."""

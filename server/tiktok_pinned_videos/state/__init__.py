@@ -1,0 +1,1 @@
+"""What may be shared between processes: the `StateStore` protocol and its three implementations."""
