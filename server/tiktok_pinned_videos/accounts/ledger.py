@@ -1,0 +1,117 @@
+"""The day's requests: counted before they are sent, for everybody who shares the store.
+
+TikTok counts per project and day and starts anew at 00:00 UTC. There is no endpoint that tells what is left, so this
+ledger is all one can know: every research request is reserved here first, retries too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from tiktok_pinned_videos.research.errors import QuotaExceededError
+from tiktok_pinned_videos.state.base import StateStore
+
+_PROBE_INTERVAL: Final = 3600.0
+_LOOK_AGAIN: Final = 5.0
+_NOTE_FROM: Final = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaStatus:
+    """Where the day stands."""
+
+    used: int
+    """Research requests reserved since 00:00 UTC."""
+    quota: int
+    resets_at: str
+    """ISO 8601, UTC."""
+    closed: bool
+    """Whether TikTok itself said that the day's quota is spent."""
+
+
+class Ledger:
+    """Implements `research.transport.Budget` on a `StateStore`."""
+
+    def __init__(self, store: StateStore, *, namespace: str, quota: int, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._namespace = namespace
+        self._quota = quota
+        self._clock = clock
+        self._seen = (0.0, "", 0)  # when looked at, day, requests used
+        self._closed_seen = ""
+
+    async def reserve(self) -> None:
+        """Take one request. Raises `QuotaExceededError` when the day is closed or our own count is reached."""
+        day, left = self._day()
+        closed = await self._store.get(self._key("closed", day))
+        if closed is not None and self._closed_at_this_quota(closed):
+            # Somebody has to find out whether TikTok reopened: one probe an hour for everybody together.
+            if not await self._store.add(self._key("probe", day), b"1", ttl=min(_PROBE_INTERVAL, left)):
+                raise QuotaExceededError("TikTok said the daily quota of the project is spent; nothing was sent.")
+            self._closed_seen = day
+        used = await self._store.increment(self._key("used", day), ttl=left + _PROBE_INTERVAL, ceiling=self._quota)
+        if used is None:
+            self._seen = (self._clock(), day, self._quota)
+            raise QuotaExceededError(
+                f"the {self._quota} requests of today (TIKTOK_DAILY_QUOTA) are spent; nothing was sent."
+            )
+        self._seen = (self._clock(), day, used)
+
+    async def close(self) -> None:
+        """TikTok said `daily_quota_limit_exceeded`: send nothing more today but the probes."""
+        day, left = self._day()
+        value = json.dumps({"quota": self._quota}).encode()
+        await self._store.set(self._key("closed", day), value, ttl=left)
+        await self._store.set(self._key("probe", day), b"1", ttl=min(_PROBE_INTERVAL, left))
+        self._closed_seen = day
+
+    async def confirm(self) -> None:
+        """TikTok answered: a day that had been closed is open again."""
+        day, _ = self._day()
+        if self._closed_seen == day:
+            await self._store.delete(self._key("closed", day))
+            self._closed_seen = ""
+
+    async def status(self) -> QuotaStatus:
+        """Read the store; never sends anything."""
+        day, left = self._day()
+        used = await self._used(day, fresh=True)
+        closed = await self._store.get(self._key("closed", day))
+        resets_at = datetime.fromtimestamp(round(self._clock() + left), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return QuotaStatus(used, self._quota, resets_at, closed is not None and self._closed_at_this_quota(closed))
+
+    async def note(self) -> str | None:
+        """What an answer should say once 80 % of the day are spent."""
+        day, _ = self._day()
+        used = await self._used(day)
+        if used < _NOTE_FROM * self._quota:
+            return None
+        return f"Quota: {used} of {self._quota} requests used today; it resets at 00:00 UTC."
+
+    async def _used(self, day: str, *, fresh: bool = False) -> int:
+        looked_at, seen_day, used = self._seen
+        if fresh or seen_day != day or not 0 <= self._clock() - looked_at < _LOOK_AGAIN:
+            value = await self._store.get(self._key("used", day))
+            used = int(value) if value is not None and value.isdigit() else 0
+            self._seen = (self._clock(), day, used)
+        return used
+
+    def _closed_at_this_quota(self, value: bytes) -> bool:
+        try:
+            record: Any = json.loads(value)
+            return record["quota"] == self._quota
+        except (ValueError, TypeError, KeyError):
+            return False
+
+    def _day(self) -> tuple[str, float]:
+        """The UTC day and the seconds left of it."""
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        return now.strftime("%Y-%m-%d"), max(1.0, (midnight - now).total_seconds())
+
+    def _key(self, kind: str, day: str) -> str:
+        return f"{self._namespace}:{kind}:{day}"

@@ -1,0 +1,184 @@
+"""Everything that can go wrong between asking for an account and knowing its pinned videos.
+
+    TikTokError
+    ├── ConfigurationError             not_configured
+    ├── InvalidArgumentError           invalid_argument   (ours, before any request)
+    ├── APIConnectionError             unreachable
+    │   └── APITimeoutError            timeout
+    ├── APIStatusError                                    (TikTok answered, with a failure)
+    │   ├── BadRequestError            upstream_error
+    │   ├── AuthenticationError        auth_failed
+    │   ├── PermissionDeniedError      refused
+    │   │   └── ScopeMissingError      scope_missing
+    │   ├── NotFoundError              not_found
+    │   ├── RateLimitError             rate_limited
+    │   │   └── QuotaExceededError     quota_exceeded
+    │   └── InternalServerError        upstream_error
+    └── APIResponseValidationError     upstream_error     (TikTok answered, with something undocumented)
+
+An error says what happened (`what`), whose move it is (`advice`), whether trying again can help (`retryable`), and
+TikTok's `code` and `log_id`. Foreign text in it is cleaned where the error is made. It never holds a secret.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Status(StrEnum):
+    """The word an answer carries: two ways to succeed, eleven to fail."""
+
+    FOUND = "found"
+    NOTHING_PINNED = "nothing_pinned"
+    NOT_FOUND = "not_found"
+    REFUSED = "refused"
+    INVALID_ARGUMENT = "invalid_argument"
+    NOT_CONFIGURED = "not_configured"
+    AUTH_FAILED = "auth_failed"
+    SCOPE_MISSING = "scope_missing"
+    RATE_LIMITED = "rate_limited"
+    QUOTA_EXCEEDED = "quota_exceeded"
+    UPSTREAM_ERROR = "upstream_error"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+
+
+class TikTokError(Exception):
+    """The root of the family; `str()` of it is `what` and `advice` without TikTok's code."""
+
+    status: ClassVar[Status] = Status.UPSTREAM_ERROR
+    advice: ClassVar[str] = "Try again later."
+    for_every_account: ClassVar[bool] = False
+    """Whether asking for another account now would fail the same way."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        advice: str | None = None,
+        status_code: int | None = None,
+        code: str | None = None,
+        log_id: str | None = None,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        sandbox: bool = False,
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.next_step = advice if advice is not None else self.advice
+        self.status_code = status_code
+        self.code = code
+        self.log_id = log_id
+        self.retryable = retryable
+        self.retry_after = retry_after
+        """Seconds TikTok asked to wait, where it said so."""
+        self.sandbox = sandbox
+        """Whether the answer behind this error came from the sandbox."""
+        self.requests = 0
+        """How many research requests were spent on it."""
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.next_step}".rstrip()
+
+
+class ConfigurationError(TikTokError):
+    """No usable credentials."""
+
+    status = Status.NOT_CONFIGURED
+    for_every_account = True
+    advice = (
+        "Set TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET to the client key and secret of an approved Research API "
+        "project and start the server again, or start it with --sandbox to try it with invented data."
+    )
+
+
+class InvalidArgumentError(TikTokError):
+    """The call itself cannot be carried out; nothing was sent."""
+
+    status = Status.INVALID_ARGUMENT
+    advice = ""
+
+
+class APIConnectionError(TikTokError):
+    """No complete HTTP response arrived."""
+
+    status = Status.UNREACHABLE
+    advice = "Check the network connection and any proxy, then call again."
+
+
+class APITimeoutError(APIConnectionError):
+    """The time for this account was over before a response arrived."""
+
+    status = Status.TIMEOUT
+    advice = "Call again; if it keeps happening, raise TIKTOK_TIMEOUT."
+
+
+class APIStatusError(TikTokError):
+    """TikTok answered with an error code or an HTTP status that is none of success."""
+
+
+class BadRequestError(APIStatusError):
+    """TikTok rejected the request for a reason without a name of its own."""
+
+    advice = "Calling again with the same arguments will not help."
+
+
+class AuthenticationError(APIStatusError):
+    """TikTok did not accept the credentials or the token made from them."""
+
+    status = Status.AUTH_FAILED
+    for_every_account = True
+    advice = "Check TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET against the project page at developers.tiktok.com."
+
+
+class PermissionDeniedError(APIStatusError):
+    """TikTok withholds this account: private, restricted or not covered."""
+
+    status = Status.REFUSED
+    advice = "Calling again will not help; only public accounts can be read."
+
+
+class ScopeMissingError(PermissionDeniedError):
+    """The project lacks the scope `research.data.basic`."""
+
+    status = Status.SCOPE_MISSING
+    for_every_account = True
+    advice = (
+        "Have the scope research.data.basic approved for the project at developers.tiktok.com; calling again will "
+        "not help before."
+    )
+
+
+class NotFoundError(APIStatusError):
+    """TikTok knows no account of that name."""
+
+    status = Status.NOT_FOUND
+    advice = "Check the spelling; usernames can change every 30 days."
+
+
+class RateLimitError(APIStatusError):
+    """Too many requests in a short time."""
+
+    status = Status.RATE_LIMITED
+    advice = "Wait a minute, then call again."
+
+
+class QuotaExceededError(RateLimitError):
+    """The requests of the day are spent, by TikTok's count or by ours."""
+
+    status = Status.QUOTA_EXCEEDED
+    for_every_account = True
+    advice = "Call again after the quota resets at 00:00 UTC."
+
+
+class InternalServerError(APIStatusError):
+    """A fault on TikTok's side."""
+
+    advice = "The fault is on TikTok's side; call again in a few minutes."
+
+
+class APIResponseValidationError(TikTokError):
+    """TikTok's answer has not the documented shape, so nothing in it is trusted."""
+
+    advice = "Call again later; if it persists, TikTok may have changed its API and this server needs an update."

@@ -1,0 +1,190 @@
+"""OAuth client credentials for TikTok as an `httpx.Auth`: logic, not I/O.
+
+The flow is a generator that yields requests and receives responses. One token request serves however many calls wait;
+a token is renewed before it expires, and once when TikTok refuses it. Replicas may share one token through a
+`TokenStore`. Secrets appear in the token request's body and the Authorization header, nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Protocol
+from urllib.parse import urlencode
+
+import httpx
+
+from . import wire
+from .refusals import Reply
+
+_LONGEST_BUFFER = 300.0
+
+
+class TokenState(Enum):
+    """What a token is good for at a moment."""
+
+    FRESH = auto()
+    STALE = auto()
+    """Still valid, but so near its end that it should be renewed."""
+    INVALID = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A client access token and its wall-clock life, in Unix seconds."""
+
+    value: str = field(repr=False)
+    issued_at: float
+    expires_at: float
+
+    def state(self, now: float) -> TokenState:
+        """FRESH until five minutes, but at most half its life, before its end."""
+        if now >= self.expires_at:
+            return TokenState.INVALID
+        buffer = min(_LONGEST_BUFFER, (self.expires_at - self.issued_at) / 2)
+        return TokenState.FRESH if now < self.expires_at - buffer else TokenState.STALE
+
+
+class TokenStore(Protocol):
+    """Where replicas share one token. Never fails: a store that cannot be reached knows no token."""
+
+    async def load(self) -> AccessToken | None:
+        """The token another replica fetched, while it is fresh."""
+        ...
+
+    async def acquire(self) -> AccessToken | None:
+        """Become the one replica that fetches (None), or wait for the one that does (its token)."""
+        ...
+
+    async def save(self, token: AccessToken) -> None:
+        """Share a token just fetched."""
+        ...
+
+    async def release(self) -> None:
+        """Stop being the one that fetches, whether or not it worked. Harmless when it never was."""
+        ...
+
+    async def invalidate(self, token: AccessToken) -> None:
+        """Forget this token, only if it is still that one."""
+        ...
+
+
+class ClientCredentialsAuth(httpx.Auth):
+    """Adds a Bearer token to research requests, fetching and renewing it as needed.
+
+    Raises `AuthenticationError` and its kin of `errors` when the token endpoint refuses; transport faults of the
+    token request surface to the caller as httpx raises them.
+    """
+
+    def __init__(
+        self,
+        *,
+        token_url: str,
+        client_key: str,
+        client_secret: str,
+        clock: Callable[[], float],
+        shared: TokenStore | None = None,
+    ) -> None:
+        self._token_url = httpx.URL(token_url)
+        self._client_key = client_key
+        self._client_secret = client_secret
+        self._clock = clock
+        self._shared = shared
+        self._lock = asyncio.Lock()
+        self._token: AccessToken | None = None
+
+    def __repr__(self) -> str:
+        return f"<ClientCredentialsAuth {self._token_url.host}>"
+
+    @property
+    def token(self) -> AccessToken | None:
+        """The token in use, for a status report; None before the first call."""
+        return self._token
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Yield a token request where needed, then the research request; after a refusal once more."""
+        for last in (False, True):
+            token = self._usable()
+            if token is None:
+                async with self._lock:
+                    # Whoever waited here finds what the one before fetched. A cancelled or failed leader leaves the
+                    # lock, and the next in line takes over.
+                    token = self._usable(waited=True) or await self._from_another_replica()
+                    if token is None:
+                        try:
+                            response = yield self._token_request()
+                            await response.aread()
+                            token = self._believe(response)
+                            if self._shared is not None:
+                                await self._shared.save(token)
+                        finally:
+                            if self._shared is not None:
+                                await self._shared.release()
+                    self._token = token
+            request.headers["Authorization"] = f"Bearer {token.value}"
+            response = yield request
+            if last:
+                return
+            await response.aread()
+            if not wire.names_invalid_token(response.content):
+                return
+            await self._invalidate(token)
+
+    def _usable(self, *, waited: bool = False) -> AccessToken | None:
+        token = self._token
+        if token is None:
+            return None
+        match token.state(self._clock()):
+            case TokenState.FRESH:
+                return token
+            case TokenState.STALE:
+                # One call renews; the others need not wait for it while the old token is still good.
+                return token if self._lock.locked() and not waited else None
+            case TokenState.INVALID:
+                return None
+
+    async def _from_another_replica(self) -> AccessToken | None:
+        if self._shared is None:
+            return None
+        return await self._shared.load() or await self._shared.acquire()
+
+    async def _invalidate(self, token: AccessToken) -> None:
+        if self._token is token:
+            self._token = None
+        if self._shared is not None:
+            await self._shared.invalidate(token)
+
+    def _token_request(self) -> httpx.Request:
+        form = {
+            "client_key": self._client_key,
+            "client_secret": self._client_secret,
+            "grant_type": "client_credentials",
+        }
+        return httpx.Request(
+            "POST",
+            self._token_url,
+            headers={
+                "Content-Type": "application/x-www-form-urlencoded",
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                "Cache-Control": "no-cache",
+            },
+            content=urlencode(form).encode("ascii"),
+        )
+
+    def _believe(self, response: httpx.Response) -> AccessToken:
+        now = self._clock()
+        value, lifetime = wire.parse_token(reply_of(response, now))
+        return AccessToken(value, issued_at=now, expires_at=now + lifetime)
+
+
+def reply_of(response: httpx.Response, now: float) -> Reply:
+    """A read response as the parser needs it."""
+    return Reply(
+        status_code=response.status_code,
+        content=response.content,
+        retry_after=wire.parse_retry_after(response.headers.get("Retry-After"), now),
+        sandbox=response.headers.get(wire.SANDBOX_HEADER) == wire.SANDBOX_NAME,
+    )

@@ -1,0 +1,157 @@
+"""What TikTok's refusals mean: the error table, from codes, messages and statuses to the family of `errors`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from . import errors
+from .text import clean
+
+_TAG: Final = re.compile(r"<[^<>]{0,200}>")
+_TOKEN: Final = re.compile(r"\bclt\.[\w.!~*-]+", re.ASCII)
+_URL: Final = re.compile(r"https?://\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP response, complete, as the parser needs it."""
+
+    status_code: int
+    content: bytes
+    retry_after: float | None = None
+    sandbox: bool = False
+
+
+def shown(value: object, limit: int) -> str:
+    """TikTok's own words, fit to be shown: clean, without markup, tokens or addresses, clipped with a mark."""
+    if not isinstance(value, str):
+        return ""
+    text = _URL.sub("[link]", _TOKEN.sub("[token]", _TAG.sub(" ", clean(value[:4000]))))
+    text = " ".join(text.replace("<", " ").replace(">", " ").split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def error_for(  # noqa: PLR0911, PLR0912 - one case for each row of TikTok's error table
+    reply: Reply, code: str | None, message: str, log_id: str | None
+) -> errors.TikTokError:
+    """The error for a research answer that is none of success. 5xx is worth another try, whatever it says."""
+
+    def make(kind: type[errors.TikTokError], what: str, *, retryable: bool = False) -> errors.TikTokError:
+        return kind(
+            what,
+            status_code=reply.status_code,
+            code=code,
+            log_id=log_id,
+            retryable=retryable or (reply.status_code >= 500 and kind is not errors.QuotaExceededError),
+            retry_after=reply.retry_after,
+            sandbox=reply.sandbox,
+        )
+
+    said = f" TikTok says: {message!r}." if message and message != code else ""
+    match (code or "").lower():
+        case "access_token_invalid":
+            return make(errors.AuthenticationError, "TikTok did not accept a freshly issued access token.")
+        case "scope_not_authorized" | "scope_permission_missed":
+            return make(errors.ScopeMissingError, "the project may not read this: a scope is missing.")
+        case "rate_limit_exceeded":
+            return make(errors.RateLimitError, "TikTok's short-term rate limit was reached.", retryable=True)
+        case "daily_quota_limit_exceeded":
+            return make(errors.QuotaExceededError, "TikTok says the daily quota of the project is spent.")
+        case "internal_error" | "timeout":
+            return make(errors.InternalServerError, f"TikTok reported a fault of its own.{said}", retryable=True)
+        case _:
+            pass
+    if (known := _by_message(message)) is not None:
+        kind, what = known
+        return make(kind, what)
+    match reply.status_code:
+        case 401:
+            return make(errors.AuthenticationError, f"TikTok answered 401 Unauthorized.{said}")
+        case 403:
+            return make(errors.PermissionDeniedError, f"TikTok answered 403 Forbidden.{said}")
+        case 429:
+            return make(errors.RateLimitError, f"TikTok answered 429 Too Many Requests.{said}", retryable=True)
+        case status if status >= 500:
+            return make(errors.InternalServerError, f"TikTok answered HTTP {status}.{said}")
+        case _:
+            pass
+    if code is None:
+        return undocumented(reply, "the answer carries no error code", log_id=log_id)
+    if code == "ok":
+        return undocumented(reply, f"HTTP {reply.status_code} with the code of success", code=code, log_id=log_id)
+    return make(errors.BadRequestError, f"TikTok rejected the request.{said}")
+
+
+def _by_message(message: str) -> tuple[type[errors.APIStatusError], str] | None:
+    """Three refusals share the code invalid_params; only the message tells them apart."""
+    text = message.casefold().replace("\u2019", "'")
+    if "cannot find the user" in text:
+        return errors.NotFoundError, "TikTok knows no account of this name."
+    if "is private" in text:
+        return errors.PermissionDeniedError, "the account is private."
+    if "cannot return this user's information" in text:
+        return errors.PermissionDeniedError, "TikTok withholds this account's information."
+    return None
+
+
+def token_error(reply: Reply, code: str | None, message: str, log_id: str | None) -> errors.TikTokError:
+    """The error for a refusal of the token endpoint; its codes are OAuth's (RFC 6749, 5.2)."""
+    known = (
+        "access_denied",
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "unsupported_response_type",
+    )
+    said = f" TikTok says: {message!r}." if message else ""
+    if code == "invalid_scope":
+        return errors.ScopeMissingError(
+            f"TikTok issued no access token: the scope is not granted.{said}",
+            status_code=reply.status_code, code=code, log_id=log_id, sandbox=reply.sandbox,
+        )  # fmt: skip
+    if code in known:
+        return errors.AuthenticationError(
+            f"TikTok issued no access token for these credentials.{said}",
+            status_code=reply.status_code, code=code, log_id=log_id, sandbox=reply.sandbox,
+        )  # fmt: skip
+    if code in ("server_error", "temporarily_unavailable"):
+        return errors.InternalServerError(
+            f"TikTok's token endpoint reported a fault of its own.{said}",
+            status_code=reply.status_code, code=code, log_id=log_id, retryable=True, sandbox=reply.sandbox,
+        )  # fmt: skip
+    return error_for(reply, code, message, log_id)
+
+
+def unparsable(reply: Reply) -> errors.TikTokError:
+    """The error for a body that is no JSON: an HTML page of a gateway, or the half of an answer."""
+    if reply.status_code in (401, 403, 429) or reply.status_code >= 500:
+        error = error_for(reply, None, "", None)
+        error.retryable = True
+        return error
+    return errors.APIResponseValidationError(
+        f"TikTok answered HTTP {reply.status_code} with something that is no JSON.",
+        status_code=reply.status_code,
+        # A redirect is not followed, and asking again would only meet it again.
+        retryable=not 300 <= reply.status_code < 400,
+        retry_after=reply.retry_after,
+        sandbox=reply.sandbox,
+    )
+
+
+def undocumented(
+    reply: Reply, what: str, *, code: str | None = None, log_id: str | None = None
+) -> errors.APIResponseValidationError:
+    """The error for JSON that is not what TikTok documents; asking again would bring the same."""
+    return errors.APIResponseValidationError(
+        f"TikTok's answer has not the documented shape: {what}.",
+        status_code=reply.status_code,
+        code=code,
+        log_id=log_id,
+        retryable=reply.status_code >= 500,
+        retry_after=reply.retry_after,
+        sandbox=reply.sandbox,
+    )

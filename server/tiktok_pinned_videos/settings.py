@@ -1,0 +1,267 @@
+"""The environment as one frozen value. Every message names its variable, what it holds and what it should hold.
+
+Knows names, ranges and defaults; knows neither the network nor the protocol. A secret is never shown, in no message
+and no repr. Empty values and a literal `${VAR}`, which some clients pass on unexpanded, count as not set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, cast
+from urllib.parse import SplitResult, urlsplit
+
+from .state.open import check_url
+
+DEFAULT_BASE_URL: Final = "https://open.tiktokapis.com"
+SANDBOX_BASE_URL: Final = "https://sandbox.invalid"
+"""Never resolved: the sandbox answers in place of a network."""
+FIFTEEN_DAYS: Final = 15 * 86_400
+"""Longest time an answer may be kept (TikTok's Research Tools terms, 2023)."""
+_UNEXPANDED: Final = re.compile(r"\$\{[^}]*\}|\$[A-Z_][A-Z0-9_]*")
+_PLACEHOLDER: Final = re.compile(r"<.*>|x{3,}|your[-_ ].*", re.IGNORECASE)
+_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+class SettingsError(Exception):
+    """A value that cannot be used; the text is the one line to print before exit 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the server was told to run. Times in seconds."""
+
+    client_key: str = field(default="", repr=False)
+    client_secret: str = field(default="", repr=False)
+    sandbox: bool = False
+    api_base_url: str = DEFAULT_BASE_URL
+    timeout: float = 30.0
+    max_concurrency: int = 8
+    cache_ttl: float = 300.0
+    daily_quota: int = 1000
+    state: str = "memory:"
+    result_channels: Literal["both", "text"] = "both"
+    log_level: str = "INFO"
+    log_format: Literal["text", "json"] = "text"
+    bearer_token: str = field(default="", repr=False)
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
+    jwks_url: str = ""
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is anybody to ask: credentials, or the sandbox."""
+        return self.sandbox or bool(self.client_key and self.client_secret)
+
+    @property
+    def base_url(self) -> str:
+        """Whom to ask."""
+        return SANDBOX_BASE_URL if self.sandbox else self.api_base_url
+
+    @property
+    def credentials(self) -> tuple[str, str]:
+        """Client key and secret; the sandbox takes any."""
+        return ("sandbox", "sandbox") if self.sandbox else (self.client_key, self.client_secret)
+
+    @property
+    def namespace(self) -> str:
+        """What every key in a store begins with, so that no two sources ever share an answer, a token or a count."""
+        source = f"{self.base_url}\n{self.credentials[0]}".encode()
+        return "tpv:" + hashlib.sha256(source).hexdigest()[:16]
+
+
+def load_settings(env: Mapping[str, str], *, sandbox: bool = False) -> Settings:
+    """Read the environment. `sandbox` is the command line's `--sandbox`. Raises `SettingsError`."""
+    read = _Reader(env)
+    in_sandbox = sandbox or read.flag("TIKTOK_SANDBOX")
+    return Settings(
+        client_key=_credential(read.text("TIKTOK_CLIENT_KEY")),
+        client_secret="" if in_sandbox else _secret(read),
+        sandbox=in_sandbox,
+        api_base_url=read.checked("TIKTOK_API_BASE_URL", DEFAULT_BASE_URL, _base_url),
+        timeout=read.number("TIKTOK_TIMEOUT", 30.0, 1, 240, "seconds"),
+        max_concurrency=read.whole("TIKTOK_MAX_CONCURRENCY", 8, 1, 32),
+        cache_ttl=read.number("TIKTOK_CACHE_TTL", 300.0, 0, FIFTEEN_DAYS, "seconds"),
+        daily_quota=read.whole("TIKTOK_DAILY_QUOTA", 1000, 1, 1_000_000_000),
+        state=_state(read, in_sandbox),
+        result_channels=cast('Literal["both", "text"]', read.choice("MCP_RESULT_CHANNELS", "both", ("both", "text"))),
+        log_level=read.choice("LOG_LEVEL", "INFO", _LEVELS),
+        log_format=cast('Literal["text", "json"]', read.choice("LOG_FORMAT", "text", ("text", "json"))),
+        bearer_token=_bearer(read),
+        jwt_issuer=read.checked("MCP_JWT_ISSUER", "", _https_url),
+        jwt_audience=read.text("MCP_JWT_AUDIENCE"),
+        jwks_url=read.checked("MCP_JWKS_URL", "", _https_url),
+        allowed_hosts=read.listed("MCP_ALLOWED_HOSTS", _host),
+        allowed_origins=read.listed("MCP_ALLOWED_ORIGINS", _origin),
+    )
+
+
+class _Reader:
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+
+    def text(self, name: str) -> str:
+        value = self._env.get(name, "").strip()
+        return "" if _UNEXPANDED.fullmatch(value) else value
+
+    def flag(self, name: str) -> bool:
+        value = self.text(name).lower()
+        if value in ("", "0", "false", "no", "off"):
+            return False
+        if value in ("1", "true", "yes", "on"):
+            return True
+        raise SettingsError(f"{name} holds {_quoted(value)}; it should be 1 (on) or 0 (off).")
+
+    def number(self, name: str, default: float, low: float, high: float, unit: str) -> float:
+        value = self.text(name)
+        if not value:
+            return default
+        try:
+            number = float(value) if value.isascii() and "_" not in value else math.nan
+        except ValueError:
+            number = math.nan
+        if not low <= number <= high:
+            raise SettingsError(
+                f"{name} holds {_quoted(value)}; it should be {unit} from {low:g} to {high:.0f} (default {default:g})."
+            )
+        return number
+
+    def whole(self, name: str, default: int, low: int, high: int) -> int:
+        value = self.text(name)
+        if not value:
+            return default
+        number = int(value[:12]) if value.isascii() and value.isdigit() and len(value) <= 12 else -1
+        if not low <= number <= high:
+            raise SettingsError(
+                f"{name} holds {_quoted(value)}; it should be a whole number from {low} to {high} (default {default})."
+            )
+        return number
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(name)
+        for option in allowed:
+            if value.casefold() == option.casefold():
+                return option
+        if not value:
+            return default
+        raise SettingsError(f"{name} holds {_quoted(value)}; it should be one of {', '.join(allowed)}.")
+
+    def checked(self, name: str, default: str, check: Callable[[str], str]) -> str:
+        value = self.text(name)
+        if not value:
+            return default
+        try:
+            return check(value)
+        except ValueError as fault:
+            raise SettingsError(f"{name} holds {_quoted(_without_password(value))}; it {fault}.") from None
+
+    def listed(self, name: str, check: Callable[[str], str]) -> tuple[str, ...]:
+        parts = [part.strip() for part in self.text(name).split(",")]
+        try:
+            return tuple(check(part) for part in parts if part)
+        except ValueError as fault:
+            raise SettingsError(f"{name} holds {_quoted(self.text(name))}; it {fault}.") from None
+
+
+def _quoted(value: str) -> str:
+    shown = "".join(char if char.isprintable() else "?" for char in value)
+    return repr(shown if len(shown) <= 80 else shown[:79] + "…")
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"//[^/@]*@", "//***@", url)
+
+
+def _credential(value: str) -> str:
+    return "" if _PLACEHOLDER.fullmatch(value) else value
+
+
+def _secret(read: _Reader) -> str:
+    given = _credential(read.text("TIKTOK_CLIENT_SECRET"))
+    path = read.text("TIKTOK_CLIENT_SECRET_FILE")
+    if given or not path:
+        return given
+    try:
+        with Path(path).open(encoding="utf-8-sig") as file:
+            content = file.read(4096).strip()
+    except (OSError, ValueError):
+        raise SettingsError(
+            f"TIKTOK_CLIENT_SECRET_FILE holds {_quoted(path)}; it should be the path of a readable text file "
+            "with the client secret in it."
+        ) from None
+    return _credential(content)
+
+
+def _bearer(read: _Reader) -> str:
+    token = read.text("MCP_BEARER_TOKEN")
+    if token and (len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token):
+        raise SettingsError(
+            f"MCP_BEARER_TOKEN holds {len(token)} characters (not shown); it should be at least 16 printable ASCII "
+            "characters without spaces."
+        )
+    return token
+
+
+def _state(read: _Reader, sandbox: bool) -> str:
+    def check(url: str) -> str:
+        check_url(url)
+        return url
+
+    url = read.checked("TIKTOK_STATE", "", check)
+    if url or sandbox:
+        return url or "memory:"
+    from platformdirs import user_state_path  # noqa: PLC0415 - 10 ms that the sandbox need not pay
+
+    path = user_state_path("tiktok-pinned-videos-mcp", appauthor=False) / "state.sqlite3"
+    return f"sqlite:///{path.as_posix()}"
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("should be a URL") from None
+    if not parts.hostname or parts.username or parts.password or parts.query or parts.fragment or re.search(r"\s", url):
+        raise ValueError("should be a URL of scheme, host and at most a path, without credentials")
+    return parts
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only be this machine."""
+    if host.casefold() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _https_url(url: str) -> str:
+    parts = _split(url)
+    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+        return url
+    raise ValueError("should begin with https:// (plain http only on loopback)")
+
+
+def _base_url(url: str) -> str:
+    return _https_url(url).rstrip("/")
+
+
+def _host(value: str) -> str:
+    if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(\d{1,5}|\*))?", value):
+        raise ValueError("should be host, host:port or host:*, separated by commas")
+    return value
+
+
+def _origin(value: str) -> str:
+    if not re.fullmatch(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(\d{1,5}|\*))?", value):
+        raise ValueError("should be full origins such as https://app.example.org, separated by commas")
+    return value
