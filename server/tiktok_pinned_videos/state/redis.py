@@ -18,6 +18,7 @@ from .base import StateStoreError
 MOST_CONNECTIONS = 16
 CONNECT_TIMEOUT = 0.4
 REPLY_TIMEOUT = 0.5
+CLOSING_WAIT = 0.3
 
 # SCAN walks the whole database, which may hold other programs' millions of keys: no more than these are looked at.
 SCAN_STEPS = 10
@@ -117,7 +118,9 @@ class RedisStore:
     async def aclose(self) -> None:
         """See `StateStore.aclose`."""
         if self._under_way:
-            await asyncio.wait(self._under_way)
+            _, late = await asyncio.wait(self._under_way, timeout=CLOSING_WAIT)
+            for task in late:
+                task.cancel()
         try:
             await self._client.aclose(close_connection_pool=True)
         except self._errors as error:
@@ -149,7 +152,7 @@ class RedisStore:
             await self._client.connection_pool.disconnect(inuse_connections=False)
 
     def _reason(self, error: Exception) -> str:
-        text = " ".join(str(error).split()) or type(error).__name__
+        text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         return text.replace(self._password, "***") if self._password else text
 
 

@@ -1,0 +1,90 @@
+"""A real redis-server for tests: on a free loopback port, in a folder of its own, without persistence.
+
+Import `redis_server` (one per test) or `shared_redis` (one per module) into a test module to use it as a fixture.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from support import need
+
+
+class RedisServer:
+    """One server that can be killed, frozen and started again on the same port."""
+
+    def __init__(self) -> None:
+        self._program = need("redis-server")
+        self._folder = tempfile.TemporaryDirectory(prefix="redis-", ignore_cleanup_errors=True)
+        self._process: subprocess.Popen[bytes] | None = None
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self, *options: str) -> None:
+        """Start it, with no memory of an earlier start, and wait until it answers."""
+        command = [self._program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self._folder.name]
+        command += ["--save", "", "--appendonly", "no", "--loglevel", "warning", *options]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail("redis-server did not start")
+            time.sleep(0.01)
+
+    def kill(self) -> None:
+        """SIGKILL: it is gone without a word."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+            self._process = None
+
+    def restart(self) -> None:
+        self.kill()
+        self.start()
+
+    def send_signal(self, number: int) -> None:
+        """Such as SIGSTOP and SIGCONT, for a server that is there but silent."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def close(self) -> None:
+        self.kill()
+        self._folder.cleanup()
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return bool(connection.recv(16))
+        except OSError:
+            return False
+
+
+def _running() -> Iterator[RedisServer]:
+    server = RedisServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    yield from _running()
+
+
+@pytest.fixture(scope="module")
+def shared_redis() -> Iterator[RedisServer]:
+    yield from _running()

@@ -1,0 +1,625 @@
+"""The contract of `StateStore`, on all three stores, and what is particular to each."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from redis_server import RedisServer, shared_redis  # noqa: F401 - a fixture
+from tiktok_pinned_videos.state import memory
+from tiktok_pinned_videos.state.base import StateStore, StateStoreError
+from tiktok_pinned_videos.state.memory import MemoryStore
+from tiktok_pinned_videos.state.open import check_url, open_store
+from tiktok_pinned_videos.state.redis import RedisStore
+from tiktok_pinned_videos.state.resilient import PrimaryStore, ResilientStore
+from tiktok_pinned_videos.state.sqlite import SQLiteStore
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class Clock:
+    now: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Medium:
+    """A store, how to open another on the same medium, and how to let a short time pass on its clock."""
+
+    open: Callable[[], PrimaryStore]
+    short: float
+    outlast: Callable[[], Awaitable[None]]
+    opened: list[PrimaryStore] = field(default_factory=list)
+
+    def another(self) -> PrimaryStore:
+        self.opened.append(self.open())
+        return self.opened[-1]
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis", "resilient"])
+async def medium(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Medium]:
+    clock = Clock()
+
+    async def advance() -> None:
+        clock.now += 61
+
+    async def wait() -> None:
+        await asyncio.sleep(0.45)
+
+    file = tmp_path / "state.db"
+    match request.param:
+        case "memory":
+            only = MemoryStore(clock=clock)
+            medium = Medium(lambda: only, 60, advance)
+        case "sqlite":
+            medium = Medium(lambda: SQLiteStore(file, clock=clock), 60, advance)
+        case "resilient":
+            medium = Medium(lambda: _resilient(SQLiteStore(file, clock=clock), clock), 60, advance)
+        case _:
+            server: RedisServer = request.getfixturevalue("shared_redis")
+            medium = Medium(lambda: RedisStore(server.url), 0.4, wait)
+    yield medium
+    for store in medium.opened:
+        await store.aclose()
+
+
+def _resilient(primary: PrimaryStore, clock: Clock) -> PrimaryStore:
+    """The wrapper passes the contract too; it has no `remaining` of its own."""
+    store = ResilientStore(primary, clock=clock, limit=5, retry_after=6)
+    store.remaining = primary.remaining  # type: ignore[attr-defined] # only for this suite
+    return store  # type: ignore[return-value] # see above
+
+
+@pytest.fixture
+def store(medium: Medium) -> PrimaryStore:
+    return medium.another()
+
+
+@pytest.fixture
+def name() -> str:
+    """A key that no other test uses."""
+    return f"test:{random.randbytes(6).hex()}:"
+
+
+@pytest.mark.parametrize("value", [b"", b"text", b"\x00\xff\r\n", b"12", bytes(200_000)])
+async def test_what_is_set_is_read_back_byte_for_byte(store: StateStore, name: str, value: bytes) -> None:
+    await store.set(name, b"before", ttl=60)
+    await store.set(name, value, ttl=60)
+
+    assert await store.get(name) == value
+
+
+async def test_what_was_never_written_is_absent(store: StateStore, name: str) -> None:
+    assert await store.get(name) is None
+    assert await store.delete(name) is False
+    assert await store.keys(name, limit=5) == []
+
+
+async def test_an_expired_entry_is_absent_to_every_method(medium: Medium, store: StateStore, name: str) -> None:
+    for suffix in ("get", "delete", "compare", "add", "count"):
+        await store.set(name + suffix, b"7", ttl=medium.short)
+    await medium.outlast()
+
+    assert await store.keys(name, limit=9) == []
+    assert await store.get(name + "get") is None
+    assert await store.delete(name + "delete") is False
+    assert await store.delete(name + "compare", expected=b"7") is False
+    assert await store.add(name + "add", b"new", ttl=60) is True
+    assert await store.increment(name + "count", ttl=60) == 1
+    assert await store.get(name + "add") == b"new"
+    assert await store.get(name + "count") == b"1"
+
+
+async def test_the_time_to_live_counts_from_the_last_set(medium: Medium, store: StateStore, name: str) -> None:
+    await store.set(name, b"old", ttl=medium.short)
+    await store.set(name, b"new", ttl=600)
+    await medium.outlast()
+
+    assert await store.get(name) == b"new"
+
+
+async def test_of_many_that_add_at_once_one_wins(store: StateStore, name: str) -> None:
+    won = await asyncio.gather(*(store.add(name, b"%d" % i, ttl=60) for i in range(40)))
+
+    assert won.count(True) == 1
+    assert await store.get(name) == b"%d" % won.index(True)
+
+
+async def test_an_entry_is_deleted_only_while_it_holds_what_is_expected(store: StateStore, name: str) -> None:
+    await store.set(name, b"mine", ttl=60)
+
+    assert await store.delete(name, expected=b"other") is False
+    assert await store.get(name) == b"mine"
+    assert await store.delete(name, expected=b"mine") is True
+    assert await store.delete(name, expected=b"mine") is False
+    assert await store.get(name) is None
+
+
+async def test_an_empty_expectation_is_an_expectation(store: StateStore, name: str) -> None:
+    await store.set(name, b"mine", ttl=60)
+
+    assert await store.delete(name, expected=b"") is False
+
+
+async def test_delete_removes_whatever_is_there(store: StateStore, name: str) -> None:
+    await store.increment(name, ttl=60)
+
+    assert await store.delete(name) is True
+    assert await store.delete(name) is False
+    assert await store.increment(name, ttl=60) == 1
+
+
+async def test_counting_at_once_gives_everyone_a_number_of_their_own(store: StateStore, name: str) -> None:
+    numbers = await asyncio.gather(*(store.increment(name, ttl=60) for _ in range(60)))
+
+    assert sorted(number or 0 for number in numbers) == list(range(1, 61))
+    assert await store.get(name) == b"60"
+
+
+async def test_a_ceiling_is_reached_and_never_passed(store: StateStore, name: str) -> None:
+    numbers = await asyncio.gather(*(store.increment(name, ttl=60, ceiling=25) for _ in range(40)))
+
+    assert sorted(number for number in numbers if number) == list(range(1, 26))
+    assert await store.increment(name, -5, ttl=60) == 20
+    assert await store.increment(name, 6, ttl=60, ceiling=25) is None
+    assert await store.increment(name, 5, ttl=60, ceiling=25) == 25
+    assert await store.get(name) == b"25"
+
+
+async def test_a_counter_that_a_ceiling_forbids_is_not_made(store: StateStore, name: str) -> None:
+    assert await store.increment(name, 3, ttl=60, ceiling=2) is None
+    assert await store.get(name) is None
+
+
+async def test_counting_on_does_not_prolong_a_counter(medium: Medium, store: StateStore, name: str) -> None:
+    await store.increment(name, ttl=medium.short)
+    await store.increment(name, ttl=600)
+    await medium.outlast()
+
+    assert await store.get(name) is None
+    assert await store.increment(name, ttl=60) == 1
+
+
+async def test_a_counter_goes_on_from_digits_that_were_added(store: StateStore, name: str) -> None:
+    await store.add(name, b"57", ttl=60)
+
+    assert await store.increment(name, 2, ttl=60) == 59
+
+
+async def test_a_counter_may_go_below_zero_and_come_back(store: StateStore, name: str) -> None:
+    assert await store.increment(name, -2, ttl=60) == -2
+    assert await store.get(name) == b"-2"
+    assert await store.increment(name, 3, ttl=60) == 1
+
+
+async def test_a_value_that_is_no_number_counts_as_no_counter(store: StateStore, name: str) -> None:
+    await store.set(name, b"words", ttl=60)
+
+    assert await store.increment(name, ttl=60) == 1
+
+
+async def test_keys_are_found_by_a_prefix_taken_literally(store: StateStore, name: str) -> None:
+    for suffix in ("a*[x]?\\1", "a*[x]?\\2", "aab", "b"):
+        await store.set(name + suffix, b"", ttl=60)
+
+    assert sorted(await store.keys(name + "a*[x]?\\", limit=9)) == [name + "a*[x]?\\1", name + "a*[x]?\\2"]
+    assert len(await store.keys(name, limit=9)) == 4
+    assert len(await store.keys(name, limit=3)) == 3
+    assert await store.keys(name, limit=0) == []
+
+
+async def test_another_store_on_the_same_medium_sees_the_same(medium: Medium, store: StateStore, name: str) -> None:
+    other = medium.another()
+    await store.set(name + "value", b"seen", ttl=60)
+    await store.increment(name + "count", 2, ttl=60)
+
+    assert await other.get(name + "value") == b"seen"
+    assert await other.increment(name + "count", 3, ttl=60) == 5
+    assert await other.delete(name + "value") is True
+    assert await store.get(name + "value") is None
+    assert await store.get(name + "count") == b"5"
+
+
+async def test_a_store_knows_how_long_an_entry_has_left(store: PrimaryStore, name: str) -> None:
+    await store.set(name, b"", ttl=60)
+
+    left = await store.remaining(name)
+    assert left is not None
+    assert 50 < left <= 60
+    assert await store.remaining(name + "absent") is None
+
+
+async def test_a_working_store_answers_a_ping_and_leaves_no_secret_in_its_description(store: PrimaryStore) -> None:
+    await store.ping()
+
+    assert "memory" in store.describe() or "state.db" in store.describe() or "redis at 127.0.0.1:" in store.describe()
+
+
+async def test_any_sequence_of_steps_has_the_same_results_as_in_memory(store: StateStore, name: str) -> None:
+    model = MemoryStore()
+    chance = random.Random(7)
+    for step in range(300):
+        key, value, amount = name + chance.choice("abc"), b"%d" % chance.randrange(4), chance.randrange(-1, 3)
+        match chance.randrange(6):
+            case 0:
+                results = [await each.get(key) for each in (model, store)]
+            case 1:
+                results = [await each.set(key, value, ttl=600) for each in (model, store)]
+            case 2:
+                results = [await each.add(key, value, ttl=600) for each in (model, store)]
+            case 3:
+                expected = value if chance.random() < 0.7 else None
+                results = [await each.delete(key, expected=expected) for each in (model, store)]
+            case 4:
+                results = [await each.increment(key, amount, ttl=600, ceiling=4) for each in (model, store)]
+            case _:
+                results = [sorted(await each.keys(name, limit=9)) for each in (model, store)]
+        assert results[0] == results[1], f"step {step}"
+
+
+async def test_a_cancelled_caller_leaves_the_store_in_order(store: StateStore, name: str) -> None:
+    for turn in range(30):
+        tasks = [asyncio.create_task(store.set(f"{name}{i}", b"%d" % i, ttl=60)) for i in range(20)]
+        await asyncio.sleep(0.0002 * (turn % 5))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for i in range(20):
+        await store.set(f"{name}{i}", b"%d" % i, ttl=60)
+
+    values = await asyncio.gather(*(store.get(f"{name}{i}") for i in range(20)))
+    assert values == [b"%d" % i for i in range(20)]
+
+
+# Memory
+
+
+async def test_memory_drops_the_expired_then_the_soonest_but_no_lock_and_no_counter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "MOST_ENTRIES", 100)
+    clock = Clock()
+    store = MemoryStore(clock=clock)
+    for i in range(20):
+        await store.set(f"expired:{i}", b"", ttl=1)
+    clock.now += 2
+    await store.add("lock", b"", ttl=3)
+    await store.increment("count", ttl=3)
+    for i in range(98):
+        await store.set(f"value:{i:02}", b"", ttl=100 + i)
+    assert len(await store.keys("", limit=200)) == 100  # the expired had to go, and nothing else
+
+    await store.set("value:98", b"", ttl=300)
+
+    kept = sorted(await store.keys("", limit=200))
+    assert kept == ["count", "lock", *(f"value:{i:02}" for i in range(11, 99))]
+
+
+async def test_memory_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "MOST_BYTES", 1_000_000)
+    store = MemoryStore()
+    for i in range(100):
+        await store.set(f"{i:03}", bytes(30_000), ttl=600 + i)
+
+    kept = sorted(await store.keys("", limit=200))
+    assert 20 <= len(kept) <= 33
+    assert kept[-1] == "099"
+
+
+# SQLite
+
+COUNT_TO_100 = """
+import asyncio, sys
+from tiktok_pinned_videos.state.sqlite import SQLiteStore
+
+async def main():
+    store = SQLiteStore(sys.argv[1])
+    sys.stdin.readline()
+    for _ in range(100):
+        print(await store.increment("ledger", ttl=600))
+    await store.aclose()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "new" / "folder" / "state.db"
+
+
+async def test_two_processes_that_count_on_one_file_lose_nothing(file: Path) -> None:
+    command = [sys.executable, "-c", COUNT_TO_100, str(file)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
+    processes = [subprocess.Popen(command, **pipes) for _ in range(2)]  # noqa: ASYNC220 - nothing else runs here
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    outputs = [process.communicate(timeout=30)[0].split() for process in processes]
+
+    assert sorted(int(number) for output in outputs for number in output) == list(range(1, 201))
+    store = SQLiteStore(file)
+    assert await store.get("ledger") == b"200"
+    await store.aclose()
+
+
+async def test_a_file_keeps_its_entries_over_a_restart(file: Path) -> None:
+    first = SQLiteStore(file)
+    await first.set("value", b"kept", ttl=600)
+    await first.increment("count", 41, ttl=600)
+    await first.aclose()
+    second = SQLiteStore(file)
+
+    assert await second.get("value") == b"kept"
+    assert await second.increment("count", ttl=600) == 42
+    await second.aclose()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes")
+async def test_a_file_and_its_folders_are_their_owners_alone(file: Path) -> None:
+    store = SQLiteStore(file)
+    await store.set("key", b"", ttl=600)
+
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [*file.parent.iterdir(), *file.parents[:2]]}
+    assert modes.pop("state.db") == 0o600
+    assert modes.pop("folder") == modes.pop("new") == 0o700
+    assert set(modes.values()) <= {0o600}
+    await store.aclose()
+
+
+async def test_expired_rows_leave_the_file(file: Path) -> None:
+    clock = Clock()
+    store = SQLiteStore(file, clock=clock)
+    await store.set("old", b"content that may be kept no longer", ttl=60)
+    clock.now += 61
+    for i in range(250):
+        await store.set(f"new:{i}", b"", ttl=60)
+    await store.aclose()
+
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT count(*) FROM entries WHERE key = 'old'").fetchone() == (0,)
+    assert b"content that may be kept no longer" not in file.read_bytes()  # noqa: ASYNC240 - nothing else runs here
+
+
+async def test_a_file_is_touched_only_on_first_use(file: Path) -> None:
+    store = SQLiteStore(file)
+    await store.aclose()
+
+    assert not file.parent.exists()
+
+
+async def test_a_relative_path_means_the_folder_of_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = SQLiteStore("state.db")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    await store.set("key", b"", ttl=60)
+    await store.aclose()
+
+    assert (tmp_path / "state.db").exists()
+
+
+def _garbage(file: Path) -> None:
+    file.write_bytes(b"this is not a database, whatever its name says" * 100)
+
+
+def _of_another_program(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE entries (something TEXT)")
+
+
+def _of_a_later_version(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA application_id = 0x54545056")
+        connection.execute("PRAGMA user_version = 99")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (_garbage, "file is not a database"),
+        (Path.mkdir, "unable to open database file"),
+        (_of_another_program, "belongs to another program"),
+        (_of_a_later_version, r"another version of this program \(schema 99\)"),
+    ],
+)
+async def test_a_file_that_is_not_ours_is_an_error_and_left_as_it_is(
+    tmp_path: Path, spoil: Callable[[Path], None], reason: str
+) -> None:
+    file = tmp_path / "state.db"
+    spoil(file)
+    before = file.read_bytes() if file.is_file() else b""
+    store = SQLiteStore(file)
+
+    with pytest.raises(StateStoreError, match=reason):
+        await store.get("key")
+    await store.aclose()
+    assert (file.read_bytes() if file.is_file() else b"") == before
+
+
+async def test_a_store_works_again_when_its_file_is_mended(tmp_path: Path) -> None:
+    file = tmp_path / "state.db"
+    _garbage(file)
+    store = SQLiteStore(file)
+    with pytest.raises(StateStoreError):
+        await store.set("key", b"value", ttl=60)
+    file.unlink()
+    await store.set("key", b"value", ttl=60)
+
+    assert await store.get("key") == b"value"
+    await store.aclose()
+
+
+async def test_waiting_for_another_process_ends_and_does_not_add_up(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiktok_pinned_videos.state.sqlite.LONGEST_WAIT", 0.3)
+    store = SQLiteStore(file)
+    await store.set("key", b"value", ttl=60)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        started = time.monotonic()
+        results = await asyncio.gather(*(store.increment("c", ttl=60) for _ in range(10)), return_exceptions=True)
+        took = time.monotonic() - started
+
+        assert [type(result) for result in results] == [StateStoreError] * 10
+        assert took < 1
+        other.execute("ROLLBACK")
+    assert await store.increment("c", ttl=60) == 1
+    await store.aclose()
+
+
+# Redis
+
+
+async def test_every_key_in_redis_expires(shared_redis: RedisServer, name: str) -> None:  # noqa: F811 - the fixture
+    store = RedisStore(shared_redis.url)
+    await store.set(name + "set", b"", ttl=60)
+    await store.add(name + "add", b"", ttl=60)
+    await store.increment(name + "count", ttl=60)
+    await store.increment(name + "count", ttl=60)
+    await store.ping()
+    await store.aclose()
+
+    from redis.asyncio import Redis
+
+    async with Redis.from_url(shared_redis.url) as client:
+        lifetimes = [await client.pttl(key) for key in await client.keys("*")]
+    assert len(lifetimes) >= 3
+    assert min(lifetimes) > 0
+
+
+async def test_a_hundred_at_once_share_few_connections(shared_redis: RedisServer, name: str) -> None:  # noqa: F811 - the fixture
+    store = RedisStore(shared_redis.url)
+    await asyncio.gather(*(store.increment(name, ttl=60) for _ in range(100)))
+    from redis.asyncio import Redis
+
+    async with Redis.from_url(shared_redis.url) as client:
+        connections = len(await client.client_list())
+    assert connections <= 16 + 1
+    assert await store.get(name) == b"100"
+    await store.aclose()
+
+
+async def test_a_password_is_used_and_told_to_nobody(shared_redis: RedisServer) -> None:  # noqa: F811 - the fixture
+    store = RedisStore(shared_redis.url.replace("127", "someone:S3cr%2Ft-word@127"))
+    with pytest.raises(StateStoreError) as failure:
+        await store.get("key")
+    await store.aclose()
+
+    told = f"{failure.value} {store.describe()} {store!r}"
+    assert "S3cr" not in told
+    assert "someone" not in told
+    assert "password" in str(failure.value)
+
+
+def test_without_its_library_a_redis_store_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in [module for module in sys.modules if module.split(".")[0] == "redis"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "redis", None)
+
+    with pytest.raises(StateStoreError, match=r'pip install "tiktok-pinned-videos-mcp\[redis\]"'):
+        open_store("redis://127.0.0.1/0")
+
+
+# Choosing a store
+
+
+@pytest.mark.parametrize(
+    ("url", "described"),
+    [
+        ("memory:", "memory of this process"),
+        ("sqlite:///state.db", f"SQLite file {Path.cwd() / 'state.db'}"),
+        ("sqlite:////tmp/state.db", f"SQLite file {Path('/tmp/state.db')}"),
+        ("redis://cache.example/3", "redis at cache.example:6379"),
+        ("rediss://user:word@cache.example:7000/3?ssl_cert_reqs=none", "rediss at cache.example:7000"),
+        ("redis://[::1]:7000", "redis at ::1:7000"),
+    ],
+)
+async def test_a_url_opens_the_store_it_names(url: str, described: str) -> None:
+    check_url(url)
+    store = open_store(url)
+
+    assert store.describe().startswith(described)
+    assert store.degraded is False
+    await store.aclose()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "memory",
+        "memory:///x",
+        "postgres://host/db",
+        "sqlite:",
+        "sqlite:state.db",
+        "sqlite://state.db",
+        "sqlite:///",
+        "sqlite:///folder/",
+        "sqlite:///:memory:",
+        "redis:",
+        "redis:host",
+        "redis:///0",
+        "redis://:hunter2@/0",
+        "redis://user:hunter2/x@host/0",
+        "redis://user:hunter2@host:port/0",
+        "redis://host:99999/0",
+        "redis://host/db",
+        "redis://host/0?socket_timeout=60",
+        "redis://host/0?db=x",
+        "redis://[::1/0",
+    ],
+)
+def test_a_url_that_names_no_store_is_refused_in_one_line_without_its_password(url: str) -> None:
+    with pytest.raises(ValueError, match=r"\S") as refusal:
+        check_url(url)
+    with pytest.raises(ValueError, match=r"\S"):
+        open_store(url)
+
+    assert "\n" not in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_what_is_not_chosen_is_not_imported() -> None:
+    code = """
+import json, sys
+from tiktok_pinned_videos.state.open import check_url, open_store
+for url in ("memory:", "sqlite:///x.db", "redis://host/0"):
+    check_url(url)
+open_store("memory:")
+after_memory = [name for name in ("sqlite3", "redis", "asyncio") if name in sys.modules]
+open_store("sqlite:///x.db")
+print(json.dumps([after_memory, [name for name in ("sqlite3", "redis") if name in sys.modules]]))
+"""
+    output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=30).stdout
+
+    assert json.loads(output) == [[], ["sqlite3"]]
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left() -> Iterator[None]:
+    yield
+    # Threads end by themselves after aclose; a stuck one would hang the exit of the program.
+    import threading
+
+    for thread in threading.enumerate():
+        if thread.name.startswith("state"):
+            thread.join(3)
+            assert not thread.is_alive()
