@@ -140,6 +140,16 @@ async def test_of_many_that_add_at_once_one_wins(store: StateStore, name: str) -
     assert await store.get(name) == b"%d" % won.index(True)
 
 
+async def test_a_lock_has_one_holder_among_stores_on_the_same_medium(
+    medium: Medium, store: StateStore, name: str
+) -> None:
+    stores = [store, medium.another(), medium.another()]
+    for turn in range(60):
+        won = await asyncio.gather(*(each.add(f"{name}{turn}", b"", ttl=60) for each in stores))
+
+        assert won.count(True) == 1
+
+
 async def test_an_entry_is_deleted_only_while_it_holds_what_is_expected(store: StateStore, name: str) -> None:
     await store.set(name, b"mine", ttl=60)
 
@@ -357,6 +367,16 @@ async def test_two_processes_that_count_on_one_file_lose_nothing(file: Path) -> 
     store = SQLiteStore(file)
     assert await store.get("ledger") == b"200"
     await store.aclose()
+
+
+async def test_stores_that_make_the_same_file_at_once_all_work(tmp_path: Path) -> None:
+    for turn in range(30):
+        stores = [SQLiteStore(tmp_path / f"{turn}.db") for _ in range(4)]
+        numbers = await asyncio.gather(*(store.increment("ledger", ttl=60) for store in stores))
+        for store in stores:
+            await store.aclose()
+
+        assert sorted(number or 0 for number in numbers) == [1, 2, 3, 4]
 
 
 async def test_a_file_keeps_its_entries_over_a_restart(file: Path) -> None:

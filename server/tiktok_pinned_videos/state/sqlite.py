@@ -209,10 +209,13 @@ def _wait_for_others(file: sqlite3.Connection, deadline: float) -> None:
 
 
 def _check_or_create(file: sqlite3.Connection) -> None:
-    if _is_ours(file):
+    # In a transaction, or the answers could be from before and after another process made it.
+    file.execute("BEGIN")
+    ours = _is_ours(file)
+    file.execute("COMMIT")
+    if ours:
         return
     file.execute("BEGIN IMMEDIATE")
-    # Another process may have made it since.
     if not _is_ours(file):
         file.execute("CREATE TABLE entries (key TEXT PRIMARY KEY, value BLOB NOT NULL, expires_at REAL NOT NULL)")
         file.execute("CREATE INDEX entries_by_expiry ON entries (expires_at)")
