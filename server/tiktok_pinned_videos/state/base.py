@@ -54,6 +54,19 @@ class StateStore(Protocol):
         """Up to `limit` living keys that begin with `prefix`, in no order."""
         ...
 
+    @property
+    def degraded(self) -> bool:
+        """Whether memory of this process stands in for the store just now."""
+        ...
+
+    def describe(self) -> str:
+        """What it is and whether it serves, in a few words without any secret."""
+        ...
+
+    async def ping(self) -> None:
+        """Raise `StateStoreError` with the reason when the store cannot be used now."""
+        ...
+
     async def aclose(self) -> None:
         """Release connections and files; the store is not used afterwards."""
         ...

@@ -61,30 +61,31 @@ class RedisStore:
         parts = urlsplit(url)
         self._where = f"{parts.scheme} at {parts.hostname}:{parts.port or 6379}"
         self._password = unquote(parts.password or "")
+        self._turns = asyncio.Semaphore(MOST_CONNECTIONS)
         self._under_way: set[asyncio.Task[Any]] = set()
 
     async def get(self, key: str) -> bytes | None:
         """See `StateStore.get`."""
-        return await self._run(self._client.get(key))
+        return await self._run(lambda: self._client.get(key))
 
     async def set(self, key: str, value: bytes, *, ttl: float) -> None:
         """See `StateStore.set`."""
-        await self._run(self._client.set(key, value, px=_milliseconds(ttl)))
+        await self._run(lambda: self._client.set(key, value, px=_milliseconds(ttl)))
 
     async def add(self, key: str, value: bytes, *, ttl: float) -> bool:
         """See `StateStore.add`."""
-        return bool(await self._run(self._client.set(key, value, px=_milliseconds(ttl), nx=True)))
+        return bool(await self._run(lambda: self._client.set(key, value, px=_milliseconds(ttl), nx=True)))
 
     async def delete(self, key: str, *, expected: bytes | None = None) -> bool:
         """See `StateStore.delete`."""
         if expected is None:
-            return await self._run(self._client.delete(key)) == 1
-        return await self._run(self._compare_and_delete(keys=[key], args=[expected])) == 1
+            return await self._run(lambda: self._client.delete(key)) == 1
+        return await self._run(lambda: self._compare_and_delete(keys=[key], args=[expected])) == 1
 
     async def increment(self, key: str, amount: int = 1, *, ttl: float, ceiling: int | None = None) -> int | None:
         """See `StateStore.increment`."""
         limit = "" if ceiling is None else ceiling
-        return await self._run(self._increment(keys=[key], args=[amount, _milliseconds(ttl), limit]))
+        return await self._run(lambda: self._increment(keys=[key], args=[amount, _milliseconds(ttl), limit]))
 
     async def keys(self, prefix: str, *, limit: int) -> list[str]:
         """See `StateStore.keys`. In a database of more than 10,000 keys some may be missing."""
@@ -100,11 +101,11 @@ class RedisStore:
                     break
             return sorted(found)[: max(0, limit)]
 
-        return await self._run(scan())
+        return await self._run(scan)
 
     async def remaining(self, key: str) -> float | None:
         """Seconds until the key expires, or None when absent or expired."""
-        left = await self._run(self._client.pttl(key))
+        left = await self._run(lambda: self._client.pttl(key))
         return left / 1000 if left > 0 else None
 
     async def ping(self) -> None:
@@ -126,7 +127,7 @@ class RedisStore:
         except self._errors as error:
             raise StateStoreError(self._reason(error)) from None
 
-    async def _run(self, command: Awaitable[_T]) -> _T:
+    async def _run(self, command: Callable[[], Awaitable[_T]]) -> _T:
         # A command whose caller is cancelled runs to its own end, which is near. Cut off in the middle it could leave
         # its connection with an unread answer, or lost to the pool.
         task = asyncio.create_task(self._execute(command))
@@ -139,12 +140,20 @@ class RedisStore:
         if not task.cancelled():
             task.exception()  # seen, also when nobody waits for it any more
 
-    async def _execute(self, command: Awaitable[_T]) -> _T:
+    async def _execute(self, command: Callable[[], Awaitable[_T]]) -> _T:
         try:
-            return await command
+            # Waiting for a connection is done here: redis-py's own blocking pool holds a lock while it connects.
+            async with asyncio.timeout(REPLY_TIMEOUT):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise StateStoreError(f"all {MOST_CONNECTIONS} connections are busy") from None
+        try:
+            return await command()
         except self._errors as error:
             await self._drop_idle_connections()
             raise StateStoreError(self._reason(error)) from None
+        finally:
+            self._turns.release()
 
     async def _drop_idle_connections(self) -> None:
         """When one connection fails the others have most likely failed too; each would cost an operation to learn."""
@@ -177,7 +186,7 @@ class _Client(Protocol):
 def _connect_later(url: str) -> tuple[_Client, tuple[type[Exception], ...]]:
     """A client that has not connected yet, and the errors it may raise."""
     try:
-        from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415 - an optional extra, paid for when used
+        from redis.asyncio import ConnectionPool, Redis  # noqa: PLC0415 - an optional extra, paid for when used
         from redis.asyncio.retry import Retry  # noqa: PLC0415 - as above
         from redis.backoff import NoBackoff  # noqa: PLC0415 - as above
         from redis.exceptions import RedisError  # noqa: PLC0415 - as above
@@ -186,11 +195,10 @@ def _connect_later(url: str) -> tuple[_Client, tuple[type[Exception], ...]]:
             'a redis:// state store needs the redis library: pip install "tiktok-pinned-videos-mcp[redis]"'
         ) from None
     options: dict[str, Any] = {"ssl_check_hostname": True} if urlsplit(url).scheme == "rediss" else {}
-    from_url: Callable[..., Any] = cast(Any, BlockingConnectionPool).from_url
+    from_url: Callable[..., Any] = cast(Any, ConnectionPool).from_url
     pool = from_url(
         url,
         max_connections=MOST_CONNECTIONS,
-        timeout=REPLY_TIMEOUT,
         socket_connect_timeout=CONNECT_TIMEOUT,
         socket_timeout=REPLY_TIMEOUT,
         socket_keepalive=True,
