@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal, cast
 from urllib.parse import SplitResult, urlsplit
@@ -215,6 +216,11 @@ def _state(read: _Reader, sandbox: bool) -> str:
         return url
 
     url = read.checked("TIKTOK_STATE", "", check)
+    if url.startswith("redis") and find_spec("redis") is None:
+        raise SettingsError(
+            "TIKTOK_STATE names a Redis, but its client library is not installed; install it with: "
+            'pip install "tiktok-pinned-videos-mcp[redis]"'
+        )
     if url or sandbox:
         return url or "memory:"
     from platformdirs import user_state_path  # noqa: PLC0415 - 10 ms that the sandbox need not pay

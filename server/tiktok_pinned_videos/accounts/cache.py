@@ -103,6 +103,10 @@ class AnswerCache:
         keys = await self._store.keys(prefix + _ascii(beginning), limit=limit)
         return sorted(unquote(key.removeprefix(prefix)) for key in keys)
 
+    async def count(self) -> int:
+        """How many accounts are stored (at most a thousand are counted)."""
+        return len(await self._store.keys(self._prefix, limit=1000))
+
     async def _write(self, entry: Entry) -> None:
         if self.enabled:
             await self._store.set(self._prefix + _ascii(entry.username), _encode(entry), ttl=self._ttl_of(entry))

@@ -77,6 +77,13 @@ class PinnedVideosService:
                 return await self._told(username, fields, result, cached=cached, requests=requests)
             looked_from = since
 
+    async def from_cache(self, username: str, fields: tuple[str, ...]) -> Answer | None:
+        """The same, only if no request is needed for it."""
+        entry = await self.cache.find(username)
+        if entry is None or entry.missing or not entry.serves(fields):
+            return None
+        return await self._told(username, fields, entry, cached=True, requests=0)
+
     async def ask(self, username: str, fields: tuple[str, ...]) -> PinnedVideos:
         """Ask TikTok afresh, for its body as it came."""
         return await self._ask_and_keep(username, fields)
@@ -89,6 +96,10 @@ class PinnedVideosService:
     def token(self) -> AccessToken | None:
         """The access token in use, for a status report."""
         return self._client.auth.token
+
+    def store_description(self) -> str:
+        """Which store is in use and whether it works, in a few words."""
+        return self.store.describe()
 
     async def aclose(self) -> None:
         """Cancel what is under way and close connections and store."""

@@ -54,6 +54,7 @@ class ResearchClient:
         clock: Callable[[], float],
         tokens: TokenStore | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        wrap: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] | None = None,
         random: Callable[[], float] = random.random,
     ) -> None:
         self._base_url = base_url.rstrip("/")
@@ -67,6 +68,7 @@ class ResearchClient:
         self._clock = clock
         self._random = random
         self._inner = transport
+        self._wrap = wrap
         self._secrets = tuple(secret for secret in (client_secret, client_key) if len(secret) >= 4)
         self._http: httpx.AsyncClient | None = None
         self.auth = ClientCredentialsAuth(
@@ -164,6 +166,7 @@ class ResearchClient:
     def _client(self) -> httpx.AsyncClient:
         if self._http is None:
             inner = self._inner or self._network()
+            inner = self._wrap(inner) if self._wrap is not None else inner
             self._http = httpx.AsyncClient(
                 transport=GuardedTransport(inner, base_url=httpx.URL(self._base_url), budget=self._budget),
                 headers={"Accept": "application/json", "Accept-Encoding": "gzip"},

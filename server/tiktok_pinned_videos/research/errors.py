@@ -47,7 +47,7 @@ class Status(StrEnum):
 class TikTokError(Exception):
     """The root of the family; `str()` of it is `what` and `advice` without TikTok's code."""
 
-    status: ClassVar[Status] = Status.UPSTREAM_ERROR
+    status: Status = Status.UPSTREAM_ERROR
     advice: ClassVar[str] = "Try again later."
     for_every_account: ClassVar[bool] = False
     """Whether asking for another account now would fail the same way."""

@@ -1,0 +1,153 @@
+"""The command line: arguments, settings, logging, exit codes. Chooses the command and loads nothing of the others."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .commands import stop
+
+if TYPE_CHECKING:
+    from .settings import Settings
+
+_SANDBOX = click.option(
+    "--sandbox", is_flag=True, help="Answer with invented data, without credentials (TIKTOK_SANDBOX=1)."
+)
+_FORMATS = ("text", "json", "jsonl", "csv", "raw")
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - reads a file
+
+        click.echo(f"tiktok-pinned-videos-mcp {version('tiktok-pinned-videos-mcp')}")
+        ctx.exit()
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version, help="Show the version."
+)
+@_SANDBOX
+@click.pass_context
+def cli(ctx: click.Context, sandbox: bool) -> None:
+    """What a TikTok account has pinned, for AI assistants and scripts.
+
+    Without a command this is an MCP server on stdin and stdout, to be started by an assistant. Credentials come from
+    TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET (an approved Research API project); without any, try:
+
+        tiktok-pinned-videos-mcp get nasa --sandbox
+    """
+    ctx.obj = sandbox
+    if ctx.invoked_subcommand is None:
+        _serve_stdio(_settings(sandbox))
+
+
+@cli.command()
+@_SANDBOX
+@click.pass_obj
+def stdio(in_sandbox: bool, sandbox: bool) -> None:
+    """Serve MCP on stdin and stdout (the default)."""
+    _serve_stdio(_settings(in_sandbox or sandbox))
+
+
+@cli.command()
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; other than loopback needs a door."
+)
+@click.option(
+    "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
+)
+@_SANDBOX
+@click.pass_obj
+def http(in_sandbox: bool, host: str, port: int, sandbox: bool) -> None:
+    """Serve MCP on Streamable HTTP at /mcp, with /healthz and /readyz."""
+    settings = _settings(in_sandbox or sandbox)
+    from .commands.http import run  # noqa: PLC0415 - only this command pays for it
+
+    run(settings, host=host, port=port)
+
+
+@cli.command()
+@click.argument("usernames", nargs=-1, metavar="USERNAME...")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="Read names from a file, one a line; - is stdin.",
+)
+@click.option("--fields", metavar="A,B,C", help="Fields of a video to ask for; default: all that the statistics need.")
+@click.option("--refresh", is_flag=True, help="Ask TikTok again instead of the cache.")
+@click.option(
+    "--format", "output", type=click.Choice(_FORMATS), default="text", show_default=True, help="How to print answers."
+)
+@_SANDBOX
+@click.pass_obj
+def get(  # noqa: PLR0917 - click passes what it parsed by name
+    in_sandbox: bool, usernames: tuple[str, ...], source: Path | None, fields: str | None, refresh: bool,
+    output: str, sandbox: bool,
+) -> None:  # fmt: skip
+    """Print the pinned videos of accounts: names, @names or profile links; - reads names from stdin.
+
+    Exit status: 0 all answered, 1 some account failed, 2 usage or configuration.
+    """
+    settings = _settings(in_sandbox or sandbox)
+    from .commands.get import run  # noqa: PLC0415 - only this command pays for it
+
+    run(settings, usernames=usernames, source=source, fields=fields, refresh=refresh, output=output)
+
+
+@cli.command()
+@click.option("--offline", is_flag=True, help="Send nothing.")
+@click.option(
+    "--client",
+    type=click.Choice(["claude-desktop", "claude-code", "vscode", "cursor"]),
+    help="Print the configuration for this client.",
+)
+@_SANDBOX
+@click.pass_obj
+def doctor(in_sandbox: bool, offline: bool, client: str | None, sandbox: bool) -> None:
+    """Check configuration, token, endpoint and state store, a line each with what to do."""
+    from .commands.doctor import run  # noqa: PLC0415 - only this command pays for it
+
+    run(dict(os.environ), sandbox=in_sandbox or sandbox, offline=offline, client=client)
+
+
+@cli.command()
+@click.option(
+    "--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="Loopback port; 0 takes a free one."
+)
+def sandbox(port: int) -> None:
+    """Serve the embedded upstream on a loopback port, for testing any client without credentials."""
+    from .commands.sandbox import run  # noqa: PLC0415 - only this command pays for it
+
+    run(port)
+
+
+def _settings(sandbox: bool) -> Settings:
+    from .settings import SettingsError, load_settings  # noqa: PLC0415 - --help and --version need none
+
+    try:
+        settings = load_settings(os.environ, sandbox=sandbox)
+    except SettingsError as error:
+        stop(str(error))
+    from .serve.logs import configure_logging  # noqa: PLC0415 - as above
+
+    configure_logging(settings.log_level, settings.log_format)
+    return settings
+
+
+def _serve_stdio(settings: Settings) -> None:
+    import asyncio  # noqa: PLC0415 - only this command pays for it
+
+    from .app import build_server  # noqa: PLC0415 - as above
+    from .commands import loaded  # noqa: PLC0415 - as above
+    from .serve.stdio import serve_stdio  # noqa: PLC0415 - as above
+
+    server: Any = build_server(settings)
+    loaded()
+    asyncio.run(serve_stdio(server))

@@ -1,0 +1,173 @@
+"""The five ways `get` prints answers. A failure is printed in each of them, and never looks like an empty answer."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any, Final, Protocol, cast
+
+import click
+
+from tiktok_pinned_videos.accounts.many import Outcome
+from tiktok_pinned_videos.accounts.service import Answer
+from tiktok_pinned_videos.research.models import PinnedVideos
+from tiktok_pinned_videos.surface.answers import account_answer, iso
+from tiktok_pinned_videos.surface.words import account_text, cell, error_text, reason
+
+_ABOUT_ACCOUNT: Final = ("username", "status", "source", "retrieved_at", "log_id", "url")
+
+
+class Printer(Protocol):
+    """Prints outcomes in the order they are given."""
+
+    raw: bool
+    """Whether it wants TikTok's body instead of an answer."""
+
+    def write(self, outcome: Outcome[Any]) -> None:
+        """One account."""
+        ...
+
+    def finish(self) -> None:
+        """After the last."""
+        ...
+
+
+def printer_for(output: str, fields: tuple[str, ...], *, alone: bool) -> Printer:
+    """The printer of a `--format`. `alone`: there is one account, so JSON needs no array."""
+    match output:
+        case "json":
+            return _JSON(alone=alone)
+        case "jsonl":
+            return _JSONLines()
+        case "csv":
+            return _CSV(fields)
+        case "raw":
+            return _Raw()
+        case _:
+            return _Text()
+
+
+class _Text:
+    raw = False
+
+    def __init__(self) -> None:
+        self._first = True
+
+    def write(self, outcome: Outcome[Answer]) -> None:
+        if outcome.error is not None:
+            about = "" if f"@{outcome.username}" in outcome.error.what else f"@{outcome.username}: "
+            click.echo(about + error_text(outcome.error), err=True)
+        if outcome.answer is not None:
+            click.echo(("" if self._first else "\n") + account_text(account_answer(outcome.answer)))
+            self._first = False
+
+    def finish(self) -> None:
+        pass
+
+
+class _JSON:
+    raw = False
+
+    def __init__(self, *, alone: bool) -> None:
+        self._alone = alone
+        self._first = True
+
+    def write(self, outcome: Outcome[Answer]) -> None:
+        text = json.dumps(_data(outcome), ensure_ascii=False, indent=2)
+        if self._alone:
+            click.echo(text)
+            return
+        # An array as it grows: what was answered is out, whatever becomes of the rest.
+        click.echo(("[\n" if self._first else ",\n") + text, nl=False)
+        self._first = False
+
+    def finish(self) -> None:
+        if not self._alone:
+            click.echo("[]" if self._first else "\n]")
+
+
+class _JSONLines:
+    raw = False
+
+    def write(self, outcome: Outcome[Answer]) -> None:
+        click.echo(json.dumps(_data(outcome), ensure_ascii=False, separators=(",", ":")))
+
+    def finish(self) -> None:
+        pass
+
+
+class _Raw:
+    raw = True
+
+    def write(self, outcome: Outcome[PinnedVideos]) -> None:
+        if outcome.answer is None:
+            click.echo(json.dumps(_failure(outcome), ensure_ascii=False, separators=(",", ":")))
+            return
+        answer = outcome.answer
+        head = {
+            "username": answer.username,
+            "retrieved_at": iso(answer.retrieved_at),
+            "log_id": answer.log_id,
+            "fields": list(answer.fields),
+        }
+        # TikTok's body stays as it came, digit for digit; only line breaks between its values go, to stay on one line.
+        body = answer.body.decode("utf-8").translate({10: " ", 13: " "}).strip()
+        opened = json.dumps(head, ensure_ascii=False, separators=(",", ":"))[:-1]
+        click.echo(f'{opened},"response":{body}}}')
+
+    def finish(self) -> None:
+        pass
+
+
+class _CSV:
+    raw = False
+
+    def __init__(self, fields: tuple[str, ...]) -> None:
+        self._fields = fields
+        self._line((*_ABOUT_ACCOUNT, *fields))
+
+    def write(self, outcome: Outcome[Answer]) -> None:
+        if outcome.answer is None:
+            click.echo(f"{_failure(outcome)['status']}: {_failure(outcome)['reason']}", err=True)
+            self._line((outcome.username, _failure(outcome)["status"]))
+            return
+        told = account_answer(outcome.answer).as_json()
+        about = [told.get(name, "") for name in _ABOUT_ACCOUNT[:-1]]
+        if not told["videos"]:
+            self._line(about)
+        for video in told["videos"]:
+            self._line([*about, video["url"], *(_csv_cell(video.get(name)) for name in self._fields)])
+
+    def finish(self) -> None:
+        pass
+
+    def _line(self, values: Any) -> None:
+        line = io.StringIO()
+        row = [*values, *[""] * (len(_ABOUT_ACCOUNT) + len(self._fields) - len(values))]
+        csv.writer(line, lineterminator="\n").writerow(row)
+        click.echo(line.getvalue(), nl=False)
+
+
+def _csv_cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        items = cast("list[object]", value)
+        names = [item for item in items if isinstance(item, str) and " " not in item]
+        if len(names) == len(items):
+            return " ".join(names)
+    text = cell(value)
+    # A caption that begins like a formula would be run as one by a spreadsheet.
+    return f"'{text}" if isinstance(value, str) and text[:1] in ("=", "+", "-", "@") else text
+
+
+def _data(outcome: Outcome[Answer]) -> dict[str, Any]:
+    return _failure(outcome) if outcome.answer is None else account_answer(outcome.answer).as_json()
+
+
+def _failure(outcome: Outcome[Any]) -> dict[str, str]:
+    error = outcome.error
+    if error is None:
+        raise ValueError("an outcome has an answer or an error")
+    return {"username": outcome.username, "status": str(error.status), "reason": reason(error)}

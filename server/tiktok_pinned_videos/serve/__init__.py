@@ -1,0 +1,1 @@
+"""The doors: stdio, HTTP, and what operators see of them."""

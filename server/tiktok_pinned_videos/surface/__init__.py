@@ -1,0 +1,1 @@
+"""What an assistant sees: tools, resources, prompts, the interactive view, and the words of every answer."""

@@ -1,0 +1,193 @@
+"""The structured result of `get_pinned_videos`: TikTok's names and meanings, ids as strings, absent values absent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict
+
+from tiktok_pinned_videos.accounts.service import Answer
+from tiktok_pinned_videos.research.fields import COUNTS
+from tiktok_pinned_videos.research.models import Video
+
+from .quoted import Clipping, ForeignJSON, Phrase, Prose
+
+UNTRUSTED: Final = "Untrusted text"
+SANDBOX: Final = "Sandbox: invented data, not TikTok's."
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ENGAGEMENT_OF: Final = ("like_count", "comment_count", "share_count")
+_COUNTED: Final = frozenset({"id", "create_time", "video_duration", "is_stem_verified", "music_id", *COUNTS})
+"""Fields without a stranger's words in them."""
+
+Source = Literal["tiktok_research_api", "sandbox"]
+
+
+class _Out(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class HashtagOut(_Out):
+    """One entry of `hashtag_info_list`."""
+
+    hashtag_id: str | None = None
+    hashtag_name: Phrase | None = None
+    hashtag_description: Prose | None = None
+
+
+class LabelOut(BaseModel):
+    """`video_label`: five documented keys, and what else TikTok puts there."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: int | None = None
+    content: Prose | None = None
+    vote: bool | None = None
+    warn: bool | None = None
+    sink: bool | None = None
+
+
+class VideoOut(_Out):
+    """One video as it is told."""
+
+    id: str
+    url: str
+    create_time: str | None = None
+    username: Phrase | None = None
+    region_code: Phrase | None = None
+    video_description: Prose | None = None
+    music_id: str | None = None
+    video_duration: int | None = None
+    view_count: int | None = None
+    like_count: int | None = None
+    comment_count: int | None = None
+    share_count: int | None = None
+    favorites_count: int | None = None
+    engagement_rate: float | None = None
+    hashtag_names: list[Phrase] | None = None
+    hashtag_info_list: list[HashtagOut] | None = None
+    video_mention_list: list[Phrase] | None = None
+    video_label: LabelOut | None = None
+    is_stem_verified: bool | None = None
+    sticker_info_list: ForeignJSON = None
+    effect_info_list: ForeignJSON = None
+    video_tag: ForeignJSON = None
+
+
+class Totals(_Out):
+    """Sums over an account's pinned videos, as far as TikTok sent the counts."""
+
+    videos: int
+    view_count: int | None = None
+    like_count: int | None = None
+    comment_count: int | None = None
+    share_count: int | None = None
+    favorites_count: int | None = None
+    engagement_rate: float | None = None
+
+
+class AccountAnswer(_Out):
+    """The whole structured result."""
+
+    username: Phrase
+    status: Literal["found", "nothing_pinned"]
+    source: Source
+    retrieved_at: str
+    cached: bool
+    log_id: Phrase | None = None
+    notes: list[str]
+    totals: Totals
+    videos: list[VideoOut]
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON-ready, with nothing in it that TikTok did not send."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def account_answer(answer: Answer) -> AccountAnswer:
+    """An answer of the accounts room in the words of the contract."""
+    clipping = Clipping()
+    totals, notes = totals_of(answer.videos)
+    told = AccountAnswer.model_validate(
+        {
+            "username": answer.username,
+            "status": "found" if answer.videos else "nothing_pinned",
+            "source": source_of(sandbox=answer.sandbox),
+            "retrieved_at": iso(answer.retrieved_at),
+            "cached": answer.cached,
+            "log_id": answer.log_id,
+            "totals": totals,
+            "videos": [_video(answer.username, video) for video in answer.videos],
+            "notes": [],
+        },
+        context=clipping,
+    )
+    told.notes = _notes(answer, clipped=clipping.happened, partial=notes)
+    return told
+
+
+def totals_of(videos: Iterable[Video]) -> tuple[Totals, list[str]]:
+    """The sums, leaving out what no video has, and a note for each sum over some of the videos only."""
+    videos = tuple(videos)
+    sums: dict[str, int] = {}
+    notes: list[str] = []
+    for name in COUNTS:
+        known = [value for video in videos if (value := getattr(video, name)) is not None]
+        if known:
+            sums[name] = sum(known)
+        if 0 < len(known) < len(videos):
+            notes.append(f"Total {name} is over {len(known)} of {len(videos)} videos; TikTok sent none for the others.")
+    rated = [video for video in videos if engagement_rate(video) is not None]
+    views = sum(video.view_count or 0 for video in rated)
+    acts = sum(getattr(video, name) for video in rated for name in _ENGAGEMENT_OF)
+    rate = round(acts / views, 4) if views else None
+    if 0 < len(rated) < len(videos):
+        notes.append(f"Total engagement_rate is over {len(rated)} of {len(videos)} videos.")
+    return Totals(videos=len(videos), engagement_rate=rate, **sums), notes
+
+
+def engagement_rate(video: Video) -> float | None:
+    """(likes + comments + shares) / views to four digits, where all four are known and there are views."""
+    acts = [getattr(video, name) for name in _ENGAGEMENT_OF]
+    if video.view_count is None or video.view_count <= 0 or None in acts:
+        return None
+    return round(sum(acts) / video.view_count, 4)
+
+
+def video_url(username: str, video_id: str) -> str:
+    """The public page of a video."""
+    return f"https://www.tiktok.com/@{quote(username, safe='')}/video/{video_id}"
+
+
+def iso(seconds: float) -> str:
+    """Unix seconds as UTC in ISO 8601, whole seconds. No library call of a platform: Windows refuses some years."""
+    return (_EPOCH + timedelta(seconds=int(seconds))).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def source_of(*, sandbox: bool) -> Source:
+    """Where an answer came from."""
+    return "sandbox" if sandbox else "tiktok_research_api"
+
+
+def _video(username: str, video: Video) -> dict[str, Any]:
+    values = video.as_json()
+    if video.create_time is not None:
+        values["create_time"] = iso(video.create_time)
+    return {**values, "url": video_url(username, video.id), "engagement_rate": engagement_rate(video)}
+
+
+def _notes(answer: Answer, *, clipped: bool, partial: list[str]) -> list[str]:
+    notes: list[str] = []
+    if answer.sandbox:
+        notes.append(SANDBOX)
+    notes += partial
+    if clipped:
+        uri = f"tiktok://pinned/{quote(answer.username, safe='')}"
+        notes.append(f"Long texts were cut (…); resource {uri} has them whole.")
+    if answer.videos and not set(answer.fields) <= _COUNTED:
+        notes.append(UNTRUSTED)
+    if answer.quota_note:
+        notes.append(answer.quota_note)
+    return notes

@@ -1,0 +1,64 @@
+"""Types for text that strangers wrote: cleaned, clipped with a visible mark, and told about when clipped.
+
+Every output field of foreign text has one of these types. A model validated with `context=Clipping()` learns whether
+anything was cut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, cast
+
+from pydantic import AfterValidator, ValidationInfo
+
+from tiktok_pinned_videos.research.text import clean
+
+MARK: Final = "…"
+PROSE_LIMIT: Final = 300
+PHRASE_LIMIT: Final = 100
+
+
+@dataclass(slots=True)
+class Clipping:
+    """Whether a text of this answer was cut."""
+
+    happened: bool = False
+
+
+def _clip(text: str, limit: int, info: ValidationInfo) -> str:
+    text = clean(text)
+    if len(text) <= limit:
+        return text
+    if isinstance(info.context, Clipping):
+        info.context.happened = True
+    # Not in the middle of an emoji that is joined from several characters.
+    return text[: limit - 1].rstrip(" \u200d\u200c\ufe0e\ufe0f") + MARK
+
+
+def _prose(text: str, info: ValidationInfo) -> str:
+    return _clip(text, PROSE_LIMIT, info)
+
+
+def _phrase(text: str, info: ValidationInfo) -> str:
+    return _clip(text, PHRASE_LIMIT, info)
+
+
+def _tree(value: Any, info: ValidationInfo) -> Any:
+    match value:
+        case str():
+            return value if value.isdigit() else _phrase(value, info)
+        case list():
+            return [_tree(item, info) for item in cast("list[Any]", value)]
+        case dict():
+            items = cast("dict[str, Any]", value).items()
+            return {_phrase(key, info): _tree(item, info) for key, item in items}
+        case _:
+            return value
+
+
+Prose = Annotated[str, AfterValidator(_prose)]
+"""Descriptions and labels: at most 300 characters."""
+Phrase = Annotated[str, AfterValidator(_phrase)]
+"""Any other foreign text: at most 100 characters."""
+ForeignJSON = Annotated[Any, AfterValidator(_tree)]
+"""A JSON value of undocumented shape: each text in it clipped like a phrase, strings of digits (ids) never."""
