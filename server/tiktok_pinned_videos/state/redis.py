@@ -53,6 +53,7 @@ class RedisStore:
 
     shared = True
     holds_secrets = True
+    degraded = False
 
     def __init__(self, url: str) -> None:
         self._client, self._errors = _connect_later(url)

@@ -37,18 +37,10 @@ _T = TypeVar("_T")
 
 
 class PrimaryStore(StateStore, Protocol):
-    """A `StateStore` that can also be tried and described."""
-
-    async def ping(self) -> None:
-        """Write something, to see that writing works; `StateStoreError` when it does not."""
-        ...
+    """A `StateStore` whose counters tell when they expire."""
 
     async def remaining(self, key: str) -> float | None:
         """Seconds until the key expires, or None when absent or expired."""
-        ...
-
-    def describe(self) -> str:
-        """What holds the state, in words and without secrets."""
         ...
 
 

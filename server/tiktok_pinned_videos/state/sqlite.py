@@ -36,6 +36,7 @@ class SQLiteStore:
 
     shared = True
     holds_secrets = False
+    degraded = False
 
     def __init__(self, path: str | os.PathLike[str], *, clock: Callable[[], float] = time.time) -> None:
         # Fixed now: the first use may come after a change of the working directory.
