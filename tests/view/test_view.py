@@ -221,7 +221,7 @@ def test_no_width_makes_the_page_scroll_sideways(show: Open) -> None:
     host = show().open()
     overflowing: list[str] = []
     for name, feed in FEEDS.items():
-        for width in (320, 560, 720, 900, 1200):
+        for width in (320, 560, 720, 940, 1200):
             host.page.set_viewport_size({"width": width, "height": 900})
             feed(host)
             host.page.wait_for_timeout(30)

@@ -57,10 +57,11 @@ def test_the_header_says_totals_source_age_and_cache_and_the_footer_the_rest(hos
 
 
 def test_a_sandbox_answer_cannot_be_mistaken(host: Host) -> None:
-    host.result({**samples.FULL, "source": "sandbox"})
+    host.result({**samples.FULL, "source": "sandbox", "notes": ["Sandbox: invented data.", "Something else."]})
 
     expect(host.view.get_by_role("note")).to_contain_text("Sandbox. All of this is invented")
     expect(host.view.locator("header")).not_to_contain_text("TikTok Research API")
+    assert texts(host, "footer li") == ["Something else."]
 
 
 def test_what_was_not_sent_is_absent_and_never_nought(host: Host) -> None:

@@ -1,0 +1,59 @@
+"""Makes the README's pictures of the interactive view: the real server's sandbox, a real host, a real browser.
+
+Run from a checkout, once `npm install --no-package-lock --prefix tests/view` has been run and Chromium is installed:
+
+    python docs/screenshots.py
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from view import harness, serving  # noqa: E402  # the harness of the view's tests is not installed anywhere
+
+IMAGES: Final = ROOT / "docs" / "images"
+FONT: Final = "Inter, system-ui, sans-serif"
+ACCOUNTS: Final = ["nasa", "esa", "bread.and.salt", "slow_travel", "night_bus", "rain_studio", "sandbox_missing"]
+
+Shot = tuple[str, int, harness.Scheme, str, dict[str, Any]]
+SHOTS: Final[tuple[Shot, ...]] = (
+    ("cards-light", 960, "light", "get_pinned_videos", {"username": "nasa"}),
+    ("cards-dark", 960, "dark", "get_pinned_videos", {"username": "nasa"}),
+    ("comparison", 800, "light", "compare_pinned_videos", {"usernames": ACCOUNTS}),
+)
+
+
+def main() -> int:
+    """Writes docs/images/*.png; returns the exit code."""
+    if lacking := harness.missing():
+        sys.stderr.write(f"No pictures taken: {lacking}.\n")
+        return 1
+    IMAGES.mkdir(exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving.sandbox_server() as port,
+        harness.Site(harness.bundle(Path(folder))).running() as site,
+        harness.browser() as browser,
+    ):
+        site.server_port = port
+        for name, width, theme, tool, args in SHOTS:
+            context = {"theme": theme, "locale": "en-US", "styles": {"variables": {"--font-sans": FONT}}}
+            with harness.tab(browser, site, width=width, scheme=theme, device_scale_factor=1.25) as host:
+                host.call(tool, args, context)
+                frame = host.page.locator("iframe")
+                host.page.wait_for_function("() => window.seen.sizes.length")
+                host.page.wait_for_timeout(500)
+                host.page.set_viewport_size({"width": width, "height": host.seen["sizes"][-1]["height"]})
+                frame.screenshot(path=IMAGES / f"{name}.png", animations="disabled")
+                sys.stdout.write(f"docs/images/{name}.png\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
