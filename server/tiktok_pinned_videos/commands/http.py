@@ -2,12 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
+import click
+
+from tiktok_pinned_videos.app import LazyBackend
+from tiktok_pinned_videos.serve.auth import DoorError, door_for
+from tiktok_pinned_videos.serve.gate import PATH
+from tiktok_pinned_videos.serve.http import address_of, build_app, is_only_here, listen, serve
 from tiktok_pinned_videos.settings import Settings
 
-from . import stop
+from . import loaded, stop
 
 
 def run(settings: Settings, *, host: str, port: int) -> None:
-    """Serve until told to stop."""
-    _ = (settings, host, port)
-    stop("http is not built yet")
+    """Serve until told to stop; what is in flight then is answered."""
+    try:
+        listener = listen(host, port)
+    except OSError as error:
+        stop(f"{host} port {port} cannot be opened: {error.strerror or error}. Choose others by --host and --port.", 1)
+    with listener:
+        only_here = is_only_here(listener)
+        try:
+            door = door_for(settings, loopback=only_here)
+        except DoorError as error:
+            stop(str(error))
+        address, bound = address_of(listener)
+        backend = LazyBackend(settings, transport=None, clock=time.time)
+        if settings.configured:
+            # A server is started once and called often: load now what the first call would wait for.
+            backend.service()
+        app = build_app(settings, backend, door, host=address, port=bound)
+        loaded()
+
+        def ready() -> None:
+            click.echo(f"MCP server on http://{address}:{bound}{PATH}", err=True)
+            if not settings.configured:
+                click.echo("No TikTok credentials are set: calls will say how to set them.", err=True)
+            if not only_here and not settings.allowed_hosts:
+                click.echo(
+                    f"MCP_ALLOWED_HOSTS is not set: only requests to localhost or {address} are answered.", err=True
+                )
+
+        asyncio.run(serve(app, listener, ready=ready))

@@ -1,0 +1,57 @@
+"""`/healthz` and `/readyz`: for load balancers and orchestrators, outside the doors, without anything secret."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from tiktok_pinned_videos.app import LazyBackend
+from tiktok_pinned_videos.research.errors import ConfigurationError
+from tiktok_pinned_videos.state.base import StateStore, StateStoreError
+
+_KEEP: Final = 1.0
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+
+
+def health_routes(backend: LazyBackend) -> list[Route]:
+    """Both routes."""
+    state = _State()
+
+    async def healthz(_: Request) -> JSONResponse:
+        return JSONResponse({"status": "alive"}, headers=_NO_STORE)
+
+    async def readyz(_: Request) -> JSONResponse:
+        try:
+            store = backend.service().store
+        except ConfigurationError as error:
+            return JSONResponse({"status": "not_ready", "reason": str(error)}, status_code=503, headers=_NO_STORE)
+        word = "ok" if await state.serves(store) else "degraded"
+        source = "sandbox" if backend.settings.sandbox else "tiktok_research_api"
+        return JSONResponse({"status": "ready", "state": word, "source": source}, headers=_NO_STORE)
+
+    return [Route("/healthz", healthz), Route("/readyz", readyz)]
+
+
+class _State:
+    """Whether the store serves, looked at once a second at most: anybody may ask, and asking writes to it."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._looked_at = -_KEEP
+        self._serves = True
+
+    async def serves(self, store: StateStore) -> bool:
+        async with self._lock:
+            if time.monotonic() - self._looked_at >= _KEEP:
+                try:
+                    await store.ping()
+                    self._serves = not store.degraded
+                except StateStoreError:
+                    self._serves = False
+                self._looked_at = time.monotonic()
+            return self._serves

@@ -1,0 +1,149 @@
+"""An authorization server's public keys: found, fetched within bounds, kept for an hour, renewed when one is unknown.
+
+Whoever sends tokens with invented key ids causes one fetch every few seconds at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+import httpx
+import jwt
+
+from tiktok_pinned_videos.settings import is_loopback
+
+_log = logging.getLogger(__name__)
+_LIFETIME: Final = 3600.0
+_RETRY: Final = 5.0
+_TIME_LIMIT: Final = 5.0
+_SIZE_LIMIT: Final = 512 * 1024
+_KEY_TYPES: Final = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
+
+
+class _UnusableError(Exception):
+    """Why there are no keys, in words for the log."""
+
+
+class KeySet:
+    """The keys of one issuer. `jwks_url` empty: the issuer's metadata names the place (RFC 8414, or OpenID's)."""
+
+    def __init__(
+        self, issuer: str, jwks_url: str, *, monotonic: Callable[[], float] = time.monotonic, retry: float = _RETRY
+    ) -> None:
+        self._issuer = issuer
+        self._jwks_url = jwks_url
+        self._monotonic = monotonic
+        self._retry = retry
+        self._keys: list[dict[str, Any]] = []
+        self._fetched_at: float | None = None
+        self._tried_at: float | None = None
+        self._fetching: asyncio.Task[None] | None = None
+
+    async def candidates(self, kid: object, algorithm: str, *, renew: bool = False) -> list[jwt.PyJWK]:
+        """The keys that can have made a signature with that key id (None: any) and algorithm.
+
+        With `renew` they are fetched again first, unless that was tried a moment ago.
+        """
+        old = self._fetched_at is None or self._monotonic() - self._fetched_at >= _LIFETIME
+        if (old or renew) and self._may_try():
+            await self._renew()
+        kind = _KEY_TYPES.get(algorithm[:2])
+        fitting = [
+            key
+            for key in self._keys
+            if key.get("kty") == kind
+            and key.get("use", "sig") == "sig"
+            and key.get("alg", algorithm) == algorithm
+            and (kid is None or key.get("kid") == kid)
+        ]
+        usable: list[jwt.PyJWK] = []
+        for key in fitting:
+            try:
+                usable.append(jwt.PyJWK(key, algorithm))
+            except jwt.PyJWTError:
+                _log.warning("a key of %s cannot be used and is left out", self._issuer)
+        return usable
+
+    def _may_try(self) -> bool:
+        under_way = self._fetching is not None and not self._fetching.done()
+        return under_way or self._tried_at is None or self._monotonic() - self._tried_at >= self._retry
+
+    async def _renew(self) -> None:
+        if self._fetching is None or self._fetching.done():
+            self._tried_at = self._monotonic()
+            self._fetching = asyncio.create_task(self._fetch(), name="fetch keys")
+        # A client that goes away must not take the keys away from those who wait with it.
+        await asyncio.shield(self._fetching)
+
+    async def _fetch(self) -> None:
+        try:
+            # In a thread: making a client reads the certificates of the world, which takes a while.
+            client = await asyncio.to_thread(httpx.AsyncClient, timeout=_TIME_LIMIT, follow_redirects=False)
+            async with client, asyncio.timeout(_TIME_LIMIT):
+                url = self._jwks_url or await self._discover(client)
+                keys = (await _json(client, url)).get("keys")
+        except (_UnusableError, httpx.HTTPError, OSError, TimeoutError) as fault:
+            reason = str(fault) if isinstance(fault, _UnusableError) else type(fault).__name__
+            _log.warning("the keys of %s cannot be had: %s", self._issuer, reason)
+            return
+        if not isinstance(keys, list):
+            _log.warning("the keys of %s cannot be had: no list of keys came", self._issuer)
+            return
+        self._keys = [cast("dict[str, Any]", key) for key in cast("list[Any]", keys) if isinstance(key, dict)]
+        self._fetched_at = self._monotonic()
+
+    async def _discover(self, client: httpx.AsyncClient) -> str:
+        reason = "no metadata was found"
+        for url in _metadata_urls(self._issuer):
+            try:
+                metadata = await _json(client, url)
+            except _UnusableError as fault:
+                reason = str(fault)
+                continue
+            found = metadata.get("jwks_uri")
+            if metadata.get("issuer") != self._issuer:
+                reason = f"{url} speaks for another issuer"
+            elif not isinstance(found, str) or not _is_safe(found):
+                reason = f"{url} names no jwks_uri with https"
+            else:
+                return found
+        raise _UnusableError(reason + "; set MCP_JWKS_URL if they are elsewhere")
+
+
+def _metadata_urls(issuer: str) -> list[str]:
+    parts = urlsplit(issuer)
+    root, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    return [
+        f"{root}/.well-known/oauth-authorization-server{path}",
+        f"{root}{path}/.well-known/openid-configuration",
+        f"{root}/.well-known/openid-configuration{path}",
+    ][: 3 if path else 2]
+
+
+def _is_safe(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+
+
+async def _json(client: httpx.AsyncClient, url: str) -> dict[str, Any]:
+    body = bytearray()
+    async with client.stream("GET", url, headers={"Accept": "application/json"}) as response:
+        if response.status_code != 200:
+            raise _UnusableError(f"{url} answered {response.status_code}")
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > _SIZE_LIMIT:
+                raise _UnusableError(f"{url} sent more than {_SIZE_LIMIT} bytes")
+    try:
+        content: object = json.loads(body)
+    except (ValueError, RecursionError):
+        raise _UnusableError(f"{url} sent no JSON") from None
+    if not isinstance(content, dict):
+        raise _UnusableError(f"{url} sent no JSON object")
+    return cast("dict[str, Any]", content)
