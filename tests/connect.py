@@ -1,0 +1,152 @@
+"""One test body, every way in: in memory, over stdio and over HTTP, in both protocol eras.
+
+Import `client` and `anyio_backend` into a test module to use them as fixtures. A client, and the process behind it,
+lives as long as the module.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import IO, Any
+
+import httpx2
+import pytest
+from mcp.client import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+
+from tiktok_pinned_videos.app import build_server
+from tiktok_pinned_videos.settings import Settings
+
+COMMAND = [sys.executable, "-m", "tiktok_pinned_videos"]
+WAYS = ("memory", "stdio", "http")
+ERAS = {"auto": "2026-07-28", "legacy": "2025-11-25"}
+_OURS = ("TIKTOK_", "MCP_", "OTEL_", "LOG_")
+
+
+def environment(**ours: str) -> dict[str, str]:
+    """This process's environment without anything that would configure the server, and `ours`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    return kept | {"PYTHONUTF8": "1"} | ours
+
+
+class HTTPServer:
+    """The server as users start it: `http --port 0` in a process of its own, its words on stderr at hand."""
+
+    def __init__(self, *arguments: str, env: Mapping[str, str] | None = None, sandbox: bool = True) -> None:
+        command = [*COMMAND, "http", "--port", "0", *(["--sandbox"] if sandbox else []), *arguments]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(**(env or {})), encoding="utf-8"
+        )
+        self.lines: list[str] = []
+        self._news: queue.Queue[str | None] = queue.Queue()
+        assert self.process.stderr is not None
+        self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
+        self._reader.start()
+        started = self.wait_for(r"MCP server on (http://\S+)", within=20)
+        self.url = started.group(1)
+        self.base = self.url.removesuffix("/mcp")
+
+    def wait_for(self, pattern: str, *, within: float = 10) -> re.Match[str]:
+        """The first line on stderr, from the last one waited for on, that has `pattern` in it."""
+        deadline = time.monotonic() + within
+        while True:
+            try:
+                line = self._news.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                line = None
+            if line is None:
+                pytest.fail(f"no {pattern!r} on stderr, but: {self.lines}")
+            if found := re.search(pattern, line):
+                return found
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait(self, timeout: float = 12) -> int:
+        """Its exit code."""
+        code = self.process.wait(timeout)
+        self._reader.join(2)
+        return code
+
+    def kill(self) -> None:
+        """SIGKILL, and everything closed."""
+        self.process.kill()
+        self.process.wait(10)
+        self._reader.join(2)
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+
+    def _read(self, stream: IO[str]) -> None:
+        for line in stream:
+            self.lines.append(line.rstrip("\n"))
+            self._news.put(line)
+        self._news.put(None)
+
+
+@contextlib.contextmanager
+def http_server(*arguments: str, env: Mapping[str, str] | None = None, sandbox: bool = True) -> Iterator[HTTPServer]:
+    """Such a server, gone at the end."""
+    server = HTTPServer(*arguments, env=env, sandbox=sandbox)
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@contextlib.asynccontextmanager
+async def http_client(
+    url: str, *, mode: str = "auto", headers: Mapping[str, str] | None = None
+) -> AsyncIterator[Client]:
+    """An MCP client over HTTP that sends `headers` with everything."""
+    async with (
+        httpx2.AsyncClient(headers=dict(headers or {}), timeout=30) as http,
+        Client(streamable_http_client(url, http_client=http), mode=mode) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """As in conftest, but for a module: a client that many tests share lives in one event loop."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def shared_http_server() -> Iterator[HTTPServer]:
+    with http_server() as server:
+        yield server
+
+
+@pytest.fixture(
+    scope="module", params=[(way, era) for way in WAYS for era in ERAS], ids=lambda param: f"{param[0]}-{param[1]}"
+)
+async def client(
+    request: pytest.FixtureRequest, anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Client]:
+    """A connected client of a sandbox server."""
+    way, era = request.param
+    async with contextlib.AsyncExitStack() as stack:
+        server: Any
+        match way:
+            case "memory":
+                server = build_server(Settings(sandbox=True))
+            case "stdio":
+                log = stack.enter_context((tmp_path_factory.mktemp("stdio") / "stderr").open("w", encoding="utf-8"))
+                parameters = StdioServerParameters(
+                    command=COMMAND[0], args=[*COMMAND[1:], "--sandbox"], env=environment()
+                )
+                server = stdio_client(parameters, errlog=log)
+            case _:
+                server = request.getfixturevalue("shared_http_server").url
+        yield await stack.enter_async_context(Client(server, mode=era))
