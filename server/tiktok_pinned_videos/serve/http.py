@@ -33,7 +33,7 @@ from .gate import MAX_BODY, PATH, gated
 from .health import health_routes
 from .keys import KeySet
 
-DRAIN: Final = 8
+DRAIN: Final = 7
 """Seconds that calls in flight get to end when the server is told to stop."""
 _MAX_CONNECTIONS: Final = 512
 _IDLE: Final = 75

@@ -1,0 +1,449 @@
+"""The HTTP server as users start it: who may ask, what it bounds, how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from mcp.client import Client
+
+from connect import COMMAND, HTTPServer, anyio_backend, environment, http_client, http_server, shared_http_server
+
+pytestmark = pytest.mark.anyio
+_ = (anyio_backend, shared_http_server)  # fixtures
+
+SECRET = "correct-horse-battery-staple"
+ACCEPT = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to answer")
+
+
+def call(tool: str, **arguments: Any) -> dict[str, Any]:
+    """A complete request of the older era: needs no session here."""
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+
+
+LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+
+
+def answer(response: httpx.Response) -> dict[str, Any]:
+    """The JSON-RPC message in an event stream."""
+    assert response.status_code == 200, response.text
+    data = [line.removeprefix("data:") for line in response.text.splitlines() if line.startswith("data:")]
+    return json.loads(data[-1])
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[HTTPServer]:
+    """A server with a bearer token, on loopback, with a host and an origin of the operator's."""
+    env = {
+        "MCP_BEARER_TOKEN": SECRET,
+        "MCP_ALLOWED_HOSTS": "MCP.Example.org,other.example.org:*",
+        "MCP_ALLOWED_ORIGINS": "https://app.example.org",
+    }
+    with http_server(env=env) as server:
+        yield server
+
+
+# Hosts and origins
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil:80"])
+def test_a_foreign_host_is_misdirected(shared_http_server: HTTPServer, host: str) -> None:
+    response = httpx.post(shared_http_server.url, json=LIST, headers=ACCEPT | {"Host": host})
+
+    assert response.status_code == 421
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://localhost.evil.example", "https://app.example.org.evil.example"]
+)
+def test_a_foreign_origin_is_forbidden_and_gets_no_cors(guarded: HTTPServer, origin: str) -> None:
+    headers = ACCEPT | {"Origin": origin, "Authorization": f"Bearer {SECRET}"}
+    response = httpx.post(guarded.url, json=LIST, headers=headers)
+
+    assert response.status_code == 403
+    assert "access-control-allow-origin" not in response.headers
+
+
+@pytest.mark.parametrize("host", ["mcp.example.org", "other.example.org", "other.example.org:8443", "localhost", None])
+def test_hosts_that_the_operator_named_are_answered(guarded: HTTPServer, host: str | None) -> None:
+    headers = ACCEPT | {"Authorization": f"Bearer {SECRET}"} | ({"Host": host} if host else {})
+    response = httpx.post(guarded.url, json=LIST, headers=headers)
+
+    assert len(answer(response)["result"]["tools"]) == 2
+
+
+def test_a_host_named_without_a_port_is_not_every_port(guarded: HTTPServer) -> None:
+    headers = ACCEPT | {"Authorization": f"Bearer {SECRET}", "Host": "mcp.example.org:8443"}
+
+    assert httpx.post(guarded.url, json=LIST, headers=headers).status_code == 421
+
+
+@pytest.mark.parametrize("origin", ["https://app.example.org", "http://localhost:5173", "http://127.0.0.1"])
+def test_a_page_on_an_allowed_origin_can_ask_first_without_a_token(guarded: HTTPServer, origin: str) -> None:
+    wanted = "authorization, content-type, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id"
+    preflight = httpx.options(
+        guarded.url,
+        headers={
+            "Origin": origin,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": wanted,
+        },
+    )
+
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == origin
+    allowed = preflight.headers["access-control-allow-headers"].lower()
+    assert all(name in allowed for name in wanted.split(", "))
+
+    refused = httpx.post(guarded.url, json=LIST, headers=ACCEPT | {"Origin": origin})
+    assert refused.status_code == 401
+    assert refused.headers["access-control-allow-origin"] == origin
+    assert "WWW-Authenticate" in refused.headers["access-control-expose-headers"]
+
+    served = httpx.post(
+        guarded.url, json=LIST, headers=ACCEPT | {"Origin": origin, "Authorization": f"Bearer {SECRET}"}
+    )
+    assert served.headers["access-control-allow-origin"] == origin
+    assert len(answer(served)["result"]["tools"]) == 2
+
+
+def test_a_foreign_page_is_told_no_when_it_asks_first(guarded: HTTPServer) -> None:
+    headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    preflight = httpx.options(guarded.url, headers=headers)
+
+    assert preflight.status_code == 400
+    assert "access-control-allow-origin" not in preflight.headers
+
+
+# The shared secret
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [None, "Bearer", "Bearer wrong-horse-battery-staple", f"Bearer {SECRET}x", f"Basic {SECRET}", SECRET, "Bearer é"],
+)
+def test_whoever_does_not_know_the_secret_is_refused(guarded: HTTPServer, authorization: str | None) -> None:
+    headers = [(name.encode(), value.encode()) for name, value in ACCEPT.items()]
+    if authorization is not None:
+        headers.append((b"Authorization", authorization.encode("utf-8")))
+    response = httpx.post(guarded.url, json=LIST, headers=headers)
+
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("path", ["/mcp/", "/mcp%0A", "//mcp", "/mcp%2F", "/MCP", "/./mcp", "/mcp?x=1", "/", "/docs"])
+def test_no_spelling_of_the_path_leads_around_the_door(guarded: HTTPServer, path: str) -> None:
+    connection = http.client.HTTPConnection(*_address(guarded))
+    connection.request("POST", path, json.dumps(LIST), ACCEPT)
+
+    assert connection.getresponse().status == 401
+    connection.close()
+
+
+def test_two_authorization_headers_are_none(guarded: HTTPServer) -> None:
+    headers = [*ACCEPT.items(), ("Authorization", "Bearer x"), ("Authorization", f"Bearer {SECRET}")]
+
+    assert httpx.post(guarded.url, json=LIST, headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_client_with_the_secret_is_served(guarded: HTTPServer, mode: str) -> None:
+    async with http_client(guarded.url, mode=mode, headers={"authorization": f"bearer {SECRET}"}) as client:
+        result = await client.call_tool("get_pinned_videos", {"username": "nasa"})
+
+    assert not result.is_error
+
+
+def test_the_secret_is_in_no_line_of_the_log(guarded: HTTPServer) -> None:
+    httpx.post(guarded.url, json=LIST, headers=ACCEPT | {"Authorization": f"Bearer {SECRET}"})
+
+    assert not any(SECRET in line for line in guarded.lines)
+
+
+# Bounds
+
+
+def _address(server: HTTPServer) -> tuple[str, int]:
+    host, _, port = server.base.removeprefix("http://").rpartition(":")
+    return host, int(port)
+
+
+def test_a_body_of_a_megabyte_is_too_large(shared_http_server: HTTPServer) -> None:
+    response = httpx.post(shared_http_server.url, content=b" " * 1_000_000, headers=ACCEPT)
+
+    assert response.status_code == 413
+
+
+def test_a_large_body_of_undeclared_length_is_cut(shared_http_server: HTTPServer) -> None:
+    connection = http.client.HTTPConnection(*_address(shared_http_server))
+    connection.putrequest("POST", "/mcp")
+    for name, value in (*ACCEPT.items(), ("Transfer-Encoding", "chunked")):
+        connection.putheader(name, value)
+    connection.endheaders()
+    for _ in range(5):
+        connection.send(b"4000\r\n" + b" " * 0x4000 + b"\r\n")
+
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+def test_the_largest_sensible_call_fits(shared_http_server: HTTPServer) -> None:
+    names = [f"{number:02}" + "\N{OLD ITALIC LETTER A}" * 62 for number in range(50)]
+    response = httpx.post(
+        shared_http_server.url, json=call("compare_pinned_videos", usernames=names), headers=ACCEPT, timeout=30
+    )
+
+    assert not answer(response)["result"].get("isError")
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
+def test_there_is_no_stream_to_listen_to_and_no_session_to_end(shared_http_server: HTTPServer, method: str) -> None:
+    response = httpx.request(method, shared_http_server.url, headers={"Accept": "text/event-stream"})
+
+    assert response.status_code == 405
+    assert response.headers["allow"] == "POST"
+
+
+def test_the_path_with_a_slash_is_the_same_place(shared_http_server: HTTPServer) -> None:
+    response = httpx.post(shared_http_server.url + "/", json=LIST, headers=ACCEPT)
+
+    assert len(answer(response)["result"]["tools"]) == 2
+
+
+async def test_twenty_clients_at_once_lose_no_call(shared_http_server: HTTPServer) -> None:
+    answered: list[str] = []
+
+    async def work(number: int) -> None:
+        async with http_client(shared_http_server.url, mode="auto" if number % 2 else "legacy") as client:
+            for turn in range(10):
+                name = f"crowd_{number}_{turn}"
+                result = await client.call_tool("get_pinned_videos", {"username": name})
+                assert not result.is_error
+                assert result.structured_content is not None
+                answered.append(result.structured_content["username"])
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(20):
+            tasks.start_soon(work, number)
+
+    assert sorted(answered) == sorted(f"crowd_{number}_{turn}" for number in range(20) for turn in range(10))
+
+
+async def test_a_client_that_goes_away_ends_its_call(shared_http_server: HTTPServer) -> None:
+    async with http_client(shared_http_server.url) as client:
+        with anyio.move_on_after(0.5) as limit:
+            await client.call_tool("get_pinned_videos", {"username": "sandbox_slow", "refresh": True})
+
+    assert limit.cancelled_caught
+    shared_http_server.wait_for(r"account=sandbox_slow status=cancelled", within=1.4)
+
+
+async def test_progress_arrives_while_the_call_is_under_way(shared_http_server: HTTPServer) -> None:
+    started = time.monotonic()
+    seen: list[float] = []
+
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        assert (total, message is None) == (2, False)
+        seen.append(time.monotonic() - started)
+
+    async with Client(shared_http_server.url) as client:
+        arguments = {"usernames": ["nasa", "sandbox_slow"], "refresh": True}
+        await client.call_tool("compare_pinned_videos", arguments, progress_callback=on_progress)
+
+    assert len(seen) == 2
+    assert seen[0] < 1.5 < seen[1]
+
+
+async def test_a_small_answer_is_not_held_back_by_the_network_stack(shared_http_server: HTTPServer) -> None:
+    async with httpx.AsyncClient() as http:
+        await http.post(shared_http_server.url, json=LIST, headers=ACCEPT)
+        started = time.monotonic()
+        for _ in range(10):
+            await http.post(shared_http_server.url, json=LIST, headers=ACCEPT)
+
+    # Nagle and delayed acknowledgements together would cost 40 ms each.
+    assert (time.monotonic() - started) / 10 < 0.035
+
+
+# Health
+
+
+def test_alive_and_ready_are_told_to_anybody(guarded: HTTPServer) -> None:
+    alive, ready = (httpx.get(guarded.base + path, headers={"Host": "10.0.0.7"}) for path in ("/healthz", "/readyz"))
+
+    assert (alive.status_code, alive.json()) == (200, {"status": "alive"})
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "state": "ok", "source": "sandbox"})
+
+
+def test_a_server_without_credentials_is_alive_lists_its_tools_and_is_not_ready() -> None:
+    with http_server(sandbox=False) as server:
+        alive, ready = httpx.get(server.base + "/healthz"), httpx.get(server.base + "/readyz")
+        listed = answer(httpx.post(server.url, json=LIST, headers=ACCEPT))
+        called = answer(httpx.post(server.url, json=call("get_pinned_videos", username="nasa"), headers=ACCEPT))
+
+    assert alive.status_code == 200
+    assert ready.status_code == 503
+    assert "TIKTOK_CLIENT_KEY" in ready.json()["reason"]
+    assert len(listed["result"]["tools"]) == 2
+    assert called["result"]["content"][0]["text"].startswith("not_configured: ")
+
+
+def test_a_store_that_cannot_be_reached_is_told_and_the_server_stays_ready() -> None:
+    pytest.importorskip("redis")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
+        url = f"redis://user:hunter2@127.0.0.1:{taken.getsockname()[1]}/0"
+        with http_server(env={"TIKTOK_STATE": url}) as server:
+            ready = httpx.get(server.base + "/readyz", timeout=10)
+            called = answer(httpx.post(server.url, json=call("get_pinned_videos", username="nasa"), headers=ACCEPT))
+
+    assert (ready.status_code, ready.json()["state"]) == (200, "degraded")
+    assert "hunter2" not in ready.text
+    assert not called["result"].get("isError")
+    assert not any("hunter2" in line for line in server.lines)
+
+
+# Starting and stopping
+
+
+def refused(*arguments: str, **env: str) -> tuple[int, list[str]]:
+    """Exit code and stderr of a start that fails."""
+    done = subprocess.run(
+        [*COMMAND, "http", "--sandbox", *arguments],
+        env=environment(**env),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=20,
+        check=False,
+    )
+    assert done.stdout == ""
+    return done.returncode, done.stderr.splitlines()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_without_a_door_only_loopback_is_served(host: str) -> None:
+    code, lines = refused("--host", host, "--port", "0")
+
+    assert code == 2
+    assert len(lines) == 2
+    assert "MCP_BEARER_TOKEN" in lines[1]
+
+
+JWT = {"MCP_JWT_ISSUER": "https://id.example.org", "MCP_JWT_AUDIENCE": "https://mcp.example.org/mcp"}
+
+
+@pytest.mark.parametrize(
+    ("env", "named"),
+    [
+        (JWT | {"MCP_BEARER_TOKEN": SECRET}, "Two doors"),
+        ({"MCP_JWT_ISSUER": JWT["MCP_JWT_ISSUER"]}, "MCP_JWT_AUDIENCE"),
+        ({"MCP_JWT_AUDIENCE": JWT["MCP_JWT_AUDIENCE"]}, "MCP_JWT_ISSUER"),
+        ({"MCP_JWKS_URL": "https://id.example.org/keys"}, "MCP_JWT_ISSUER and MCP_JWT_AUDIENCE"),
+        ({"MCP_JWKS_URL": "https://id.example.org/keys", "MCP_BEARER_TOKEN": SECRET}, "Two doors"),
+    ],
+)
+def test_two_doors_or_half_a_door_do_not_start(env: dict[str, str], named: str) -> None:
+    code, lines = refused("--port", "0", **env)
+
+    assert code == 2
+    assert len(lines) == 2
+    assert named in " ".join(lines)
+    assert SECRET not in " ".join(lines)
+
+
+def test_a_short_secret_does_not_start() -> None:
+    code, lines = refused("--port", "0", MCP_BEARER_TOKEN="too short")
+
+    assert code == 2
+    assert len(lines) == 1
+    assert "MCP_BEARER_TOKEN" in lines[0]
+    assert "too short" not in lines[0]
+
+
+def test_a_taken_port_is_one_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        code, lines = refused("--port", port)
+
+    assert code == 1
+    assert len(lines) == 1
+    assert port in lines[0]
+
+
+def test_any_address_with_a_secret_is_served_and_asks_for_it() -> None:
+    with http_server("--host", "0.0.0.0", env={"MCP_BEARER_TOKEN": SECRET}) as server:
+        here = server.url.replace("0.0.0.0", "127.0.0.1")
+        without = httpx.post(here, json=LIST, headers=ACCEPT)
+        served = httpx.post(here, json=LIST, headers=ACCEPT | {"Authorization": f"Bearer {SECRET}"})
+
+    assert without.status_code == 401
+    assert len(answer(served)["result"]["tools"]) == 2
+
+
+@POSIX
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_call_in_flight_is_answered_although_the_server_is_told_to_stop(mode: str) -> None:
+    with http_server() as server:
+        async with Client(server.url, mode=mode) as client:
+            await client.list_tools()  # it wants the schema afterwards, when nobody is there any more
+            call = asyncio.create_task(client.call_tool("get_pinned_videos", {"username": "sandbox_slow"}))
+            await asyncio.sleep(0.7)
+            told = time.monotonic()
+            server.terminate()
+            await asyncio.sleep(0.3)
+            with pytest.raises(OSError, match="refused"):
+                socket.create_connection(_address(server), timeout=1)
+            result = await call
+        code = await asyncio.to_thread(server.wait)
+
+    assert result.structured_content is not None
+    assert result.structured_content["status"] == "found"
+    assert code == 0
+    assert time.monotonic() - told < 10
+    assert [line for line in server.lines if "ERROR" in line or "Traceback" in line] == []
+
+
+@POSIX
+def test_a_stop_ends_in_time_whatever_clients_do() -> None:
+    with http_server() as server:
+        host, port = _address(server)
+        idle, unfinished = socket.create_connection((host, port)), socket.create_connection((host, port))
+        head = f"POST /mcp HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\nContent-Length: 10\r\n"
+        unfinished.sendall(f"{head}Accept: {ACCEPT['Accept']}\r\n\r\n{{".encode())
+        httpx.get(server.base + "/healthz")
+        told = time.monotonic()
+        server.terminate()
+        code = server.wait()
+        idle.close()
+        unfinished.close()
+
+    assert code == 0
+    assert time.monotonic() - told < 10
+
+
+@POSIX
+async def test_an_idle_server_stops_at_once() -> None:
+    with http_server() as server:
+        async with Client(server.url) as client:
+            await client.list_tools()
+            told = time.monotonic()
+            server.terminate()
+            code = await asyncio.to_thread(server.wait)
+
+    assert code == 0
+    assert time.monotonic() - told < 3
+    assert len(server.lines) == 1
