@@ -113,13 +113,15 @@ class Upstream:
         self.tokens: set[str] = set()
         self.lifetime: float = 7200
         self.token_delay = 0.0
+        self.connections = 0
+        """Accepted so far."""
         self.sent_bytes = 0
         """Of bodies, as far as the peer took them."""
         self._research: list[Reply] = []
         self._teller: Teller | None = None
         self._token_replies: list[Reply] = []
         self._issued = 0
-        self._connections: set[asyncio.Task[None]] = set()
+        self._open: set[asyncio.Task[None]] = set()
 
     def answer(self, *replies: Reply) -> None:
         """Queue replies to research requests, forgetting what was queued before."""
@@ -167,7 +169,8 @@ class Upstream:
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._connections.add(task)
+        self._open.add(task)
+        self.connections += 1
         try:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                 while (request := await _read(reader)) is not None:
@@ -177,7 +180,7 @@ class Upstream:
         except asyncio.CancelledError:
             pass  # the test is over; a cancelled handler would be logged as a fault
         finally:
-            self._connections.discard(task)
+            self._open.discard(task)
             writer.close()
 
     async def _send(self, writer: asyncio.StreamWriter, reply: Reply) -> bool:
@@ -217,9 +220,9 @@ class Upstream:
         return False
 
     async def hang_up(self) -> None:
-        for task in list(self._connections):
+        for task in list(self._open):
             task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.gather(*self._open, return_exceptions=True)
 
 
 async def _read(reader: asyncio.StreamReader) -> Received | None:

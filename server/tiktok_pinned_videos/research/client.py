@@ -7,7 +7,6 @@ is `retry`'s, who may be asked at all is `transport`'s.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import random
 from collections.abc import Callable
@@ -69,7 +68,7 @@ class ResearchClient:
         self._random = random
         self._inner = transport
         self._wrap = wrap
-        self._secrets = tuple(secret for secret in (client_secret, client_key) if len(secret) >= 4)
+        self._secrets = (client_secret, client_key)
         self._http: httpx.AsyncClient | None = None
         self.auth = ClientCredentialsAuth(
             token_url=self._base_url + wire.TOKEN_PATH,
@@ -92,7 +91,7 @@ class ResearchClient:
                 raise error from None
             except errors.TikTokError as error:
                 error.requests = tally.requests
-                raise self._without_secrets(error) from None
+                raise
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -150,7 +149,8 @@ class ResearchClient:
         except (httpx.HTTPError, httpx.StreamError, OSError):
             raise errors.APIConnectionError("the connection to TikTok broke in mid-answer.", retryable=True) from None
         now = self._clock()
-        reply = reply_of(response, now)
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        reply = reply_of(response, now, (*self._secrets, token))
         videos, log_id = wire.parse_pinned_videos(reply, fields)
         return PinnedVideos(
             username=username,
@@ -186,11 +186,3 @@ class ResearchClient:
         if "CERTIFICATE" in str(fault).upper():
             return f"the TLS certificate of {host} could not be verified."
         return f"no connection to {host} could be made."
-
-    def _without_secrets(self, error: errors.TikTokError) -> errors.TikTokError:
-        """TikTok's messages may quote what was sent."""
-        for secret in self._secrets:
-            error.what = error.what.replace(secret, "[secret]")
-            with contextlib.suppress(AttributeError):
-                error.code = error.code.replace(secret, "[secret]") if error.code else error.code
-        return error

@@ -66,6 +66,9 @@ DEFAULT: Final = (
 COUNTS: Final = ("view_count", "like_count", "comment_count", "share_count", "favorites_count")
 """The counts that can be added up over an account's videos."""
 
+ENGAGEMENT_OF: Final = ("like_count", "comment_count", "share_count")
+"""The counts whose sum, divided by the views, is the engagement rate."""
+
 ALIASES: Final = {"favourites_count": "favorites_count"}
 """The parameter list of TikTok's page spells it the British way; what works is the other."""
 

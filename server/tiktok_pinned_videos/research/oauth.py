@@ -176,15 +176,16 @@ class ClientCredentialsAuth(httpx.Auth):
 
     def _believe(self, response: httpx.Response) -> AccessToken:
         now = self._clock()
-        value, lifetime = wire.parse_token(reply_of(response, now))
+        value, lifetime = wire.parse_token(reply_of(response, now, (self._client_secret, self._client_key)))
         return AccessToken(value, issued_at=now, expires_at=now + lifetime)
 
 
-def reply_of(response: httpx.Response, now: float) -> Reply:
-    """A read response as the parser needs it."""
+def reply_of(response: httpx.Response, now: float, secrets: tuple[str, ...]) -> Reply:
+    """A read response as the parser needs it. `secrets`: what its words must not repeat."""
     return Reply(
         status_code=response.status_code,
         content=response.content,
         retry_after=wire.parse_retry_after(response.headers.get("Retry-After"), now),
         sandbox=response.headers.get(wire.SANDBOX_HEADER) == wire.SANDBOX_NAME,
+        secrets=secrets,
     )

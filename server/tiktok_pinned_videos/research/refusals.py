@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from . import errors
 from .text import clean
 
-_TAG: Final = re.compile(r"<[^<>]{0,200}>")
+_TAG: Final = re.compile(r"<[/!?a-z][^<>]*(?:>|$)", re.IGNORECASE)
 _TOKEN: Final = re.compile(r"\bclt\.[\w.!~*-]+", re.ASCII)
-_URL: Final = re.compile(r"https?://\S+")
+_URL: Final = re.compile(r"https?://\S+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +22,26 @@ class Reply:
     content: bytes
     retry_after: float | None = None
     sandbox: bool = False
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What was sent and must not be quoted back."""
 
 
-def shown(value: object, limit: int) -> str:
-    """TikTok's own words, fit to be shown: clean, without markup, tokens or addresses, clipped with a mark."""
+def shown(value: object, limit: int, secrets: tuple[str, ...] = ()) -> str:
+    """TikTok's own words, fit to be shown: clean, without markup, secrets or addresses, clipped with a mark."""
     if not isinstance(value, str):
         return ""
-    text = _URL.sub("[link]", _TOKEN.sub("[token]", _TAG.sub(" ", clean(value[:4000]))))
+    # Before and after cleaning: a cut must not leave half a secret, nor an invisible character hide a whole one.
+    text = _without(clean(_without(value, secrets)[:4000]), secrets)
+    text = _URL.sub("[link]", _TOKEN.sub("[token]", _TAG.sub(" ", text)))
     text = " ".join(text.replace("<", " ").replace(">", " ").split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _without(text: str, secrets: tuple[str, ...]) -> str:
+    # The longest first: one may be part of another. What is shorter than four characters is found everywhere.
+    for secret in sorted((secret for secret in secrets if len(secret) >= 4), key=len, reverse=True):
+        text = text.replace(secret, "[secret]")
+    return text
 
 
 def error_for(  # noqa: PLR0911, PLR0912 - one case for each row of TikTok's error table

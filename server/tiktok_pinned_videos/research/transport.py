@@ -80,14 +80,15 @@ class _BoundedStream(httpx.AsyncByteStream):
         self._encoding = encoding
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        total = 0
+        received = total = 0
         inflate = _Inflate() if self._encoding in ("gzip", "x-gzip", "deflate") else None
         if inflate is None and self._encoding not in ("", "identity"):
             raise APIResponseValidationError("TikTok's answer came in an encoding that was not asked for.")
         async for chunk in self._inner:
             data = chunk if inflate is None else inflate(chunk, MAX_RESPONSE_BYTES + 1 - total)
-            total += len(data)
-            if total > MAX_RESPONSE_BYTES:
+            received, total = received + len(chunk), total + len(data)
+            # Compressed bytes count too: what follows the end of a gzip member unfolds to nothing.
+            if max(received, total) > MAX_RESPONSE_BYTES:
                 raise APIResponseValidationError("TikTok's answer was larger than 8 MiB and was dropped.")
             yield data
 

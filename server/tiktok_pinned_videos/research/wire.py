@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from pydantic import ValidationError
 
-from .fields import COUNTS
+from .fields import COUNTS, ENGAGEMENT_OF
 from .models import MAX_SAFE_INTEGER, Video, video_from_item
 from .refusals import Reply, error_for, shown, token_error, undocumented, unparsable
 
@@ -24,14 +24,16 @@ def parse_pinned_videos(reply: Reply, fields: tuple[str, ...]) -> tuple[tuple[Vi
     """The videos in TikTok's order and the log_id. Raises one of `errors` for everything but a documented success."""
     envelope = _envelope(reply)
     error = envelope.get("error")
-    log_id = _log_id(error)
-    code, message = _code_and_message(error)
+    log_id = _log_id(error, reply.secrets)
+    code, message = _code_and_message(error, reply.secrets)
     if code != "ok" or not 200 <= reply.status_code < 300:
         raise error_for(reply, code, message, log_id)
     try:
-        return tuple(video_from_item(item, fields) for item in _items(envelope.get("data"))), log_id
+        videos = tuple(video_from_item(item, fields) for item in _items(envelope.get("data")))
+        _check_sums(videos)
     except (ValidationError, _ShapeError) as fault:
         raise undocumented(reply, _where(fault), code=code, log_id=log_id) from None
+    return videos, log_id
 
 
 def parse_token(reply: Reply) -> tuple[str, float]:
@@ -39,12 +41,12 @@ def parse_token(reply: Reply) -> tuple[str, float]:
     body = _envelope(reply)
     error = body.get("error")
     if isinstance(error, dict):  # the research envelope, seen where a gateway answers in place of the token endpoint
-        code, message = _code_and_message(cast("dict[str, object]", error))
-        log_id = _log_id(cast("dict[str, object]", error))
+        code, message = _code_and_message(cast("object", error), reply.secrets)
+        log_id = _log_id(cast("object", error), reply.secrets)
     else:
-        code = shown(error, 100) if isinstance(error, str) else None
-        message = shown(body.get("error_description"), 300)
-        log_id = shown(body.get("log_id"), 100) or None
+        code = shown(error, 100, reply.secrets) if isinstance(error, str) else None
+        message = shown(body.get("error_description"), 300, reply.secrets)
+        log_id = shown(body.get("log_id"), 100, reply.secrets) or None
     if code not in (None, "", "ok") or not 200 <= reply.status_code < 300:
         raise token_error(reply, code, message, log_id)
     token, lifetime = body.get("access_token"), body.get("expires_in")
@@ -74,7 +76,7 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
         return float(value.strip()[:9])
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
@@ -127,31 +129,27 @@ def _items(data: object) -> list[dict[str, object]]:
         items = items or cast("list[object]", value)
     if not all(isinstance(item, dict) for item in items):
         raise _ShapeError("an item of the list is no object")
-    objects = cast("list[dict[str, object]]", items)
-    _check_sums(objects)
-    return objects
+    return cast("list[dict[str, object]]", items)
 
 
-def _check_sums(items: list[dict[str, object]]) -> None:
-    # Totals and engagement are made of sums; one that JSON readers would round makes the answer untrue.
-    total = sum(
-        abs(value)
-        for item in items
-        for name in COUNTS
-        if isinstance(value := item.get(name), int) and value is not True
-    )
-    if total > MAX_SAFE_INTEGER:
-        raise _ShapeError("the counts are too large to be true")
+def _check_sums(videos: tuple[Video, ...]) -> None:
+    # Totals are sums over videos, engagement one over counts; one that JSON readers would round is no true answer.
+    for names in (*((name,) for name in COUNTS), ENGAGEMENT_OF):
+        if sum(abs(getattr(video, name) or 0) for video in videos for name in names) > MAX_SAFE_INTEGER:
+            raise _ShapeError("the counts are too large to be true")
 
 
-def _code_and_message(error: object) -> tuple[str | None, str]:
+def _code_and_message(error: object, secrets: tuple[str, ...] = ()) -> tuple[str | None, str]:
     if not isinstance(error, dict):
         return None, ""
     fields = cast("dict[str, object]", error)
     code = fields.get("code")
-    return shown(code, 100) if isinstance(code, str) else None, shown(fields.get("message"), 300)
+    return (
+        shown(code, 100, secrets) if isinstance(code, str) else None,
+        shown(fields.get("message"), 300, secrets),
+    )
 
 
-def _log_id(error: object) -> str | None:
+def _log_id(error: object, secrets: tuple[str, ...]) -> str | None:
     value = cast("dict[str, object]", error).get("log_id") if isinstance(error, dict) else None
-    return shown(value, 100) or None
+    return shown(value, 100, secrets) or None

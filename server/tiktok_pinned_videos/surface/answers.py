@@ -10,7 +10,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict
 
 from tiktok_pinned_videos.accounts.service import Answer
-from tiktok_pinned_videos.research.fields import COUNTS
+from tiktok_pinned_videos.research.fields import COUNTS, ENGAGEMENT_OF
 from tiktok_pinned_videos.research.models import Video
 
 from .quoted import Clipping, ForeignJSON, Phrase, Prose
@@ -18,7 +18,6 @@ from .quoted import Clipping, ForeignJSON, Phrase, Prose
 UNTRUSTED: Final = "Untrusted text"
 SANDBOX: Final = "Sandbox: invented data, not TikTok's."
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_ENGAGEMENT_OF: Final = ("like_count", "comment_count", "share_count")
 _COUNTED: Final = frozenset({"id", "create_time", "video_duration", "is_stem_verified", "music_id", *COUNTS})
 """Fields without a stranger's words in them."""
 
@@ -141,7 +140,7 @@ def totals_of(videos: Iterable[Video]) -> tuple[Totals, list[str]]:
             notes.append(f"Total {name} is over {len(known)} of {len(videos)} videos; TikTok sent none for the others.")
     rated = [video for video in videos if engagement_rate(video) is not None]
     views = sum(video.view_count or 0 for video in rated)
-    acts = sum(getattr(video, name) for video in rated for name in _ENGAGEMENT_OF)
+    acts = sum(getattr(video, name) for video in rated for name in ENGAGEMENT_OF)
     rate = round(acts / views, 4) if views else None
     if 0 < len(rated) < len(videos):
         notes.append(f"Total engagement_rate is over {len(rated)} of {len(videos)} videos.")
@@ -150,7 +149,7 @@ def totals_of(videos: Iterable[Video]) -> tuple[Totals, list[str]]:
 
 def engagement_rate(video: Video) -> float | None:
     """(likes + comments + shares) / views to four digits, where all four are known and there are views."""
-    acts = [getattr(video, name) for name in _ENGAGEMENT_OF]
+    acts = [getattr(video, name) for name in ENGAGEMENT_OF]
     if video.view_count is None or video.view_count <= 0 or None in acts:
         return None
     return round(sum(acts) / video.view_count, 4)
