@@ -18,6 +18,10 @@ import pytest
 from mcp.client import Client
 
 from connect import COMMAND, HTTPServer, anyio_backend, environment, http_client, http_server, shared_http_server
+from tiktok_pinned_videos.app import LazyBackend
+from tiktok_pinned_videos.serve.auth import NoDoor
+from tiktok_pinned_videos.serve.http import address_of, build_app, listen, serve
+from tiktok_pinned_videos.settings import Settings
 
 pytestmark = pytest.mark.anyio
 _ = (anyio_backend, shared_http_server)  # fixtures
@@ -32,6 +36,7 @@ def call(tool: str, **arguments: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
 
 
+KEPT_ALIVE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 
 
@@ -206,6 +211,45 @@ def test_the_largest_sensible_call_fits(shared_http_server: HTTPServer) -> None:
     )
 
     assert not answer(response)["result"].get("isError")
+
+
+@pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nX: ", b"GET / HTTP/1.1\r\n"])
+def test_a_head_without_end_is_hung_up_on(shared_http_server: HTTPServer, start: bytes) -> None:
+    filler = (b"X-Filler: " + b"x" * 1000 + b"\r\n") if start.endswith(b"\n") else b"x" * 1012
+    with socket.create_connection(_address(shared_http_server), timeout=5) as connection:
+        connection.sendall(start)
+        with pytest.raises(OSError, match=r"(?i)reset|broken|abort"):
+            _send_for_ever(connection, filler)
+
+
+def _send_for_ever(connection: socket.socket, filler: bytes) -> None:
+    for _ in range(2000):
+        connection.sendall(filler)
+        time.sleep(0.0005)
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /mcp HTTP/1.1\r\nHost: x", KEPT_ALIVE + b"POST"])
+async def test_a_head_that_does_not_come_is_not_waited_for(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("httptools")
+    monkeypatch.setattr("tiktok_pinned_videos.serve.protocol.HEAD_TIME", 0.4)
+    settings = Settings(sandbox=True)
+    backend = LazyBackend(settings, transport=None, clock=time.time)
+    started = asyncio.Event()
+    with listen("127.0.0.1", 0) as listener:
+        host, port = address_of(listener)
+        app = build_app(settings, backend, NoDoor(), host=host, port=port)
+        serving = asyncio.create_task(serve(app, listener, ready=started.set))
+        await started.wait()
+        reader, writer = await asyncio.open_connection(host, port)
+        for piece in (sent[: len(KEPT_ALIVE)], sent[len(KEPT_ALIVE) :]):
+            writer.write(piece)
+            await asyncio.sleep(0.1)
+        heard = await asyncio.wait_for(reader.read(), 3)
+        writer.close()
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+    assert heard.startswith(b"HTTP/1.1 200 OK") == sent.startswith(KEPT_ALIVE)
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])

@@ -6,6 +6,7 @@ and signals; who may come in is `auth`'s and `gate`'s.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 import os
@@ -13,8 +14,9 @@ import signal
 import socket
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator
+from importlib.util import find_spec
 from types import FrameType
-from typing import Final, assert_never
+from typing import Final, Literal, assert_never
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -141,6 +143,7 @@ async def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], No
     """Serve until SIGINT or SIGTERM, then answer what is in flight and return. `ready` is called once."""
     config = uvicorn.Config(
         app,
+        http=_protocol(),
         lifespan="on",
         ws="none",
         log_config=None,
@@ -153,6 +156,14 @@ async def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], No
         timeout_graceful_shutdown=DRAIN,
     )
     await _Server(config, ready).serve(sockets=[listener])
+
+
+def _protocol() -> type[asyncio.Protocol] | Literal["h11"]:
+    if find_spec("httptools") is None:
+        return "h11"
+    from .protocol import BoundedProtocol  # noqa: PLC0415 - its library is optional
+
+    return BoundedProtocol
 
 
 class _Server(uvicorn.Server):

@@ -20,7 +20,7 @@ from tiktok_pinned_videos.settings import is_loopback
 
 _log = logging.getLogger(__name__)
 _LIFETIME: Final = 3600.0
-_RETRY: Final = 5.0
+_RETRY: Final = 3.0
 _TIME_LIMIT: Final = 5.0
 _SIZE_LIMIT: Final = 512 * 1024
 _KEY_TYPES: Final = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}

@@ -1,0 +1,362 @@
+"""Tokens of an authorization server: a real one of the test's own, with its keys over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import http.server
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+from connect import HTTPServer, anyio_backend, http_client, http_server
+from tiktok_pinned_videos.serve.auth import BearerDoor, JWTDoor, JWTVerifier
+from tiktok_pinned_videos.serve.keys import KeySet
+
+pytestmark = pytest.mark.anyio
+_ = anyio_backend  # a fixture
+
+AUDIENCE = "https://mcp.example.org/mcp"
+LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+ACCEPT = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+
+
+class Authority:
+    """An authorization server: metadata, keys, and tokens for whoever asks the test."""
+
+    def __init__(self) -> None:
+        self.paths: dict[str, Callable[[], tuple[int, Any]]] = {}
+        self.asked: list[str] = []
+        self.keys: dict[str, Any] = {}
+        authority = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                authority.asked.append(self.path)
+                status, content = authority.paths.get(self.path, lambda: (404, {}))()
+                body = content if isinstance(content, bytes) else json.dumps(content).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named so by the library
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.issuer = f"http://127.0.0.1:{self._server.server_address[1]}/tenant"
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self.paths["/.well-known/oauth-authorization-server/tenant"] = self.metadata
+        self.paths["/keys"] = lambda: (200, {"keys": self.public_keys()})
+        self.add("first", rsa.generate_private_key(public_exponent=65537, key_size=2048))
+
+    def metadata(self) -> tuple[int, Any]:
+        return 200, {"issuer": self.issuer, "jwks_uri": self.issuer.removesuffix("/tenant") + "/keys"}
+
+    def add(self, kid: str, key: Any) -> None:
+        self.keys[kid] = key
+
+    def public_keys(self) -> list[dict[str, Any]]:
+        published: list[dict[str, Any]] = []
+        for kid, key in self.keys.items():
+            public = key.public_key()
+            match public:
+                case rsa.RSAPublicKey():
+                    described = RSAAlgorithm.to_jwk(public, as_dict=True)
+                case ec.EllipticCurvePublicKey():
+                    described = ECAlgorithm.to_jwk(public, as_dict=True)
+                case _:
+                    described = OKPAlgorithm.to_jwk(public, as_dict=True)
+            published.append({**described, "kid": kid, "use": "sig"})
+        return published
+
+    def claims(self, **changed: Any) -> dict[str, Any]:
+        now = int(time.time())
+        claims = {"iss": self.issuer, "aud": AUDIENCE, "sub": "somebody", "iat": now, "exp": now + 60, **changed}
+        return {name: value for name, value in claims.items() if value is not None}
+
+    def token(self, kid: str | None = "first", algorithm: str = "RS256", key: Any = None, **changed: Any) -> str:
+        signing = key or self.keys[kid or "first"]
+        return jwt.encode(self.claims(**changed), signing, algorithm, headers={"kid": kid} if kid else {})
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def authority() -> Iterator[Authority]:
+    authority = Authority()
+    yield authority
+    authority.close()
+
+
+@pytest.fixture(scope="module")
+def shared_authority() -> Iterator[Authority]:
+    authority = Authority()
+    authority.add("curve", ec.generate_private_key(ec.SECP256R1()))
+    authority.add("edwards", ed25519.Ed25519PrivateKey.generate())
+    yield authority
+    authority.close()
+
+
+@pytest.fixture(scope="module")
+def server(shared_authority: Authority) -> Iterator[HTTPServer]:
+    env = {"MCP_JWT_ISSUER": shared_authority.issuer, "MCP_JWT_AUDIENCE": AUDIENCE}
+    with http_server(env=env) as server:
+        yield server
+
+
+def status(server: HTTPServer, token: str | None) -> int:
+    headers = ACCEPT | ({"Authorization": f"Bearer {token}"} if token is not None else {})
+    return httpx.post(server.url, json=LIST, headers=headers).status_code
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.parametrize(("kid", "algorithm"), [("first", "RS256"), ("curve", "ES256"), ("edwards", "EdDSA")])
+async def test_a_token_of_the_issuer_for_this_server_is_accepted(
+    server: HTTPServer, shared_authority: Authority, kid: str, algorithm: str, mode: str
+) -> None:
+    token = shared_authority.token(kid, algorithm, aud=["https://other.example.org", AUDIENCE])
+    async with http_client(server.url, mode=mode, headers={"Authorization": f"Bearer {token}"}) as client:
+        result = await client.call_tool("get_pinned_videos", {"username": "nasa"})
+
+    assert not result.is_error
+
+
+def unsigned(authority: Authority) -> str:
+    return jwt.encode(authority.claims(), "", "none", headers={"kid": "first"})
+
+
+def signed_with_the_public_key(authority: Authority) -> str:
+    """The classic: the public key used as a shared secret."""
+    pem = authority.keys["first"].public_key()
+    secret = pem.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    parts = [{"alg": "HS256", "typ": "JWT", "kid": "first"}, authority.claims()]
+    signed = b".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in parts)
+    mac = base64.urlsafe_b64encode(hmac.digest(secret, signed, hashlib.sha256)).rstrip(b"=")
+    return (signed + b"." + mac).decode()
+
+
+def tampered(authority: Authority) -> str:
+    head, _, mac = authority.token().split(".")
+    claims = base64.urlsafe_b64encode(json.dumps(authority.claims(sub="root")).encode()).rstrip(b"=").decode()
+    return f"{head}.{claims}.{mac}"
+
+
+REFUSED: dict[str, Callable[[Authority], str]] = {
+    "another audience": lambda a: a.token(aud="https://other.example.org/mcp"),
+    "no audience": lambda a: a.token(aud=None),
+    "expired": lambda a: a.token(exp=int(time.time()) - 5),
+    "never expires": lambda a: a.token(exp=None),
+    "not valid yet": lambda a: a.token(nbf=int(time.time()) + 600),
+    "another issuer": lambda a: a.token(iss="https://evil.example"),
+    "no issuer": lambda a: a.token(iss=None),
+    "the issuer with a slash": lambda a: a.token(iss=a.issuer + "/"),
+    "another key": lambda a: a.token(key=rsa.generate_private_key(public_exponent=65537, key_size=2048)),
+    "an unknown key": lambda a: a.token("never", key=a.keys["first"]),
+    "the key of another algorithm": lambda a: a.token("curve", "RS256", key=a.keys["first"]),
+    "unsigned": unsigned,
+    "the public key as a secret": signed_with_the_public_key,
+    "tampered": tampered,
+    "no token at all": lambda _: "not.a.token",
+    "hardly anything": lambda _: "x",
+    "far too long": lambda a: a.token(filler="x" * 20_000),
+}
+
+
+@pytest.mark.parametrize("made", REFUSED.values(), ids=REFUSED.keys())
+def test_no_other_token_is_accepted(
+    server: HTTPServer, shared_authority: Authority, made: Callable[[Authority], str]
+) -> None:
+    assert status(server, made(shared_authority)) == 401
+    assert status(server, shared_authority.token()) == 200
+
+
+def test_whoever_has_no_token_is_told_where_to_get_one(server: HTTPServer, shared_authority: Authority) -> None:
+    refused = httpx.post(server.url, json=LIST, headers=ACCEPT)
+    path = "/.well-known/oauth-protected-resource/mcp"
+    metadata = httpx.get(server.base + path).json()
+
+    assert refused.status_code == 401
+    assert f'resource_metadata="https://mcp.example.org{path}"' in refused.headers["www-authenticate"]
+    assert metadata["resource"] == AUDIENCE
+    assert metadata["authorization_servers"] == [shared_authority.issuer]
+
+
+def test_no_token_is_in_a_line_of_the_log(server: HTTPServer, shared_authority: Authority) -> None:
+    for token in (shared_authority.token(), shared_authority.token(aud="https://other.example.org")):
+        status(server, token)
+        assert not any(token[-20:] in line or "other.example" in line for line in server.lines)
+
+
+def test_a_key_changed_while_the_server_runs_is_found(authority: Authority) -> None:
+    env = {"MCP_JWT_ISSUER": authority.issuer, "MCP_JWT_AUDIENCE": "tiktok-team"}
+    with http_server(env=env) as server:
+        assert status(server, authority.token(aud="tiktok-team")) == 200
+        before = authority.token(aud="tiktok-team")
+        authority.keys.clear()
+        authority.add("second", rsa.generate_private_key(public_exponent=65537, key_size=2048))
+        after = authority.token("second", aud="tiktok-team")
+
+        deadline = time.monotonic() + 8
+        while (seen := status(server, after)) != 200 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert seen == 200
+        assert status(server, before) == 401
+        assert authority.asked.count("/keys") == 2
+
+
+def test_without_an_authorization_server_nobody_is_let_in_and_the_log_says_why(authority: Authority) -> None:
+    token = authority.token()
+    authority.paths.clear()
+    env = {"MCP_JWT_ISSUER": authority.issuer, "MCP_JWT_AUDIENCE": AUDIENCE}
+    with http_server(env=env) as server:
+        assert status(server, token) == 401
+        assert httpx.get(server.base + "/healthz").status_code == 200
+        server.wait_for(r"WARNING .*keys of .* cannot be had: .* answered 404")
+
+
+# The keys, closer
+
+
+class Clock:
+    """Monotonic seconds, moved by hand."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def keys(authority: Authority, clock: Clock) -> KeySet:
+    return KeySet(authority.issuer, "", monotonic=clock)
+
+
+async def test_invented_key_ids_cause_one_fetch_and_no_more(authority: Authority, keys: KeySet, clock: Clock) -> None:
+    verifier = JWTVerifier(JWTDoor(authority.issuer, AUDIENCE, ""), keys)
+    tokens = [authority.token(f"invented {number}", key=authority.keys["first"]) for number in range(40)]
+    assert await asyncio.gather(*map(verifier.verify_token, tokens)) == [None] * 40
+    assert authority.asked.count("/keys") == 1
+
+    clock.now += 3
+    await asyncio.gather(*map(verifier.verify_token, tokens))
+    assert authority.asked.count("/keys") == 2
+    assert await verifier.verify_token(authority.token()) is not None
+
+
+async def test_a_token_says_who_and_what_for(authority: Authority, keys: KeySet) -> None:
+    verifier = JWTVerifier(JWTDoor(authority.issuer, AUDIENCE, ""), keys)
+    believed = await verifier.verify_token(authority.token(client_id="lab", scope="read write"))
+
+    assert believed is not None
+    assert (believed.client_id, believed.subject, believed.scopes) == ("lab", "somebody", ["read", "write"])
+
+
+async def test_known_keys_outlive_an_authority_that_is_away(authority: Authority, keys: KeySet, clock: Clock) -> None:
+    assert await keys.candidates("first", "RS256")
+    authority.paths["/keys"] = lambda: (503, {})
+    clock.now += 4000
+
+    assert await keys.candidates("first", "RS256")
+    assert authority.asked.count("/keys") == 2
+
+
+async def test_keys_older_than_an_hour_are_fetched_again(authority: Authority, keys: KeySet, clock: Clock) -> None:
+    assert await keys.candidates("first", "RS256")
+    authority.keys.clear()
+    clock.now += 3601
+
+    assert await keys.candidates("first", "RS256") == []
+
+
+async def test_a_token_without_a_key_id_is_tried_with_every_key(authority: Authority, keys: KeySet) -> None:
+    authority.add("other", rsa.generate_private_key(public_exponent=65537, key_size=2048))
+    verifier = JWTVerifier(JWTDoor(authority.issuer, AUDIENCE, ""), keys)
+
+    assert await verifier.verify_token(authority.token(None, key=authority.keys["other"])) is not None
+
+
+async def test_openid_metadata_does_as_well(authority: Authority, keys: KeySet) -> None:
+    authority.paths["/tenant/.well-known/openid-configuration"] = authority.paths.pop(
+        "/.well-known/oauth-authorization-server/tenant"
+    )
+
+    assert await keys.candidates("first", "RS256")
+
+
+async def test_one_who_gives_up_waiting_takes_the_keys_from_nobody(authority: Authority, keys: KeySet) -> None:
+    authority.paths["/keys"] = lambda: (time.sleep(0.3), (200, {"keys": authority.public_keys()}))[1]
+    impatient = asyncio.create_task(keys.candidates("first", "RS256"))
+    patient = asyncio.create_task(keys.candidates("first", "RS256"))
+    await asyncio.sleep(0.15)
+    impatient.cancel()
+
+    assert await patient
+    assert authority.asked.count("/keys") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "served", "said"),
+    [
+        ("/keys", (200, b" " * 600_000), "more than"),
+        ("/keys", (200, b"<html>"), "no JSON"),
+        ("/keys", (200, {"keys": {}}), "no list"),
+        ("/keys", (302, {}), "answered 302"),
+        ("", (200, {"issuer": "https://evil.example", "jwks_uri": "https://evil.example/keys"}), "another issuer"),
+        ("", (200, {"jwks_uri": "http://evil.example/keys"}), "no jwks_uri with https"),
+    ],
+)
+async def test_what_cannot_be_trusted_gives_no_keys(  # noqa: PLR0917 - fixtures come by name
+    authority: Authority,
+    keys: KeySet,
+    path: str,
+    served: tuple[int, Any],
+    said: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    if path:
+        authority.paths[path] = lambda: served
+    else:
+        status, content = served
+        for place in ("/.well-known/oauth-authorization-server/tenant", "/.well-known/openid-configuration/tenant"):
+            authority.paths[place] = lambda: (status, {"issuer": authority.issuer} | content)
+    with caplog.at_level(logging.WARNING):
+        assert await keys.candidates("first", "RS256") == []
+
+    assert said in caplog.text
+
+
+async def test_a_symmetric_key_in_the_set_is_never_used(authority: Authority) -> None:
+    shared = base64.urlsafe_b64encode(b"k" * 32).rstrip(b"=").decode()
+    authority.paths["/keys"] = lambda: (200, {"keys": [{"kty": "oct", "kid": "first", "k": shared}, "junk", None]})
+    keys = KeySet(authority.issuer, authority.issuer.removesuffix("/tenant") + "/keys")
+    verifier = JWTVerifier(JWTDoor(authority.issuer, AUDIENCE, ""), keys)
+
+    assert await verifier.verify_token(authority.token(algorithm="HS256", key=b"k" * 32)) is None
+
+
+def test_a_door_shows_its_secret_to_nobody() -> None:
+    door = BearerDoor("correct-horse-battery-staple")
+
+    assert "horse" not in repr(door)
+    assert door.admits("Bearer correct-horse-battery-staple")
+    assert not door.admits("")
