@@ -15,7 +15,7 @@ from asking import KEY, SECRET, ask, connected, settings, status, text
 from tiktok_pinned_videos.app import build_service
 from tiktok_pinned_videos.research import errors
 from tiktok_pinned_videos.research.oauth import AccessToken, ClientCredentialsAuth, TokenState
-from upstream import Upstream, raw, refusal, serving, videos
+from upstream import Received, Reply, Upstream, raw, refusal, serving, videos
 
 pytestmark = pytest.mark.anyio
 
@@ -298,11 +298,18 @@ async def test_after_all_tokens_are_revoked_twenty_calls_succeed_with_exactly_on
 
 
 async def test_tokens_revoked_while_calls_are_in_the_air_are_replaced_once(upstream: Upstream) -> None:
+    fifth = asyncio.Event()
+
+    def tell(_: Received) -> Reply:
+        if len(upstream.research) >= 5:
+            fifth.set()
+        return videos([{"id": 1}], delay=0.01)
+
+    upstream.answer_by(tell)
     async with connected(settings(upstream.url, max_concurrency=20)) as client:
         await ask(client)
         asking = asyncio.gather(*(ask(client, f"user{index}") for index in range(20)))
-        while len(upstream.research) < 5:
-            await asyncio.sleep(0)
+        await fifth.wait()
         upstream.revoke_all()
         answers = await asking
 

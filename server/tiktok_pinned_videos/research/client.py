@@ -176,10 +176,20 @@ class ResearchClient:
         return self._http
 
     def _network(self) -> httpx.AsyncBaseTransport:
-        # httpx reads the proxy variables only where it makes the transport itself.
-        url = httpx.URL(self._base_url)
-        proxy = None if proxy_bypass(url.host) else getproxies().get(url.scheme)
-        return httpx.AsyncHTTPTransport(limits=self._limits, proxy=proxy)
+        # httpx reads the proxy variables only where it makes the transport itself. Plain http is for loopback, and a
+        # proxy would carry the secret away from there.
+        url, known = httpx.URL(self._base_url), getproxies()
+        proxy = known.get("https") or known.get("all") if url.scheme == "https" and not proxy_bypass(url.host) else None
+        if proxy and "://" not in proxy:
+            proxy = f"http://{proxy}"
+        try:
+            return httpx.AsyncHTTPTransport(limits=self._limits, proxy=proxy)
+        except (ValueError, httpx.InvalidURL, ImportError):
+            # ImportError: SOCKS needs a package of its own.
+            raise errors.APIConnectionError(
+                "the proxy that the environment names cannot be used.",
+                advice="Set HTTPS_PROXY to http://host:port (for socks5://, install socksio) or unset it.",
+            ) from None
 
     def _unreachable(self, fault: Exception) -> str:
         host = httpx.URL(self._base_url).host
