@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from mcp.server.mcpserver import Context
@@ -22,6 +23,8 @@ from .arguments import parse_compare, parse_get
 
 if TYPE_CHECKING:
     from tiktok_pinned_videos.accounts.service import Answer, PinnedVideosService
+
+    from .told import ToldAnswers
 
 _log = logging.getLogger(__name__)
 WHOLE_CALL: Final = 235.0
@@ -76,9 +79,15 @@ class _Raw(ArgModelBase):
 def build_tools(backend: Backend, settings: ToolSettings) -> list[Tool]:
     """`get_pinned_videos` and `compare_pinned_videos`."""
 
+    @cache
+    def telling() -> ToldAnswers:
+        from .told import ToldAnswers  # noqa: PLC0415 - not before the first call
+
+        return ToldAnswers()
+
     async def get_pinned_videos(arguments: dict[str, Any]) -> CallToolResult:
         record = CallRecord("get_pinned_videos")
-        return await _recorded(record, settings, _get(backend, settings, arguments, record))
+        return await _recorded(record, settings, _get(backend, settings, arguments, record, telling))
 
     async def compare_pinned_videos(arguments: dict[str, Any], ctx: Context) -> CallToolResult:
         record = CallRecord("compare_pinned_videos")
@@ -160,19 +169,19 @@ async def _recorded(record: CallRecord, settings: ToolSettings, call: Awaitable[
 
 
 async def _get(
-    backend: Backend, settings: ToolSettings, arguments: dict[str, Any], record: CallRecord
+    backend: Backend,
+    settings: ToolSettings,
+    arguments: dict[str, Any],
+    record: CallRecord,
+    telling: Callable[[], ToldAnswers],
 ) -> CallToolResult:
-    from .answers import account_answer  # noqa: PLC0415 - not before the first call
-    from .words import account_text  # noqa: PLC0415 - not before the first call
-
     asked = parse_get(arguments)
     record.accounts = (asked.username,)
     answer = await backend.service().answer(asked.username, asked.fields, refresh=asked.refresh)
     record.requests, record.cached, record.log_id = answer.requests, int(answer.cached), answer.log_id
-    told = account_answer(answer)
+    told = telling().tell(answer, asked.notes)
     record.status = told.status
-    told.notes += asked.notes
-    return _result(settings, account_text(told), told.as_json())
+    return _result(settings, told.text, told.data)
 
 
 async def _compare(
