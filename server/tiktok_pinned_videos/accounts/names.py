@@ -6,15 +6,18 @@ TikTok's published rules, so only what could never be one is refused.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from typing import Final
+from urllib.parse import unquote
 
 from tiktok_pinned_videos.research.errors import InvalidArgumentError
 
 _LINK: Final = re.compile(
-    r"(?:[a-z][a-z0-9+.-]*://)?(?:[a-z0-9-]+\.)*tiktok\.com(?::\d+)?/+@?([^/?#\s]*)", re.IGNORECASE
+    r"(?:[a-z][a-z0-9+.-]*:)?(?://)?(?:[a-z0-9-]+\.)*tiktok\.com(?::\d+)?(/.*)", re.IGNORECASE | re.DOTALL
 )
+_PROFILE: Final = re.compile(r"/+(?:@|%40)([^/?#]*)(?:[/?#].*)?", re.DOTALL)
 _ADVICE: Final = 'Send the name as on the profile page, for example "nasa", or a link such as tiktok.com/@nasa.'
 
 
@@ -24,22 +27,47 @@ def parse_username(value: object) -> str:
     Trimmed; taken out of a tiktok.com/@NAME address; one leading @ removed; numbers taken as text. Raises
     `InvalidArgumentError` for what is not then 1 to 64 letters, digits or marks of any script, `_` and `.`.
     """
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
+    value = _as_text(value)
     if not isinstance(value, str):
         what = "is missing" if value is None else "must be text"
         raise InvalidArgumentError(f"username {what}.", advice=_ADVICE)
     name = value.strip()
-    link = _LINK.match(name)
-    name = link[1] if link else name.removeprefix("@")
+    link = _LINK.fullmatch(name)
+    name = _from_link(link[1]) if link else name.removeprefix("@")
     if not name:
         raise InvalidArgumentError("username is empty.", advice=_ADVICE)
     if len(name) > 64:
         raise InvalidArgumentError(f"username has {len(name)} characters, at most 64 are possible.", advice=_ADVICE)
     for char in name:
-        if char not in "_." and unicodedata.category(char)[0] not in "LMN":
+        if not _belongs(char):
             raise InvalidArgumentError(f"username holds {_named(char)}, which no username has.", advice=_ADVICE)
     return name
+
+
+def _as_text(value: object) -> object:
+    match value:
+        case bool():
+            return value
+        case int() if abs(value) < 10**64:
+            return str(value)
+        case float() if value.is_integer() and abs(value) < 2**53:
+            return str(int(value))  # JSON knows no difference between 123 and 123.0, and some clients write the latter
+        case float() if math.isfinite(value):
+            return repr(value)
+        case _:
+            return value
+
+
+def _from_link(path: str) -> str:
+    profile = _PROFILE.fullmatch(path)
+    if profile is None:
+        # A short link, a hashtag, a search: whatever its path says, it is no username.
+        raise InvalidArgumentError("username is a link that names no account.", advice=_ADVICE)
+    return unquote(profile[1], errors="replace")
+
+
+def _belongs(char: str) -> bool:
+    return char in "_." or unicodedata.category(char)[0] in "LM" or unicodedata.category(char) == "Nd"
 
 
 def same_account(username: str) -> str:

@@ -6,16 +6,22 @@ anything was cut.
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, cast
 
 from pydantic import AfterValidator, ValidationInfo
 
-from tiktok_pinned_videos.research.text import clean
+from tiktok_pinned_videos.research.text import ZWJ, ZWNJ, clean
 
 MARK: Final = "…"
 PROSE_LIMIT: Final = 300
 PHRASE_LIMIT: Final = 100
+_LONGEST_SIGN: Final = 40
+"""Characters; a letter with more marks than that is no letter any more."""
+_REGIONAL: Final = "".join(map(chr, range(0x1F1E6, 0x1F200)))
+_CONTINUING: Final = ZWJ + ZWNJ + "".join(map(chr, range(0x1F3FB, 0x1F400)))
+"""What belongs to the sign before it: joiners and skin tones."""
 
 
 @dataclass(slots=True)
@@ -31,8 +37,19 @@ def _clip(text: str, limit: int, info: ValidationInfo) -> str:
         return text
     if isinstance(info.context, Clipping):
         info.context.happened = True
-    # Not in the middle of an emoji that is joined from several characters.
-    return text[: limit - 1].rstrip(" \u200d\u200c\ufe0e\ufe0f") + MARK
+    return text[: _boundary(text, limit - 1)].rstrip(f" {ZWJ}{ZWNJ}") + MARK
+
+
+def _boundary(text: str, end: int) -> int:
+    """The last place up to `end` that is not inside an emoji, a flag or a letter with its marks."""
+    for place in range(end, max(end - _LONGEST_SIGN, 0), -1):
+        before, after = text[place - 1], text[place]
+        flags = text[:place]
+        halves = len(flags) - len(flags.rstrip(_REGIONAL)) if after in _REGIONAL else 0
+        joined = before == ZWJ or after in _CONTINUING or unicodedata.category(after)[0] == "M"
+        if not joined and halves % 2 == 0:
+            return place
+    return end
 
 
 def _prose(text: str, info: ValidationInfo) -> str:
