@@ -7,16 +7,26 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from tiktok_pinned_videos.research.errors import APITimeoutError, TikTokError
 
 _log = logging.getLogger(__name__)
 _FEW: Final = 4
-_SLOW: Final = 0.02
+_SLOW: Final = 0.04
+"""Seconds; an answer that takes no longer than this is worth waiting for before more are asked for at once."""
 
 
-R = TypeVar("R")
+class Costed(Protocol):
+    """Whatever an account is answered with."""
+
+    @property
+    def requests(self) -> int:
+        """How many requests it took; 0 for a cached one."""
+        ...
+
+
+R = TypeVar("R", bound=Costed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +50,9 @@ async def ask_many(
     """An outcome for each of the (distinct) names, in their order.
 
     An error that every further account would meet as well (quota, credentials) ends the asking; the rest get what
-    `otherwise` has for them without a request, or that error. What is not answered within `time_limit` seconds is an
-    outcome with `APITimeoutError`. `progress` is called after each account, one after the other, with how many are
-    done and the one just done.
+    `otherwise` has for them without a request (an answer or an error of their own), or that error. What is not
+    answered within `time_limit` seconds is an outcome with `APITimeoutError`. `progress` is called after each account,
+    one after the other, with how many are done and the one just done.
     """
     asking = _Asking(usernames, ask, otherwise)
     workers = [asyncio.create_task(asking.work(index)) for index in range(min(max_concurrency, len(usernames)))]
@@ -71,32 +81,45 @@ class _Asking(Generic[R]):
         self._ask = ask
         self._otherwise = otherwise
         self._hopeless: TikTokError | None = None
-        self._started = time.monotonic()
+        self._slow = asyncio.Event()
         self.results: asyncio.Queue[Outcome[R]] = asyncio.Queue()
         self.outcomes: dict[str, Outcome[R]] = {}
 
     async def work(self, index: int) -> None:
-        # More than a few at once only pay when answers take their time; with fast ones they would only add to what
+        # More than a few at once pay only while answers take their time; with fast ones they would only add to what
         # is already on its way when a quota ends.
         if index >= _FEW:
-            await asyncio.sleep(_SLOW)
-            if self.outcomes and (time.monotonic() - self._started) * _FEW / len(self.outcomes) < _SLOW:
-                return
+            await self._slow.wait()
         for username in self._waiting:
-            outcome = await self._one(username)
+            outcome = await self._timed(username)
             self.outcomes[username] = outcome
             self.results.put_nowait(outcome)
+            if index >= _FEW:
+                await self._slow.wait()
+
+    async def _timed(self, username: str) -> Outcome[R]:
+        started = time.monotonic()
+        late = asyncio.get_running_loop().call_later(_SLOW, self._slow.set)
+        try:
+            outcome = await self._one(username)
+        finally:
+            late.cancel()
+        known = outcome.answer if outcome.answer is not None else outcome.error
+        # A cached answer says nothing about how fast TikTok is.
+        if known is not None and known.requests and time.monotonic() - started < _SLOW:
+            self._slow.clear()
+        return outcome
 
     async def _one(self, username: str) -> Outcome[R]:
-        if self._hopeless is not None:
+        try:
+            if self._hopeless is None:
+                return Outcome(username, await self._ask(username))
             known = await self._otherwise(username) if self._otherwise is not None else None
             return Outcome(username, answer=known, error=None if known is not None else self._hopeless)
-        try:
-            return Outcome(username, await self._ask(username))
         except TikTokError as error:
             # The sandbox rehearses a spent quota for one account only.
             if error.for_every_account and not error.sandbox:
-                self._hopeless = error
+                self._hopeless = self._hopeless or error
             return Outcome(username, error=error)
         except Exception:
             # One account's surprise must not cost the others their answers.

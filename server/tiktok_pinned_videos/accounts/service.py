@@ -78,9 +78,9 @@ class PinnedVideosService:
             looked_from = since
 
     async def from_cache(self, username: str, fields: tuple[str, ...]) -> Answer | None:
-        """The same, only if no request is needed for it."""
+        """The same, only if no request is needed for it: `NotFoundError` too, where that is what is remembered."""
         entry = await self.cache.find(username)
-        if entry is None or entry.missing or not entry.serves(fields):
+        if entry is None or not entry.serves(fields):
             return None
         return await self._told(username, fields, entry, cached=True, requests=0)
 

@@ -64,7 +64,8 @@ def parse_compare(arguments: Mapping[str, Any]) -> CompareArguments:
             name = parse_username(written)
             names.setdefault(same_account(name), name)
         except InvalidArgumentError as error:
-            shown = _shown(written)
+            # In brackets what is no text: null is no name, but "null" is one.
+            shown = _shown(written) if isinstance(written, str) else f"({_shown(written)})"
             names.setdefault(f"invalid {shown}", shown)
             invalid[shown] = error
     if len(names) < 2:
