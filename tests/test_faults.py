@@ -131,7 +131,8 @@ async def test_every_call_ends_in_a_true_answer_or_a_named_error_and_nothing_is_
         Status.FOUND, Status.UPSTREAM_ERROR, Status.TIMEOUT, Status.UNREACHABLE, Status.AUTH_FAILED
     }  # fmt: skip
     assert min(trouble.met[fault] for fault in FAULTS) > CALLS * SHARE / len(FAULTS) / 2
-    assert used == requests
+    # Reserved before it is sent: a deadline may fall between the two.
+    assert requests <= used <= requests + outcomes[Status.TIMEOUT]
     # A kilobyte kept for each of the thousand calls in between would show.
     assert grown < 500_000
     assert asyncio.all_tasks() - tasks == set()
