@@ -40,6 +40,8 @@ class LabelOut(BaseModel):
     """`video_label`: five documented keys, and what else TikTok puts there."""
 
     model_config = ConfigDict(extra="allow")
+    # The documented way to type unknown keys.
+    __pydantic_extra__: dict[Phrase, ForeignJSON]  # pyright: ignore[reportIncompatibleVariableOverride] - may be None there
 
     type: int | None = None
     content: Prose | None = None

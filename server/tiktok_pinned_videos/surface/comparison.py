@@ -14,7 +14,7 @@ from tiktok_pinned_videos.research.models import Video
 
 from .answers import SANDBOX, UNTRUSTED, Source, Totals, engagement_rate, iso, source_of, totals_of, video_url
 from .arguments import Measure
-from .quoted import Clipping, Phrase, Prose
+from .quoted import Clipping, Explanation, Phrase, Prose
 from .words import cell, quoted, reason, source_name, table
 
 
@@ -46,7 +46,7 @@ class ComparedAccount(BaseModel):
     cached: bool | None = None
     totals: Totals | None = None
     top_video: TopVideo | None = None
-    reason: str | None = None
+    reason: Explanation | None = None
 
 
 class Comparison(BaseModel):

@@ -77,5 +77,7 @@ Prose = Annotated[str, AfterValidator(_prose)]
 """Descriptions and labels: at most 300 characters."""
 Phrase = Annotated[str, AfterValidator(_phrase)]
 """Any other foreign text: at most 100 characters."""
+Explanation = Annotated[str, AfterValidator(clean)]
+"""A sentence of ours that may quote TikTok's message; the message was clipped where the error was made."""
 ForeignJSON = Annotated[Any, AfterValidator(_tree)]
 """A JSON value of undocumented shape: each text in it clipped like a phrase, strings of digits (ids) never."""
