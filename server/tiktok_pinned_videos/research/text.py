@@ -5,6 +5,7 @@ Knows Unicode, nothing of TikTok. Clipping is the reader's side and lives with t
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -16,6 +17,11 @@ _KEYCAP: Final = "\u20e3"
 # Letters and marks that Unicode calls "default ignorable" or that draw nothing, though their category looks harmless:
 # combining grapheme joiner, Hangul fillers, Khmer inherent vowels, Mongolian and other variation selectors.
 _UNSEEN: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\u2065")
+# What str.isprintable lets pass though it may have to go: the above, and the blocks of `_is_unseen` and `_VARIATION`.
+_DOUBTFUL: Final = re.compile(
+    "[" + "".join(sorted(_UNSEEN)) + "\ufe00-\ufe0f\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
+)
 _DROPPED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co"})
 
 
@@ -25,7 +31,8 @@ def clean(text: str) -> str:
     Line breaks and other white space become one space. Zero-width joiners stay where they join something: between
     emoji, and between letters of scripts that use them (Persian, Hindi …).
     """
-    if text.isascii() and text.isprintable():
+    # Nearly every text is clean: no white space but blanks, no control, format, private or unassigned character.
+    if text.isprintable() and (text.isascii() or not _DOUBTFUL.search(text)):
         return " ".join(text.split()) if "  " in text or text[:1] == " " or text[-1:] == " " else text
     kept: list[str] = []
     for index, char in enumerate(text):
