@@ -75,9 +75,7 @@ class AnswerCache:
             self._decoded.pop(key, None)
             return None
         remembered = self._decoded.get(key)
-        if remembered is not None and remembered[0] == value:
-            return remembered[1]
-        entry = _decode(value)
+        entry = remembered[1] if remembered is not None and remembered[0] == value else _decode(value)
         # A store shared with a server of another setting may hold an answer for longer than this one allows.
         if entry is None or self._clock() - entry.retrieved_at >= self._ttl_of(entry):
             return None
@@ -87,10 +85,11 @@ class AnswerCache:
         return entry
 
     async def keep(self, answer: PinnedVideos) -> None:
-        """Store what TikTok answered."""
-        await self._write(
-            Entry(answer.username, answer.fields, answer.videos, answer.retrieved_at, answer.log_id, answer.sandbox)
-        )
+        """Store what TikTok answered, unless more fields of that account are stored already."""
+        entry = Entry(answer.username, answer.fields, answer.videos, answer.retrieved_at, answer.log_id, answer.sandbox)
+        stored = await self.find(answer.username)
+        if stored is None or entry.serves(stored.fields):
+            await self._write(entry)
         await self._store.set(self._seen_prefix + _ascii(answer.username), b"1", ttl=_SEEN_TTL)
 
     async def keep_missing(self, username: str, error: NotFoundError) -> None:

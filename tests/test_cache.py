@@ -1,0 +1,345 @@
+"""What is remembered of an account, for how long, and what it can answer without a request."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from accounts_kit import (
+    SANDBOX,
+    Asked,
+    Clock,
+    TikTok,
+    compare,
+    get,
+    pinned,
+    service,
+    settings,
+    talking,
+    tiktok,
+    too_fast,
+    unknown_account,
+    video,
+)
+from asking import KEY, SECRET
+from tiktok_pinned_videos.research.errors import NotFoundError
+from upstream import Reply, html, refusal, videos
+
+pytestmark = pytest.mark.anyio
+
+
+def fields_asked(upstream: TikTok) -> list[set[str]]:
+    return [set(asked.fields) for asked in upstream.asked]
+
+
+def bytes_of(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
+async def test_a_cached_answer_keeps_its_time_and_log_id_and_says_that_it_is_cached() -> None:
+    clock = Clock()
+    async with tiktok() as upstream, talking(upstream, clock=clock) as client:
+        first = await get(client, "nasa")
+        clock.now += 299
+        second = await get(client, "@NASA")
+
+        assert (first["cached"], second["cached"]) == (False, True)
+        assert second["retrieved_at"] == "2026-06-01T12:00:00Z"
+        assert second["log_id"] == first["log_id"] == "log-1"
+        assert second["videos"][0]["view_count"] == first["videos"][0]["view_count"]
+        assert upstream.names == ["nasa"]
+
+
+async def test_an_answer_is_asked_for_again_when_its_time_is_over() -> None:
+    clock = Clock()
+    async with tiktok() as upstream, talking(upstream, clock=clock, cache_ttl=300.0) as client:
+        await get(client, "nasa")
+        clock.now += 300
+        told = await get(client, "nasa")
+
+        assert told["cached"] is False
+        assert told["retrieved_at"] == "2026-06-01T12:05:00Z"
+        assert len(upstream.asked) == 2
+
+
+async def test_without_a_cache_every_call_asks() -> None:
+    async with tiktok() as upstream, talking(upstream, cache_ttl=0) as client:
+        told = [await get(client, "nasa"), await get(client, "nasa")]
+        await compare(client, ["nasa", "esa"])
+
+        assert [answer["cached"] for answer in told] == [False, False]
+        assert len(upstream.asked) == 4
+
+
+async def test_a_stored_answer_serves_any_subset_of_its_fields_and_nothing_more() -> None:
+    async with tiktok() as upstream, talking(upstream) as client:
+        await get(client, "nasa", fields="view_count,like_count,region_code")
+        part = await get(client, "nasa", fields="like_count")
+        more = await get(client, "nasa", fields="music_id")
+        all_of_them = await get(client, "nasa", fields="like_count,music_id,region_code")
+
+        assert set(part["videos"][0]) == {"id", "url", "like_count"}
+        assert part["totals"] == {"videos": 1, "like_count": part["videos"][0]["like_count"]}
+        assert set(more["videos"][0]) == {"id", "url", "music_id"}
+        assert (part["cached"], more["cached"], all_of_them["cached"]) == (True, False, True)
+        assert fields_asked(upstream) == [
+            {"id", "view_count", "like_count", "region_code"},
+            {"id", "view_count", "like_count", "region_code", "music_id"},
+        ]
+
+
+async def test_a_refresh_asks_past_the_cache_and_loses_none_of_the_stored_fields() -> None:
+    clock = Clock()
+    async with tiktok() as upstream, talking(upstream, clock=clock) as client:
+        await get(client, "nasa", fields="view_count,region_code")
+        clock.now += 10
+        told = await get(client, "nasa", fields="view_count", refresh=True)
+        stored = await get(client, "nasa", fields="region_code")
+
+        assert (told["cached"], told["retrieved_at"]) == (False, "2026-06-01T12:00:10Z")
+        assert set(told["videos"][0]) == {"id", "url", "view_count"}
+        assert (stored["cached"], stored["retrieved_at"]) == (True, "2026-06-01T12:00:10Z")
+        assert fields_asked(upstream) == [{"id", "view_count", "region_code"}] * 2
+
+
+async def test_a_raw_answer_with_fewer_fields_does_not_throw_away_what_is_stored() -> None:
+    async with tiktok() as upstream, service(upstream) as asking:
+        await asking.answer("nasa", ("id", "view_count", "region_code"))
+        raw = await asking.ask("nasa", ("id", "view_count"))
+        stored = await asking.answer("nasa", ("id", "region_code"))
+
+        assert raw.fields == ("id", "view_count")
+        assert stored.cached
+        assert fields_asked(upstream) == [{"id", "view_count", "region_code"}, {"id", "view_count"}]
+
+
+@pytest.mark.parametrize(
+    "reply", [unknown_account, lambda _: videos([]), lambda _: videos(None)], ids=["not_found", "empty", "null"]
+)
+@pytest.mark.parametrize(("ttl", "kept"), [(300.0, 60), (20.0, 20)])
+async def test_that_there_is_nothing_is_remembered_for_at_most_a_minute(
+    reply: Callable[[Asked], Reply], ttl: float, kept: int
+) -> None:
+    clock = Clock()
+    async with tiktok(reply) as upstream, talking(upstream, clock=clock, cache_ttl=ttl) as client:
+        first = await get(client, "gone")
+        clock.now += kept - 1
+        remembered = await get(client, "gone", fields="region_code")
+        asked = len(upstream.asked)
+        clock.now += 1
+        await get(client, "gone")
+
+        assert asked == 1
+        assert len(upstream.asked) == 2
+        assert first.get("status") == remembered.get("status")
+        assert first.get("error", "").partition(":")[0] == remembered.get("error", "").partition(":")[0]
+
+
+async def test_a_remembered_not_found_keeps_its_log_id() -> None:
+    async with tiktok(unknown_account) as upstream, talking(upstream) as client:
+        told = [await get(client, "gone"), await get(client, "GONE")]
+
+        assert len(upstream.asked) == 1
+        assert all(answer["error"].startswith("not_found: ") for answer in told)
+        assert all("log_id L0G" in answer["error"] for answer in told)
+
+
+async def test_a_refresh_asks_again_for_an_account_that_was_not_found() -> None:
+    async with tiktok(unknown_account) as upstream, talking(upstream) as client:
+        await get(client, "late")
+        upstream.reply = pinned
+        told = await get(client, "late", refresh=True)
+        after = await get(client, "late")
+
+        assert told["status"] == "found"
+        assert (after["status"], after["cached"]) == ("found", True)
+        assert len(upstream.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [
+        (lambda _: refusal(400, "invalid_params", "this account is private"), "refused"),
+        (lambda _: refusal(400, "invalid_params", "bad"), "upstream_error"),
+        (lambda _: refusal(401, "scope_not_authorized"), "scope_missing"),
+        (lambda _: html(404), "upstream_error"),
+        (lambda _: videos([{"id": "x"}]), "upstream_error"),
+        (lambda _: too_fast("100"), "rate_limited"),
+    ],
+)
+async def test_no_other_failure_is_ever_remembered(reply: Callable[[Asked], Reply], status: str) -> None:
+    clock = Clock()
+    async with tiktok(reply) as upstream, talking(upstream, clock=clock) as client:
+        failed = await get(client, "nasa")
+        clock.now += 61  # a pause for the rate limit is over by then
+        upstream.reply = pinned
+        told = await get(client, "nasa")
+
+        assert failed["error"].startswith(f"{status}: ")
+        assert (told["status"], told["cached"]) == ("found", False)
+
+
+async def test_a_failed_refresh_leaves_what_is_stored() -> None:
+    async with tiktok() as upstream, talking(upstream) as client:
+        await get(client, "nasa")
+        upstream.reply = lambda _: refusal(400, "invalid_params", "bad")
+        failed = await get(client, "nasa", refresh=True)
+        told = await get(client, "nasa")
+
+        assert failed["error"].startswith("upstream_error: ")
+        assert told["cached"] is True
+
+
+# Different fields at once
+
+
+async def test_calls_for_different_fields_at_once_each_get_theirs_and_lose_nothing() -> None:
+    async with tiktok(latency=0.05) as upstream, talking(upstream) as client:
+        first, second, third = await asyncio.gather(
+            get(client, "nasa", fields="view_count"),
+            get(client, "nasa", fields="region_code"),
+            get(client, "nasa", fields="view_count"),
+        )
+        both = await get(client, "nasa", fields="view_count,region_code")
+
+        assert set(first["videos"][0]) == set(third["videos"][0]) == {"id", "url", "view_count"}
+        assert set(second["videos"][0]) == {"id", "url", "region_code"}
+        assert both["cached"] is True
+        assert fields_asked(upstream) == [{"id", "view_count"}, {"id", "view_count", "region_code"}]
+
+
+async def test_a_call_for_fewer_fields_joins_the_one_under_way() -> None:
+    async with tiktok(latency=0.05) as upstream, talking(upstream) as client:
+        told = await asyncio.gather(
+            get(client, "nasa", fields="view_count,region_code"), get(client, "nasa", fields="region_code")
+        )
+
+        assert set(told[1]["videos"][0]) == {"id", "url", "region_code"}
+        assert len(upstream.asked) == 1
+
+
+async def test_a_refresh_joins_the_request_under_way() -> None:
+    async with tiktok(latency=0.1) as upstream, talking(upstream) as client:
+        call = asyncio.create_task(get(client, "nasa"))
+        await upstream.first.wait()
+        refreshed = await get(client, "nasa", refresh=True)
+
+        assert refreshed["cached"] is False
+        assert (await call)["log_id"] == refreshed["log_id"]
+        assert len(upstream.asked) == 1
+
+
+async def test_a_refresh_for_more_fields_than_are_under_way_asks_for_them() -> None:
+    async with tiktok(latency=0.1) as upstream, talking(upstream) as client:
+        call = asyncio.create_task(get(client, "nasa", fields="view_count"))
+        await upstream.first.wait()
+        refreshed = await get(client, "nasa", fields="region_code", refresh=True)
+        await call
+
+        assert set(refreshed["videos"][0]) == {"id", "url", "region_code"}
+        assert fields_asked(upstream) == [{"id", "view_count"}, {"id", "view_count", "region_code"}]
+
+
+# Who shares
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [({}, {"client_key": "aw-another-key"}), ({"sandbox": True}, {})],
+    ids=["client keys", "sandbox and real"],
+)
+async def test_two_sources_never_share_an_answer_or_a_count(
+    tmp_path: Path, one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with tiktok() as upstream:
+        async with talking(upstream, state=state, **one) as client:
+            await get(client, "nasa")
+        async with talking(upstream, state=state, **other) as client, service(upstream, state=state, **other) as asking:
+            told = await get(client, "nasa")
+
+            assert told["cached"] is False
+            assert told["source"] == "tiktok_research_api"
+            assert (await asking.ledger.status()).used == 1
+
+
+async def test_two_base_urls_never_share_an_answer(tmp_path: Path) -> None:
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with tiktok() as one, tiktok() as other:
+        for upstream in (one, other):
+            async with talking(upstream, state=state) as client:
+                assert (await get(client, "nasa"))["cached"] is False
+
+        assert (len(one.asked), len(other.asked)) == (1, 1)
+
+
+async def test_every_key_begins_with_the_hash_of_the_source_and_no_secret_reaches_the_disk(tmp_path: Path) -> None:
+    async with tiktok() as upstream:
+        told = settings(upstream, state=f"sqlite:///{tmp_path}/state.db")
+        async with talking(upstream, state=told.state) as client:
+            upstream.reply = lambda asked: unknown_account(asked) if asked.username == "gone" else pinned(asked)
+            await compare(client, ["nasa", "gone", "esa"])
+            upstream.reply = lambda _: too_fast("100")
+            await get(client, "new")
+            with closing(sqlite3.connect(tmp_path / "state.db")) as file:
+                keys = {key for (key,) in file.execute("SELECT key FROM entries")}
+            on_disk = bytes_of(tmp_path)
+
+        assert len(keys) >= 4
+        assert [key for key in keys if not key.startswith((told.namespace + ":", "state:"))] == []
+        assert b"nasa" in on_disk
+        for secret in (SECRET, KEY, "clt."):
+            assert secret.encode() not in on_disk
+
+
+async def test_an_answer_stored_by_a_server_of_longer_memory_is_not_told_for_longer_than_ours(tmp_path: Path) -> None:
+    clock, state = Clock(), f"sqlite:///{tmp_path}/state.db"
+    async with (
+        tiktok() as upstream,
+        talking(upstream, clock=clock, state=state, cache_ttl=1000.0) as long,
+        talking(upstream, clock=clock, state=state, cache_ttl=100.0) as short,
+    ):
+        await get(long, "nasa")
+        clock.now += 99
+        young = await get(short, "nasa")
+        clock.now += 1
+        old = await get(short, "nasa")
+
+        assert (young["cached"], old["cached"]) == (True, False)
+
+
+async def test_the_sandbox_header_marks_an_answer_for_as_long_as_it_is_remembered() -> None:
+    def rehearsed(asked: Asked) -> Reply:
+        return videos([video(asked)], headers={"Content-Type": "application/json", **SANDBOX})
+
+    async with tiktok(rehearsed) as upstream, talking(upstream) as client:
+        told = [await get(client, "nasa"), await get(client, "nasa")]
+
+        assert [(answer["source"], answer["cached"]) for answer in told] == [("sandbox", False), ("sandbox", True)]
+
+
+async def test_an_entry_that_cannot_be_read_is_a_miss() -> None:
+    async with tiktok() as upstream, service(upstream) as asking:
+        await asking.answer("nasa", ("id",))
+        (key,) = await asking.store.keys(f"{settings(upstream).namespace}:pinned:", limit=9)
+        for spoiled in (b"", b"{}", b"[1]", b"null", b'{"version": 1}', b"\xff", b'{"version": 999}'):
+            await asking.store.set(key, spoiled, ttl=60)
+            answer = await asking.answer("nasa", ("id",))
+
+            assert answer.cached is False
+        assert len(upstream.asked) == 8
+
+
+async def test_a_remembered_not_found_is_an_error_for_the_service_too() -> None:
+    async with tiktok(unknown_account) as upstream, service(upstream) as asking:
+        for _ in range(2):
+            with pytest.raises(NotFoundError):
+                await asking.answer("gone", ("id",))
+
+        assert len(upstream.asked) == 1
