@@ -18,6 +18,7 @@ from tiktok_pinned_videos.state.base import StateStore
 _PROBE_INTERVAL: Final = 3600.0
 _LOOK_AGAIN: Final = 5.0
 _NOTE_FROM: Final = 0.8
+_SPENT: Final = "TikTok said the daily quota of the project is spent; nothing was sent."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +43,20 @@ class Ledger:
         self._quota = quota
         self._clock = clock
         self._seen = (0.0, "", 0)  # when looked at, day, requests used
-        self._closed_seen = ""
+        self._closing = False
+        self._probed_day = ""
 
     async def reserve(self) -> None:
         """Take one request. Raises `QuotaExceededError` when the day is closed or our own count is reached."""
         day, left = self._day()
         closed = await self._store.get(self._key("closed", day))
+        if self._closing:  # known already, though the store is still being told
+            raise QuotaExceededError(_SPENT)
         if closed is not None and self._closed_at_this_quota(closed):
             # Somebody has to find out whether TikTok reopened: one probe an hour for everybody together.
             if not await self._store.add(self._key("probe", day), b"1", ttl=min(_PROBE_INTERVAL, left)):
-                raise QuotaExceededError("TikTok said the daily quota of the project is spent; nothing was sent.")
-            self._closed_seen = day
+                raise QuotaExceededError(_SPENT)
+            self._probed_day = day
         used = await self._store.increment(self._key("used", day), ttl=left + _PROBE_INTERVAL, ceiling=self._quota)
         if used is None:
             self._seen = (self._clock(), day, self._quota)
@@ -65,16 +69,22 @@ class Ledger:
         """TikTok said `daily_quota_limit_exceeded`: send nothing more today but the probes."""
         day, left = self._day()
         value = json.dumps({"quota": self._quota}).encode()
-        await self._store.set(self._key("closed", day), value, ttl=left)
-        await self._store.set(self._key("probe", day), b"1", ttl=min(_PROBE_INTERVAL, left))
-        self._closed_seen = day
+        self._probed_day, self._closing = "", True
+        try:
+            await self._store.set(self._key("closed", day), value, ttl=left)
+            await self._store.set(self._key("probe", day), b"1", ttl=min(_PROBE_INTERVAL, left))
+        finally:
+            self._closing = False
 
     async def confirm(self) -> None:
-        """TikTok answered: a day that had been closed is open again."""
+        """TikTok answered: a day that had been closed is open again, if it was a probe that was answered.
+
+        What was on its way when the day closed may be answered after the refusal, and proves nothing.
+        """
         day, _ = self._day()
-        if self._closed_seen == day:
+        if self._probed_day == day:
+            self._probed_day = ""
             await self._store.delete(self._key("closed", day))
-            self._closed_seen = ""
 
     async def status(self) -> QuotaStatus:
         """Read the store; never sends anything."""

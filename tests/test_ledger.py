@@ -1,0 +1,323 @@
+"""The day's requests: counted before they are sent, kept through restarts, and a closed day that stays closed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp.client import Client
+
+from accounts_kit import (
+    MANY,
+    NOON,
+    SANDBOX,
+    Asked,
+    Clock,
+    compare,
+    get,
+    pinned,
+    quota_spent,
+    service,
+    statuses,
+    talking,
+    tiktok,
+    too_fast,
+    unknown_account,
+)
+from upstream import Reply, html, refusal
+
+pytestmark = pytest.mark.anyio
+HOUR = 3600.0
+
+
+async def quota(client: Client) -> dict[str, Any]:
+    """What `tiktok://status` says of the quota."""
+    (content,) = (await client.read_resource("tiktok://status", cache_mode="bypass")).contents
+    return json.loads(content.text)["quota"]  # pyright: ignore[reportAttributeAccessIssue] - JSON is text
+
+
+def status_of(told: dict[str, Any]) -> str:
+    return told["error"].partition(":")[0] if "error" in told else told["status"]
+
+
+# TikTok's own word
+
+
+async def test_when_tiktok_says_the_quota_is_spent_nothing_more_is_sent_that_day() -> None:
+    clock = Clock()
+    async with tiktok(lambda _: quota_spent()) as upstream, talking(upstream, clock=clock) as client:
+        refused = await get(client, "nasa")
+        clock.now += HOUR - 1
+        told = [await get(client, "esa"), await compare(client, ["a", "b"])]
+        said = await quota(client)
+
+        assert len(upstream.asked) == 1
+        assert refused["error"].startswith("quota_exceeded: ")
+        assert "daily_quota_limit_exceeded" in refused["error"]
+        for answer in (refused, *told):
+            assert status_of(answer) == "quota_exceeded"
+            assert "00:00 UTC" in answer["error"]
+        assert said == {
+            "used_today": 1, "daily_quota": 1000, "resets_at": "2026-06-02T00:00:00Z", "closed_by_tiktok": True,
+        }  # fmt: skip
+
+
+async def test_a_closed_day_still_tells_what_is_cached() -> None:
+    clock = Clock()
+    async with tiktok() as upstream, talking(upstream, clock=clock) as client:
+        await get(client, "nasa")
+        upstream.reply = lambda _: quota_spent()
+        await get(client, "esa")
+        told = await compare(client, ["esa", "nasa", "roscosmos"])
+
+        assert statuses(told) == {"nasa": "found", "esa": "quota_exceeded", "roscosmos": "quota_exceeded"}
+        assert upstream.names == ["nasa", "esa"]
+
+
+async def test_one_probe_an_hour_finds_out_whether_the_day_is_open_again() -> None:
+    clock = Clock()
+    async with tiktok(lambda _: quota_spent()) as upstream, talking(upstream, clock=clock) as client:
+        await get(client, "nasa")
+        for hour in (1, 2, 3):
+            clock.now = NOON + hour * HOUR
+            told = await asyncio.gather(*(get(client, name) for name in MANY[:10]))
+
+            assert {status_of(answer) for answer in told} == {"quota_exceeded"}
+            assert len(upstream.asked) == 1 + hour
+        upstream.reply = pinned
+        clock.now += HOUR
+        probed = await get(client, "probe")
+        after = await compare(client, MANY[:5])
+
+        assert status_of(probed) == "found"
+        assert set(statuses(after).values()) == {"found"}
+        assert (await quota(client))["closed_by_tiktok"] is False
+
+
+async def test_a_success_that_was_on_its_way_when_the_day_closed_does_not_open_it_again() -> None:
+    def slow_then_spent(asked: Asked) -> Reply:
+        if asked.number == 1:
+            return Reply(200, pinned(asked).body, delay=0.2)
+        return quota_spent()
+
+    async with tiktok(slow_then_spent) as upstream, talking(upstream) as client:
+        early = asyncio.create_task(get(client, "early"))
+        await upstream.first.wait()
+        refused = await get(client, "refused")
+        assert status_of(await early) == "found"
+        later = await get(client, "later")
+
+        assert (status_of(refused), status_of(later)) == ("quota_exceeded", "quota_exceeded")
+        assert upstream.names == ["early", "refused"]
+
+
+async def test_a_changed_daily_quota_opens_the_day_at_once(tmp_path: Path) -> None:
+    clock, state = Clock(), f"sqlite:///{tmp_path}/state.db"
+    async with tiktok(lambda _: quota_spent()) as upstream:
+        async with talking(upstream, clock=clock, state=state) as client:
+            await get(client, "nasa")
+        async with talking(upstream, clock=clock, state=state) as client:
+            assert status_of(await get(client, "nasa")) == "quota_exceeded"
+            assert len(upstream.asked) == 1
+        upstream.reply = pinned
+        async with talking(upstream, clock=clock, state=state, daily_quota=2000) as client:
+            told = await get(client, "nasa")
+
+            assert status_of(told) == "found"
+            assert len(upstream.asked) == 2
+
+
+async def test_midnight_in_utc_opens_the_day_and_begins_the_count_anew() -> None:
+    clock = Clock(NOON + 12 * HOUR - 30)
+    async with tiktok() as upstream, talking(upstream, clock=clock, daily_quota=2, cache_ttl=0) as client:
+        await get(client, "one")
+        upstream.reply = lambda _: quota_spent()
+        await get(client, "two")
+        clock.now += 29
+        closed = await get(client, "three")
+        upstream.reply = pinned
+        clock.now += 1
+        told = await get(client, "four")
+
+        assert status_of(closed) == "quota_exceeded"
+        assert status_of(told) == "found"
+        assert await quota(client) == {
+            "used_today": 1, "daily_quota": 2, "resets_at": "2026-06-03T00:00:00Z", "closed_by_tiktok": False,
+        }  # fmt: skip
+
+
+# Our own count
+
+
+async def test_our_own_count_ends_the_day_before_anything_is_sent() -> None:
+    clock = Clock()
+    async with tiktok() as upstream, talking(upstream, clock=clock, daily_quota=3) as client:
+        told = await compare(client, MANY[:10])
+        after = await get(client, "nasa")
+
+        assert sorted(statuses(told).values()) == ["found"] * 3 + ["quota_exceeded"] * 7
+        assert "TIKTOK_DAILY_QUOTA" in after["error"]
+        assert "00:00 UTC" in after["error"]
+        assert len(upstream.asked) == 3
+
+
+async def test_every_retry_is_counted() -> None:
+    def third_time(asked: Asked) -> Reply:
+        return pinned(asked) if asked.number == 3 else html(504)
+
+    async with tiktok(third_time) as upstream, talking(upstream) as client:
+        assert status_of(await get(client, "nasa")) == "found"
+        assert len(upstream.asked) == 3
+        assert (await quota(client))["used_today"] == 3
+
+
+async def test_a_retry_that_the_quota_does_not_allow_is_not_sent() -> None:
+    async with tiktok(lambda _: html(504)) as upstream, talking(upstream, daily_quota=2) as client:
+        told = await get(client, "nasa")
+
+        assert status_of(told) == "quota_exceeded"
+        assert len(upstream.asked) == 2
+
+
+async def test_the_request_sent_again_with_a_new_token_is_counted_and_token_requests_are_not() -> None:
+    async with tiktok() as upstream, talking(upstream) as client:
+        await get(client, "nasa")
+        upstream.wire.revoke_all()
+        told = await get(client, "esa")
+
+        assert status_of(told) == "found"
+        assert len(upstream.wire.research) == 3
+        assert len(upstream.wire.token_requests) == 2
+        assert (await quota(client))["used_today"] == 3
+
+
+async def test_what_fails_is_counted_and_what_was_never_sent_is_not() -> None:
+    async with tiktok(unknown_account) as upstream, talking(upstream) as client:
+        await get(client, "gone")
+        await get(client, "gone")
+        await get(client, "no name")
+        await get(client, "nasa", fields="no_field")
+        upstream.reply = lambda _: refusal(400, "invalid_params", "bad")
+        await get(client, "nasa")
+
+        assert (await quota(client))["used_today"] == len(upstream.asked) == 2
+
+
+async def test_an_answer_carries_a_note_from_eighty_percent_on() -> None:
+    async with tiktok() as upstream, talking(upstream, daily_quota=10) as client:
+        await compare(client, MANY[:6])
+        before = await get(client, "seventh")
+        at = await get(client, "eighth")
+        cached = await get(client, "seventh")
+        compared = await compare(client, ["eighth", "ninth"])
+
+        assert not [note for note in before["notes"] if "Quota" in note]
+        for told, used in ((at, 8), (cached, 8), (compared, 9)):
+            (note,) = [note for note in told["notes"] if note.startswith("Quota")]
+            assert note == f"Quota: {used} of 10 requests used today; it resets at 00:00 UTC."
+
+
+async def test_the_count_is_still_there_after_a_restart(tmp_path: Path) -> None:
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with tiktok() as upstream:
+        for expected in (2, 4):
+            async with talking(upstream, state=state, cache_ttl=0) as client:
+                await compare(client, ["a", "b"])
+
+                assert (await quota(client))["used_today"] == expected
+
+
+async def test_two_servers_on_one_file_share_a_closed_day(tmp_path: Path) -> None:
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with (
+        tiktok(lambda _: quota_spent()) as upstream,
+        talking(upstream, state=state) as one,
+        talking(upstream, state=state) as other,
+    ):
+        await get(one, "nasa")
+
+        assert status_of(await get(other, "esa")) == "quota_exceeded"
+        assert len(upstream.asked) == 1
+
+
+# The sandbox's refusals are a rehearsal
+
+
+async def test_the_sandboxs_refusals_close_no_day_and_pause_nobody() -> None:
+    def rehearsed(asked: Asked) -> Reply:
+        headers = {"Content-Type": "application/json", **SANDBOX}
+        match asked.username:
+            case "sandbox_quota":
+                return quota_spent(headers=headers)
+            case "sandbox_limited":
+                return too_fast("50", **SANDBOX)
+            case _:
+                return pinned(asked)
+
+    async with tiktok(rehearsed) as upstream, talking(upstream) as client:
+        spent, limited = await get(client, "sandbox_quota"), await get(client, "sandbox_limited")
+        told = await get(client, "nasa")
+
+        assert (status_of(spent), status_of(limited)) == ("quota_exceeded", "rate_limited")
+        assert status_of(told) == "found"
+        assert (await quota(client))["closed_by_tiktok"] is False
+
+
+# The pause after a short-term limit
+
+
+async def test_after_a_rate_limit_all_calls_wait_instead_of_running_into_it() -> None:
+    def once(asked: Asked) -> Reply:
+        return too_fast("1") if asked.number == 1 else pinned(asked)
+
+    async with tiktok(once) as upstream, talking(upstream) as client:
+        first = asyncio.create_task(get(client, "first"))
+        await upstream.first.wait()
+        await asyncio.sleep(0.1)
+        others = await asyncio.gather(*(get(client, name) for name in MANY[:5]))
+
+        assert {status_of(answer) for answer in (await first, *others)} == {"found"}
+        assert len(upstream.asked) == 7
+        limited, *rest = upstream.asked
+        assert min(asked.arrived for asked in rest) - limited.arrived >= 0.99
+
+
+async def test_a_rate_limit_slows_the_other_servers_of_the_fleet_too(tmp_path: Path) -> None:
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with (
+        tiktok(lambda _: too_fast("60")) as upstream,
+        talking(upstream, state=state) as one,
+        talking(upstream, state=state) as other,
+    ):
+        told = [await get(one, "nasa"), await get(other, "esa")]
+
+        assert [status_of(answer) for answer in told] == ["rate_limited", "rate_limited"]
+        assert upstream.names == ["nasa"]
+
+
+async def test_a_wait_that_does_not_fit_the_deadline_is_told_at_once_and_not_longer_than_a_minute() -> None:
+    clock = Clock()
+    async with tiktok(lambda _: too_fast("3600")) as upstream, talking(upstream, clock=clock) as client:
+        started = time.monotonic()
+        told = [await get(client, "nasa"), await get(client, "esa")]
+        took = time.monotonic() - started
+        clock.now += 61
+        upstream.reply = pinned
+
+        assert [status_of(answer) for answer in told] == ["rate_limited", "rate_limited"]
+        assert upstream.names == ["nasa"]
+        assert took < 2
+        assert status_of(await get(client, "nasa")) == "found"
+
+
+async def test_concurrent_calls_never_reserve_more_than_the_quota() -> None:
+    async with tiktok() as upstream, service(upstream, daily_quota=7, max_concurrency=32) as asking:
+        results = await asyncio.gather(*(asking.answer(name, ("id",)) for name in MANY[:40]), return_exceptions=True)
+
+        assert sum(not isinstance(result, BaseException) for result in results) == 7
+        assert len(upstream.asked) == 7
+        assert (await asking.ledger.status()).used == 7
