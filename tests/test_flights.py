@@ -1,0 +1,235 @@
+"""Single flight: who asks at the same time is answered by one request, whatever becomes of the one who was first."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from accounts_kit import Asked, get, pinned, service, settings, talking, tiktok, unknown_account
+from tiktok_pinned_videos.accounts import flight
+from tiktok_pinned_videos.research.errors import BadRequestError, NotFoundError
+from upstream import Reply, refusal
+
+pytestmark = pytest.mark.anyio
+FIELDS = ("id", "view_count")
+
+
+def left_over() -> list[str]:
+    return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("flight")]
+
+
+@pytest.mark.parametrize("ttl", [300.0, 0.0])
+async def test_a_hundred_identical_calls_at_once_are_one_request(ttl: float) -> None:
+    async with tiktok(latency=0.05) as upstream, talking(upstream, cache_ttl=ttl) as client:
+        told = await asyncio.gather(*(get(client, name) for name in ["nasa", "@NASA", "tiktok.com/@nasa", "nasa"] * 25))
+
+        assert upstream.names == ["nasa"]
+        assert len(upstream.wire.token_requests) == 1
+        assert {answer["status"] for answer in told} == {"found"}
+        assert {answer["log_id"] for answer in told} == {"log-1"}
+
+
+async def test_when_the_call_that_leads_is_cancelled_the_others_are_still_answered() -> None:
+    async with tiktok(latency=0.2) as upstream, talking(upstream) as client:
+        leader = asyncio.create_task(get(client, "nasa"))
+        await upstream.first.wait()
+        others = [asyncio.create_task(get(client, "nasa")) for _ in range(5)]
+        await asyncio.sleep(0.05)
+        leader.cancel()
+        told = await asyncio.gather(*others)
+
+        assert leader.cancelled() or leader.cancelling()
+        assert [answer["status"] for answer in told] == ["found"] * 5
+        assert len(upstream.asked) == 1
+
+
+async def test_one_that_waits_may_leave_and_the_leader_is_still_answered() -> None:
+    async with tiktok(latency=0.2) as upstream, service(upstream) as asking:
+        leader = asyncio.create_task(asking.answer("nasa", FIELDS))
+        await upstream.first.wait()
+        other = asyncio.create_task(asking.answer("nasa", FIELDS))
+        await asyncio.sleep(0.02)
+        other.cancel()
+
+        assert (await leader).videos
+        assert len(upstream.asked) == 1
+
+
+async def test_when_everybody_leaves_the_request_is_dropped_and_the_next_call_asks_anew() -> None:
+    def slow_once(asked: Asked) -> Reply:
+        return Reply(200, pinned(asked).body, delay=20 if asked.number == 1 else 0)
+
+    async with tiktok(slow_once) as upstream, service(upstream) as asking:
+        calls = [asyncio.create_task(asking.answer("nasa", FIELDS)) for _ in range(3)]
+        await upstream.first.wait()
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        async with asyncio.timeout(3):
+            answer = await asking.answer("nasa", FIELDS)
+
+        assert answer.videos
+        assert len(upstream.asked) == 2
+        assert left_over() == []
+
+
+async def test_a_failure_is_told_to_all_who_waited_and_asked_for_again_by_the_next() -> None:
+    bad = refusal(400, "invalid_params", "bad")
+    async with tiktok(lambda _: bad, latency=0.05) as upstream, service(upstream) as asking:
+        told = await asyncio.gather(*(asking.answer("nasa", FIELDS) for _ in range(20)), return_exceptions=True)
+        asked = len(upstream.asked)
+        upstream.reply = pinned
+        again = await asking.answer("nasa", FIELDS)
+
+        assert {type(error) for error in told} == {BadRequestError}
+        assert (asked, len(upstream.asked)) == (1, 2)
+        assert again.videos
+
+
+async def test_a_leader_with_other_fields_that_is_cancelled_holds_nobody_up() -> None:
+    def slow_once(asked: Asked) -> Reply:
+        return Reply(200, pinned(asked).body, delay=20 if asked.number == 1 else 0)
+
+    async with tiktok(slow_once) as upstream, service(upstream) as asking:
+        leader = asyncio.create_task(asking.answer("nasa", ("id", "view_count")))
+        await upstream.first.wait()
+        other = asyncio.create_task(asking.answer("nasa", ("id", "region_code")))
+        await asyncio.sleep(0.02)
+        leader.cancel()
+        async with asyncio.timeout(3):
+            answer = await other
+
+        assert answer.videos[0].region_code == "DE"
+        assert set(upstream.asked[1].fields) == {"id", "region_code"}
+
+
+async def test_closing_the_service_ends_what_is_under_way() -> None:
+    async with tiktok(latency=20) as upstream:
+        async with service(upstream) as asking:
+            call = asyncio.create_task(asking.answer("nasa", FIELDS))
+            await upstream.first.wait()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+        assert left_over() == []
+
+
+# Across servers, through a store
+
+
+async def test_two_servers_on_one_file_ask_once_for_an_account(tmp_path: Path) -> None:
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with (
+        tiktok(latency=0.2) as upstream,
+        service(upstream, state=state) as one,
+        service(upstream, state=state) as other,
+    ):
+        told = await asyncio.gather(*(asking.answer("nasa", FIELDS) for asking in (one, other) * 20))
+
+        assert len(upstream.asked) == 1
+        assert len({(answer.retrieved_at, answer.log_id) for answer in told}) == 1
+
+
+async def test_two_servers_ask_once_for_an_account_that_is_not_there(tmp_path: Path) -> None:
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with (
+        tiktok(unknown_account, latency=0.2) as upstream,
+        service(upstream, state=state) as one,
+        service(upstream, state=state) as other,
+    ):
+        told = await asyncio.gather(
+            *(asking.answer("gone", FIELDS) for asking in (one, other) * 5), return_exceptions=True
+        )
+
+        assert {type(error) for error in told} == {NotFoundError}
+        assert len(upstream.asked) == 1
+
+
+async def test_a_request_slower_than_a_lease_is_still_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Shorter leases for a shorter test: what is under test is that they are renewed.
+    monkeypatch.setattr(flight, "_LEASE", 0.6)
+    monkeypatch.setattr(flight, "_RENEW", 0.15)
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with (
+        tiktok(latency=1.5) as upstream,
+        service(upstream, state=state) as one,
+        service(upstream, state=state) as other,
+    ):
+        await asyncio.gather(one.answer("nasa", FIELDS), other.answer("nasa", FIELDS))
+
+        assert len(upstream.asked) == 1
+
+
+async def test_a_lease_whose_holder_is_gone_blocks_nobody_longer_than_it_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flight, "_LEASE", 0.5)
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with tiktok() as upstream, service(upstream, state=state) as asking:
+        key = f"{settings(upstream).namespace}:flight:{b'nasa'.hex()}"
+        await flight.Lease(asking.store, key).try_acquire()
+        started = time.monotonic()
+        answer = await asking.answer("nasa", FIELDS)
+
+        assert answer.videos
+        assert 0.3 < time.monotonic() - started < 2
+
+
+async def test_a_server_that_stops_in_the_middle_gives_its_lease_back(tmp_path: Path) -> None:
+    def slow_once(asked: Asked) -> Reply:
+        return Reply(200, pinned(asked).body, delay=20 if asked.number == 1 else 0)
+
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with tiktok(slow_once) as upstream, service(upstream, state=state) as other:
+        async with service(upstream, state=state) as one:
+            call = asyncio.create_task(one.answer("nasa", FIELDS))
+            await upstream.first.wait()
+        await asyncio.gather(call, return_exceptions=True)
+        started = time.monotonic()
+        answer = await other.answer("nasa", FIELDS)
+
+        assert answer.videos
+        assert time.monotonic() - started < 2
+
+
+async def test_when_the_server_that_leads_fails_the_other_asks_for_itself(tmp_path: Path) -> None:
+    def fails_once(asked: Asked) -> Reply:
+        return refusal(400, "invalid_params", "bad") if asked.number == 1 else pinned(asked)
+
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with (
+        tiktok(fails_once, latency=0.1) as upstream,
+        service(upstream, state=state) as one,
+        service(upstream, state=state) as other,
+    ):
+        told = await asyncio.gather(one.answer("nasa", FIELDS), other.answer("nasa", FIELDS), return_exceptions=True)
+
+        assert sorted(type(result).__name__ for result in told) == ["Answer", "BadRequestError"]
+        assert len(upstream.asked) == 2
+
+
+async def test_a_refresh_in_two_servers_at_once_is_one_request(tmp_path: Path) -> None:
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with (
+        tiktok() as upstream,
+        service(upstream, state=state) as one,
+        service(upstream, state=state) as other,
+    ):
+        before = await one.answer("nasa", FIELDS)
+        upstream.latency = 0.2
+        told = await asyncio.gather(*(asking.answer("nasa", FIELDS, refresh=True) for asking in (one, other)))
+
+        assert len(upstream.asked) == 2
+        assert all(answer.retrieved_at > before.retrieved_at and not answer.cached for answer in told)
+
+
+async def test_forty_calls_for_different_accounts_share_one_token() -> None:
+    async with tiktok() as upstream, service(upstream, max_concurrency=32) as asking:
+        upstream.wire.token_delay = 0.1
+        await asyncio.gather(*(asking.answer(f"user{number}", FIELDS) for number in range(40)))
+
+        assert len(upstream.wire.token_requests) == 1
+        assert len(upstream.asked) == 40
