@@ -183,7 +183,8 @@ class ResearchClient:
         if proxy and "://" not in proxy:
             proxy = f"http://{proxy}"
         try:
-            return httpx.AsyncHTTPTransport(limits=self._limits, proxy=proxy)
+            # Loading the certificate authorities is most of the cost of a transport; plain http has no use for them.
+            return httpx.AsyncHTTPTransport(verify=url.scheme == "https", limits=self._limits, proxy=proxy)
         except (ValueError, httpx.InvalidURL, ImportError):
             # ImportError: SOCKS needs a package of its own.
             raise errors.APIConnectionError(

@@ -143,6 +143,9 @@ def _unknown(arguments: Mapping[str, Any], known: Sequence[str]) -> tuple[str, .
 
 
 def _shown(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=True, default=str)
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=True, default=str)
+    except (ValueError, RecursionError):  # a number of thousands of digits, a list of thousands of lists
+        text = "(unreadable)"
     text = "".join(char if char.isprintable() else "?" for char in text).strip()
     return text if len(text) <= 60 else text[:59] + "…"
