@@ -11,7 +11,7 @@ from typing import Any, Final
 from tiktok_pinned_videos.research.oauth import AccessToken, TokenState
 from tiktok_pinned_videos.state.base import StateStore
 
-_LEASE: Final = 10.0
+_LEASE: Final = 5.0
 _POLL: Final = 0.05
 
 

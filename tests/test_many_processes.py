@@ -1,0 +1,250 @@
+"""Real servers in processes of their own, sharing one Redis or one file: one budget, one token, one request each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import time
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from accounts_kit import MANY, Asked, TikTok, pinned, tiktok
+from asking import KEY, SECRET
+from connect import COMMAND, environment
+from redis_server import RedisServer, redis_server  # noqa: F401 - a fixture
+from upstream import Reply
+
+pytestmark = pytest.mark.anyio
+
+
+class Server:
+    """`tiktok-pinned-videos-mcp stdio` in a process of its own, spoken to in JSON-RPC."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.log: list[str] = []
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._readers = [asyncio.create_task(self._read()), asyncio.create_task(self._read_log())]
+
+    async def greet(self) -> None:
+        greeting = {
+            "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"},
+        }  # fmt: skip
+        await self.request("initialize", greeting)
+        self._send({"method": "notifications/initialized"})
+
+    async def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        number = next(self._ids)
+        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        self._send({"id": number, "method": method, "params": params})
+        return await answer
+
+    async def get(self, username: str, **arguments: Any) -> str:
+        """The status of an account."""
+        called = {"name": "get_pinned_videos", "arguments": {"username": username, **arguments}}
+        result = (await self.request("tools/call", called))["result"]
+        if result.get("isError"):
+            return result["content"][0]["text"].partition(":")[0]
+        return result["structuredContent"]["status"]
+
+    async def status(self) -> dict[str, Any]:
+        result = (await self.request("resources/read", {"uri": "tiktok://status"}))["result"]
+        return json.loads(result["contents"][0]["text"])
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+        await asyncio.gather(*self._readers, return_exceptions=True)
+
+    def lines(self, word: str) -> list[str]:
+        return [line for line in self.log if word in line]
+
+    def _send(self, message: dict[str, Any]) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            message = json.loads(line)
+            if "id" in message and "method" not in message:
+                self._waiting.pop(message["id"]).set_result(message)
+
+    async def _read_log(self) -> None:
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            self.log.append(line.decode("utf-8", errors="replace").rstrip("\n"))
+
+
+@contextlib.asynccontextmanager
+async def servers(upstream: TikTok, count: int, state: str, **env: str) -> AsyncGenerator[list[Server]]:
+    """So many of them, ready to be called; killed in the end."""
+    told = environment(
+        TIKTOK_CLIENT_KEY=KEY, TIKTOK_CLIENT_SECRET=SECRET, TIKTOK_API_BASE_URL=upstream.url, TIKTOK_STATE=state, **env
+    )
+    started: list[Server] = []
+    try:
+        for _ in range(count):
+            pipe = asyncio.subprocess.PIPE
+            process = await asyncio.create_subprocess_exec(
+                *COMMAND, "stdio", stdin=pipe, stdout=pipe, stderr=pipe, env=told, limit=1 << 20
+            )
+            started.append(Server(process))
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(server.greet() for server in started))
+        yield started
+    finally:
+        for server in started:
+            await server.kill()
+
+
+def spread(fleet: Sequence[Server], names: Sequence[str]) -> list[tuple[Server, str]]:
+    """Each name with a server, in turn."""
+    return list(zip(itertools.cycle(fleet), names, strict=False))
+
+
+async def test_three_servers_on_one_redis_ask_once_for_each_account_with_one_token(
+    redis_server: RedisServer,  # noqa: F811 - the fixture
+) -> None:
+    async with tiktok(latency=0.05) as upstream, servers(upstream, 3, redis_server.url) as fleet:
+        # Ten accounts, each asked for six times, twice by every server.
+        calls = [(server, name) for name in MANY[:10] for server in fleet * 2]
+        told = await asyncio.gather(*(server.get(name) for server, name in calls))
+
+        assert told == ["found"] * 60
+        assert sorted(upstream.names) == sorted(MANY[:10])
+        assert len(upstream.wire.token_requests) == 1
+        assert [(await server.status())["quota"]["used_today"] for server in fleet] == [10, 10, 10]
+
+
+async def test_a_daily_quota_holds_for_three_servers_together(
+    redis_server: RedisServer,  # noqa: F811 - the fixture
+) -> None:
+    async with tiktok() as upstream, servers(upstream, 3, redis_server.url, TIKTOK_DAILY_QUOTA="25") as fleet:
+        told = await asyncio.gather(*(server.get(name) for server, name in spread(fleet, MANY[:45])))
+
+        assert sorted(told) == ["found"] * 25 + ["quota_exceeded"] * 20
+        assert len(upstream.asked) == 25
+
+
+async def test_when_redis_is_killed_every_call_is_answered_and_when_it_is_back_it_is_shared_again(
+    redis_server: RedisServer,  # noqa: F811 - the fixture
+) -> None:
+    async with tiktok(latency=0.02) as upstream, servers(upstream, 2, redis_server.url) as fleet:
+        one, other = fleet
+        calls = [asyncio.create_task(server.get(name)) for server, name in spread(fleet, MANY[:30])]
+        await upstream.first.wait()
+        redis_server.kill()
+        during = await asyncio.gather(*calls)
+        slowest = time.monotonic()
+        during += await asyncio.gather(*(server.get(name) for server, name in spread(fleet, MANY[30:40])))
+        took = time.monotonic() - slowest
+        redis_server.start()
+        back = time.monotonic()
+        await shared_again(one, other)
+        outage = time.monotonic() - back
+        asked = len(upstream.asked)
+        after = [await one.get("after"), await other.get("after")]
+        used = [(await server.status())["quota"]["used_today"] for server in fleet]
+
+        assert during == ["found"] * 40
+        assert took < 2.5
+        assert outage < 5
+        assert after == ["found", "found"]
+        assert len(upstream.asked) == asked + 1
+        assert used[0] == used[1] >= len(upstream.asked)  # an outage may count a request twice, never not at all
+        for server in fleet:
+            assert len(server.lines("State store lost")) == 1, server.log
+            assert server.lines("Traceback") == []
+
+
+async def shared_again(one: Server, other: Server) -> None:
+    """Wait until both use the store."""
+    while True:
+        states = [(await server.status())["state"] for server in (one, other)]
+        if not any("degraded" in state for state in states):
+            return
+        await asyncio.sleep(0.1)
+
+
+async def test_two_servers_on_one_file_count_two_hundred_requests_exactly_and_keep_the_count(tmp_path: Path) -> None:
+    state = f"sqlite:///{tmp_path}/state.db"
+    names = [f"account{number}" for number in range(200)]
+    async with tiktok() as upstream:
+        async with servers(upstream, 2, state) as fleet:
+            told = await asyncio.gather(*(server.get(name) for server, name in spread(fleet, names)))
+            used = [(await server.status())["quota"]["used_today"] for server in fleet]
+
+            assert told == ["found"] * 200
+            assert used == [200, 200]
+            assert len(upstream.asked) == 200
+            assert [server.lines("WARNING") for server in fleet] == [[], []]
+        async with servers(upstream, 1, state) as (restarted,):
+            cached = await restarted.get("account7")
+
+            assert (await restarted.status())["quota"]["used_today"] == 200
+            assert cached == "found"
+            assert len(upstream.asked) == 200
+
+
+async def test_a_server_killed_in_the_middle_of_a_request_blocks_the_others_for_seconds_only(
+    redis_server: RedisServer,  # noqa: F811 - the fixture
+) -> None:
+    def slow_once(asked: Asked) -> Reply:
+        return Reply(200, pinned(asked).body, delay=60 if asked.number == 1 else 0)
+
+    async def killed_in_a_request() -> float:
+        async with tiktok(slow_once) as upstream, servers(upstream, 2, redis_server.url) as (leader, other):
+            lost = asyncio.create_task(leader.get("nasa"))
+            await upstream.first.wait()
+            return await told_after_the_end_of(leader, other, lost, "nasa")
+
+    async def killed_while_fetching_the_token() -> float:
+        async with tiktok() as upstream, servers(upstream, 2, redis_server.url) as (leader, other):
+            upstream.wire.token_delay = 60
+            lost = asyncio.create_task(leader.get("nasa"))
+            while not upstream.wire.token_requests:  # noqa: ASYNC110 - the wire has no event for it
+                await asyncio.sleep(0.01)
+            upstream.wire.token_delay = 0
+            return await told_after_the_end_of(leader, other, lost, "esa")
+
+    async def told_after_the_end_of(
+        leader: Server, other: Server, lost: asyncio.Task[str], name: str = "nasa"
+    ) -> float:
+        waiting = asyncio.create_task(other.get(name))
+        await asyncio.sleep(0.2)
+        await leader.kill()
+        killed = time.monotonic()
+        assert await waiting == "found"
+        lost.cancel()
+        return time.monotonic() - killed
+
+    async with asyncio.timeout(20):
+        took = await asyncio.gather(killed_in_a_request(), killed_while_fetching_the_token())
+
+    assert max(took) < 6.5
+
+
+def bytes_of(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
+async def test_the_token_and_the_secret_are_never_on_disk(tmp_path: Path) -> None:
+    async with tiktok() as upstream, servers(upstream, 2, f"sqlite:///{tmp_path}/state.db") as fleet:
+        await asyncio.gather(*(server.get("nasa") for server in fleet), fleet[0].get("esa"))
+        on_disk = bytes_of(tmp_path)
+
+        assert b"nasa" in on_disk
+        assert SECRET.encode() not in on_disk
+        assert upstream.wire.tokens
+        assert [token for token in upstream.wire.tokens if token.encode() in on_disk] == []
+        for server in fleet:
+            assert [line for line in server.log if SECRET in line or "clt." in line] == []
