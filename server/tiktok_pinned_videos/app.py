@@ -91,12 +91,13 @@ def build_service(
     from .accounts.service import PinnedVideosService
     from .accounts.tokens import SharedTokens
     from .research.client import ResearchClient
-    from .serve.telemetry import traced
+    from .serve.telemetry import traced, watch_quota
     from .state.open import open_store
 
     namespace = settings.namespace
     store = open_store(settings.state, clock=clock)
     ledger = Ledger(store, namespace=namespace, quota=settings.daily_quota, clock=clock)
+    watch_quota(ledger.seen_today)
     if transport is None and settings.sandbox:
         from .sandbox.transport import SandboxTransport
 

@@ -147,7 +147,12 @@ def _serve_stdio(settings: Settings) -> None:
     from .app import build_server  # noqa: PLC0415 - as above
     from .commands import loaded  # noqa: PLC0415 - as above
     from .serve.stdio import serve_stdio  # noqa: PLC0415 - as above
+    from .serve.telemetry import configure_telemetry  # noqa: PLC0415 - as above
 
     server: Any = build_server(settings)
+    send_rest = configure_telemetry(os.environ)
     loaded()
-    asyncio.run(serve_stdio(server))
+    try:
+        asyncio.run(serve_stdio(server))
+    finally:
+        send_rest()

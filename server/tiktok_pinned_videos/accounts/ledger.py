@@ -94,6 +94,11 @@ class Ledger:
         resets_at = datetime.fromtimestamp(round(self._clock() + left), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return QuotaStatus(used, self._quota, resets_at, closed is not None and self._closed_at_this_quota(closed))
 
+    def seen_today(self) -> int:
+        """Requests used today as this process last saw it, 0 before it looked; reads no store, from any thread."""
+        _, seen_day, used = self._seen
+        return used if seen_day == self._day()[0] else 0
+
     async def note(self) -> str | None:
         """What an answer should say once 80 % of the day are spent."""
         day, _ = self._day()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 
 import click
@@ -11,6 +12,7 @@ from tiktok_pinned_videos.app import LazyBackend
 from tiktok_pinned_videos.serve.auth import DoorError, door_for
 from tiktok_pinned_videos.serve.gate import PATH
 from tiktok_pinned_videos.serve.http import address_of, build_app, is_only_here, listen, serve
+from tiktok_pinned_videos.serve.telemetry import configure_telemetry
 from tiktok_pinned_videos.settings import Settings
 
 from . import loaded, stop
@@ -28,6 +30,7 @@ def run(settings: Settings, *, host: str, port: int) -> None:
             door = door_for(settings, loopback=only_here)
         except DoorError as error:
             stop(str(error))
+        send_rest = configure_telemetry(os.environ)
         address, bound = address_of(listener)
         backend = LazyBackend(settings, transport=None, clock=time.time)
         if settings.configured:
@@ -45,4 +48,7 @@ def run(settings: Settings, *, host: str, port: int) -> None:
                     f"MCP_ALLOWED_HOSTS is not set: only requests to localhost or {address} are answered.", err=True
                 )
 
-        asyncio.run(serve(app, listener, ready=ready))
+        try:
+            asyncio.run(serve(app, listener, ready=ready))
+        finally:
+            send_rest()
