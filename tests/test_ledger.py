@@ -98,6 +98,36 @@ async def test_one_probe_an_hour_finds_out_whether_the_day_is_open_again() -> No
         assert (await quota(client))["closed_by_tiktok"] is False
 
 
+async def test_a_probe_that_meets_an_unknown_account_opens_the_day_as_well() -> None:
+    clock = Clock()
+    async with tiktok(lambda _: quota_spent()) as upstream, talking(upstream, clock=clock) as client:
+        await get(client, "nasa")
+        clock.now += HOUR
+        upstream.reply = unknown_account
+        probed = await get(client, "gone")
+        upstream.reply = pinned
+
+        assert status_of(probed) == "not_found"
+        assert status_of(await get(client, "nasa")) == "found"
+
+
+@pytest.mark.parametrize(
+    "fault", [html(403), refusal(400, "invalid_params", "bad"), refusal(401, "scope_not_authorized")]
+)
+async def test_a_probe_that_meets_a_fault_leaves_the_day_closed(fault: Reply) -> None:
+    clock = Clock()
+    async with tiktok(lambda _: quota_spent()) as upstream, talking(upstream, clock=clock) as client:
+        await get(client, "nasa")
+        clock.now += HOUR
+        upstream.reply = lambda _: fault
+        await get(client, "esa")
+        sent = len(upstream.asked)
+        upstream.reply = pinned
+
+        assert status_of(await get(client, "nasa")) == "quota_exceeded"
+        assert len(upstream.asked) == sent
+
+
 async def test_a_success_that_was_on_its_way_when_the_day_closed_does_not_open_it_again() -> None:
     def slow_then_spent(asked: Asked) -> Reply:
         if asked.number == 1:
@@ -311,6 +341,21 @@ async def test_a_wait_that_does_not_fit_the_deadline_is_told_at_once_and_not_lon
         assert [status_of(answer) for answer in told] == ["rate_limited", "rate_limited"]
         assert upstream.names == ["nasa"]
         assert took < 2
+        assert status_of(await get(client, "nasa")) == "found"
+
+
+async def test_a_clock_that_is_put_back_does_not_prolong_a_pause(tmp_path: Path) -> None:
+    clock = Clock()
+    async with (
+        tiktok(lambda _: too_fast("50")) as upstream,
+        talking(upstream, clock=clock, state=f"sqlite:///{tmp_path}/state.db") as client,
+    ):
+        await get(client, "nasa")
+        upstream.reply = pinned
+        paused = await get(client, "nasa")
+        clock.now -= HOUR
+
+        assert status_of(paused) == "rate_limited"
         assert status_of(await get(client, "nasa")) == "found"
 
 

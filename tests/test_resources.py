@@ -71,7 +71,6 @@ async def test_the_status_follows_quota_cache_and_token_and_sends_nothing() -> N
 
 
 async def test_the_status_holds_no_secret() -> None:
-    pytest.importorskip("redis")
     nobody_there = "redis://:hush-hush@127.0.0.1:1/0"
     async with tiktok() as upstream, talking(upstream, state=nobody_there) as client:
         await get(client, "nasa")

@@ -26,7 +26,9 @@ class SharedPace:
             value = await self._store.get(self._key)
             if value is not None:
                 self._until = max(self._until, _seconds(value))
-        return min(LONGEST_PAUSE, max(0.0, self._until - self._clock()))
+        left = self._until - self._clock()
+        # No pause is longer, so what seems to be was set before a clock was put back, or by one that is wrong.
+        return left if 0 < left <= LONGEST_PAUSE else 0.0
 
     async def pause(self, seconds: float) -> None:
         """Have everyone wait that long, at most a minute."""

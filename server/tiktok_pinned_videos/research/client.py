@@ -115,6 +115,8 @@ class ResearchClient:
                     await self._pace.pause(delay if delay is not None else error.retry_after or 1.0)
                 if isinstance(error, errors.QuotaExceededError) and error.code and not error.sandbox:
                     await self._budget.close()
+                if _looked_up(error):
+                    await self._budget.confirm()
                 if delay is None:
                     raise
             else:
@@ -197,3 +199,9 @@ class ResearchClient:
         if "CERTIFICATE" in str(fault).upper():
             return f"the TLS certificate of {host} could not be verified."
         return f"no connection to {host} could be made."
+
+
+def _looked_up(error: errors.TikTokError) -> bool:
+    """Whether TikTok looked for the account before it refused, so that something of the quota was left."""
+    about_it = isinstance(error, errors.NotFoundError | errors.PermissionDeniedError) and not error.for_every_account
+    return about_it and error.code is not None and not error.sandbox
