@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .about import NAME, version
 from .commands import stop
 
 if TYPE_CHECKING:
@@ -21,9 +22,7 @@ _FORMATS = ("text", "json", "jsonl", "csv", "raw")
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version  # noqa: PLC0415 - reads a file
-
-        click.echo(f"tiktok-pinned-videos-mcp {version('tiktok-pinned-videos-mcp')}")
+        click.echo(f"{NAME} {version()}")
         ctx.exit()
 
 
@@ -129,7 +128,8 @@ def sandbox(port: int) -> None:
 
 
 def _settings(sandbox: bool) -> Settings:
-    from .settings import SettingsError, load_settings  # noqa: PLC0415 - --help and --version need none
+    from .environment import SettingsError  # noqa: PLC0415 - as below
+    from .settings import load_settings  # noqa: PLC0415 - --help and --version need none
 
     try:
         settings = load_settings(os.environ, sandbox=sandbox)

@@ -1,22 +1,22 @@
 """The environment as one frozen value. Every message names its variable, what it holds and what it should hold.
 
 Knows names, ranges and defaults; knows neither the network nor the protocol. A secret is never shown, in no message
-and no repr. Empty values and a literal `${VAR}`, which some clients pass on unexpanded, count as not set.
+and no repr. How values are written is `environment`'s.
 """
 
 from __future__ import annotations
 
 import hashlib
 import ipaddress
-import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal, cast
 from urllib.parse import SplitResult, urlsplit
 
+from .environment import Environment, SettingsError
 from .state.open import check_url
 
 DEFAULT_BASE_URL: Final = "https://open.tiktokapis.com"
@@ -24,13 +24,8 @@ SANDBOX_BASE_URL: Final = "https://sandbox.invalid"
 """Never resolved: the sandbox answers in place of a network."""
 FIFTEEN_DAYS: Final = 15 * 86_400
 """Longest time an answer may be kept (TikTok's Research Tools terms, 2023)."""
-_UNEXPANDED: Final = re.compile(r"\$\{[^}]*\}|\$[A-Z_][A-Z0-9_]*")
 _PLACEHOLDER: Final = re.compile(r"<.*>|x{3,}|your[-_ ].*", re.IGNORECASE)
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-
-
-class SettingsError(Exception):
-    """A value that cannot be used; the text is the one line to print before exit 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +75,10 @@ class Settings:
 
 def load_settings(env: Mapping[str, str], *, sandbox: bool = False) -> Settings:
     """Read the environment. `sandbox` is the command line's `--sandbox`. Raises `SettingsError`."""
-    read = _Reader(env)
+    read = Environment(env, secrets=("TIKTOK_CLIENT_SECRET", "MCP_BEARER_TOKEN"))
     in_sandbox = sandbox or read.flag("TIKTOK_SANDBOX")
     return Settings(
-        client_key=_credential(read.text("TIKTOK_CLIENT_KEY")),
+        client_key=_credential(read, "TIKTOK_CLIENT_KEY"),
         client_secret="" if in_sandbox else _secret(read),
         sandbox=in_sandbox,
         api_base_url=read.checked("TIKTOK_API_BASE_URL", DEFAULT_BASE_URL, _base_url),
@@ -104,88 +99,22 @@ def load_settings(env: Mapping[str, str], *, sandbox: bool = False) -> Settings:
     )
 
 
-class _Reader:
-    def __init__(self, env: Mapping[str, str]) -> None:
-        self._env = env
-
-    def text(self, name: str) -> str:
-        value = self._env.get(name, "").strip()
-        return "" if _UNEXPANDED.fullmatch(value) else value
-
-    def flag(self, name: str) -> bool:
-        value = self.text(name).lower()
-        if value in ("", "0", "false", "no", "off"):
-            return False
-        if value in ("1", "true", "yes", "on"):
-            return True
-        raise SettingsError(f"{name} holds {_quoted(value)}; it should be 1 (on) or 0 (off).")
-
-    def number(self, name: str, default: float, low: float, high: float, unit: str) -> float:
-        value = self.text(name)
-        if not value:
-            return default
-        try:
-            number = float(value) if value.isascii() and "_" not in value else math.nan
-        except ValueError:
-            number = math.nan
-        if not low <= number <= high:
-            raise SettingsError(
-                f"{name} holds {_quoted(value)}; it should be {unit} from {low:g} to {high:.0f} (default {default:g})."
-            )
-        return number
-
-    def whole(self, name: str, default: int, low: int, high: int) -> int:
-        value = self.text(name)
-        if not value:
-            return default
-        number = int(value[:12]) if value.isascii() and value.isdigit() and len(value) <= 12 else -1
-        if not low <= number <= high:
-            raise SettingsError(
-                f"{name} holds {_quoted(value)}; it should be a whole number from {low} to {high} (default {default})."
-            )
-        return number
-
-    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
-        value = self.text(name)
-        for option in allowed:
-            if value.casefold() == option.casefold():
-                return option
-        if not value:
-            return default
-        raise SettingsError(f"{name} holds {_quoted(value)}; it should be one of {', '.join(allowed)}.")
-
-    def checked(self, name: str, default: str, check: Callable[[str], str]) -> str:
-        value = self.text(name)
-        if not value:
-            return default
-        try:
-            return check(value)
-        except ValueError as fault:
-            raise SettingsError(f"{name} holds {_quoted(_without_password(value))}; it {fault}.") from None
-
-    def listed(self, name: str, check: Callable[[str], str]) -> tuple[str, ...]:
-        parts = [part.strip() for part in self.text(name).split(",")]
-        try:
-            return tuple(check(part) for part in parts if part)
-        except ValueError as fault:
-            raise SettingsError(f"{name} holds {_quoted(self.text(name))}; it {fault}.") from None
+def _credential(read: Environment, name: str) -> str:
+    value = read.text(name)
+    return _usable(name, "" if _PLACEHOLDER.fullmatch(value) else value)
 
 
-def _quoted(value: str) -> str:
-    shown = "".join(char if char.isprintable() else "?" for char in value)
-    return repr(shown if len(shown) <= 80 else shown[:79] + "…")
+def _usable(name: str, value: str) -> str:
+    if not value.isprintable():
+        raise SettingsError(
+            f"{name} holds {len(value)} characters (not shown) with a line break or another control character among "
+            "them; it should be one line of text."
+        )
+    return value
 
 
-def _without_password(url: str) -> str:
-    return re.sub(r"//[^/@]*@", "//***@", url)
-
-
-def _credential(value: str) -> str:
-    return "" if _PLACEHOLDER.fullmatch(value) else value
-
-
-def _secret(read: _Reader) -> str:
-    given = _credential(read.text("TIKTOK_CLIENT_SECRET"))
+def _secret(read: Environment) -> str:
+    given = _credential(read, "TIKTOK_CLIENT_SECRET")
     path = read.text("TIKTOK_CLIENT_SECRET_FILE")
     if given or not path:
         return given
@@ -193,14 +122,12 @@ def _secret(read: _Reader) -> str:
         with Path(path).open(encoding="utf-8-sig") as file:
             content = file.read(4096).strip()
     except (OSError, ValueError):
-        raise SettingsError(
-            f"TIKTOK_CLIENT_SECRET_FILE holds {_quoted(path)}; it should be the path of a readable text file "
-            "with the client secret in it."
-        ) from None
-    return _credential(content)
+        should = "should be the path of a readable text file with the client secret in it"
+        raise read.refusal("TIKTOK_CLIENT_SECRET_FILE", path, should) from None
+    return _usable("TIKTOK_CLIENT_SECRET_FILE", "" if _PLACEHOLDER.fullmatch(content) else content)
 
 
-def _bearer(read: _Reader) -> str:
+def _bearer(read: Environment) -> str:
     token = read.text("MCP_BEARER_TOKEN")
     if token and (len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token):
         raise SettingsError(
@@ -210,9 +137,12 @@ def _bearer(read: _Reader) -> str:
     return token
 
 
-def _state(read: _Reader, sandbox: bool) -> str:
+def _state(read: Environment, sandbox: bool) -> str:
     def check(url: str) -> str:
-        check_url(url)
+        try:
+            check_url(url)
+        except ValueError as fault:
+            raise ValueError(f"should be the URL of a state store: {fault}") from None
         return url
 
     url = read.checked("TIKTOK_STATE", "", check)

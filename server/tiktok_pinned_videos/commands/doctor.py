@@ -17,9 +17,10 @@ from urllib.request import getproxies, proxy_bypass
 import click
 
 from tiktok_pinned_videos.app import build_service
+from tiktok_pinned_videos.environment import SettingsError
 from tiktok_pinned_videos.research.errors import Status, TikTokError
 from tiktok_pinned_videos.serve.logs import configure_logging
-from tiktok_pinned_videos.settings import DEFAULT_BASE_URL, Settings, SettingsError, load_settings
+from tiktok_pinned_videos.settings import DEFAULT_BASE_URL, Settings, load_settings
 from tiktok_pinned_videos.state.base import StateStore, StateStoreError
 from tiktok_pinned_videos.state.open import open_store
 from tiktok_pinned_videos.surface.words import reason
