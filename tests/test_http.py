@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import anyio
@@ -18,7 +19,7 @@ import pytest
 from mcp.client import Client
 
 from connect import COMMAND, HTTPServer, anyio_backend, environment, http_client, http_server, shared_http_server
-from tiktok_pinned_videos.app import LazyBackend
+from tiktok_pinned_videos.app import LazyBackend, build_server
 from tiktok_pinned_videos.serve.auth import NoDoor
 from tiktok_pinned_videos.serve.http import address_of, build_app, listen, serve
 from tiktok_pinned_videos.settings import Settings
@@ -237,7 +238,9 @@ async def test_a_head_that_does_not_come_is_not_waited_for(sent: bytes, monkeypa
     started = asyncio.Event()
     with listen("127.0.0.1", 0) as listener:
         host, port = address_of(listener)
-        app = build_app(settings, backend, NoDoor(), host=host, port=port)
+        app = build_app(
+            partial(build_server, settings, backend=backend), settings, backend, NoDoor(), host=host, port=port
+        )
         serving = asyncio.create_task(serve(app, listener, ready=started.set))
         await started.wait()
         reader, writer = await asyncio.open_connection(host, port)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from functools import partial
 
 import click
 
-from tiktok_pinned_videos.app import LazyBackend
+from tiktok_pinned_videos.app import LazyBackend, build_server
 from tiktok_pinned_videos.serve.auth import DoorError, door_for
 from tiktok_pinned_videos.serve.gate import PATH
 from tiktok_pinned_videos.serve.http import address_of, build_app, is_only_here, listen, serve
@@ -36,7 +37,9 @@ def run(settings: Settings, *, host: str, port: int) -> None:
         if settings.configured:
             # A server is started once and called often: load now what the first call would wait for.
             backend.service()
-        app = build_app(settings, backend, door, host=address, port=bound)
+        app = build_app(
+            partial(build_server, settings, backend=backend), settings, backend, door, host=address, port=bound
+        )
         loaded()
 
         def ready() -> None:

@@ -20,7 +20,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from tiktok_pinned_videos.app import version
+from tiktok_pinned_videos.about import NAME, version
 
 _LAST_WORDS: Final = 1.5
 # The SDK's own bounds are made for milliseconds.
@@ -30,7 +30,7 @@ _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 
 def start(signals: Sequence[str], env: Mapping[str, str]) -> Callable[[], None]:
     """Export `signals` from now on; what is returned sends the rest and ends it."""
     named = "OTEL_SERVICE_NAME" in env or "service.name=" in env.get("OTEL_RESOURCE_ATTRIBUTES", "")
-    ours = {"service.version": version()} | ({} if named else {"service.name": "tiktok-pinned-videos-mcp"})
+    ours = {"service.version": version()} | ({} if named else {"service.name": NAME})
     resource = Resource.create(ours)
     stops: list[Callable[[], None]] = []
     # At exit the SDK would wait for an endpoint that does not answer; `stop` does not.

@@ -10,15 +10,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tiktok_pinned_videos.app import LazyBackend
 from tiktok_pinned_videos.research.errors import ConfigurationError
 from tiktok_pinned_videos.state.base import StateStore, StateStoreError
+from tiktok_pinned_videos.surface.resources import StatusBackend
 
 _KEEP: Final = 1.0
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
-def health_routes(backend: LazyBackend) -> list[Route]:
+def health_routes(backend: StatusBackend) -> list[Route]:
     """Both routes."""
     state = _State()
 

@@ -16,19 +16,21 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from importlib.util import find_spec
 from types import FrameType
-from typing import Final, Literal, assert_never
+from typing import Any, Final, Literal, Protocol, assert_never
 from urllib.parse import urlsplit
 
 import uvicorn
+from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
+from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from pydantic import AnyHttpUrl
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-from tiktok_pinned_videos.app import LazyBackend, build_server
 from tiktok_pinned_videos.settings import Settings
+from tiktok_pinned_videos.surface.resources import StatusBackend
 
 from .auth import BearerDoor, Door, JWTDoor, JWTVerifier, NoDoor
 from .gate import MAX_BODY, PATH, gated
@@ -73,22 +75,32 @@ def is_only_here(listener: socket.socket) -> bool:
     return ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback
 
 
-def build_app(settings: Settings, backend: LazyBackend, door: Door, *, host: str, port: int) -> ASGIApp:
+class BuildServer(Protocol):
+    """Makes the MCP server for a door."""
+
+    def __call__(
+        self, *, auth: AuthSettings | None = ..., token_verifier: TokenVerifier | None = ...
+    ) -> MCPServer[Any]:
+        """The server; with both arguments a resource server that believes only what the verifier does."""
+        ...
+
+
+def build_app(
+    build: BuildServer, settings: Settings, backend: StatusBackend, door: Door, *, host: str, port: int
+) -> ASGIApp:
     """The whole application as it is served at `host` (as in a URL) and `port`."""
     security = _security(settings, host)
     match door:
         case JWTDoor():
-            server = build_server(
-                settings,
-                backend=backend,
+            server = build(
                 auth=_resource_server(settings, door, host=host, port=port),
                 token_verifier=JWTVerifier(door, KeySet(door.issuer, door.jwks_url)),
             )
             bearer = None
         case BearerDoor():
-            server, bearer = build_server(settings, backend=backend), door
+            server, bearer = build(), door
         case NoDoor():
-            server, bearer = build_server(settings, backend=backend), None
+            server, bearer = build(), None
         case _:
             assert_never(door)
     inner = server.streamable_http_app(

@@ -1,0 +1,15 @@
+"""What this program is called, and which version of it is installed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+NAME: Final = "tiktok-pinned-videos-mcp"
+"""Distribution and console script."""
+
+
+def version() -> str:
+    """The installed version."""
+    from importlib.metadata import version as installed  # noqa: PLC0415 - not before it is asked
+
+    return installed(NAME)
