@@ -42,6 +42,10 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._size and self._patience is None:
             self._start_patience()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Without the space around a value: it is no part of it (RFC 9110), and httptools leaves it at the end."""
+        super().on_header(name, value.strip(b" \t"))
+
     def on_headers_complete(self) -> None:
         """Stop counting."""
         self._in_head, self._moved_on = False, True
