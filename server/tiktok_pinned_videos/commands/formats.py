@@ -12,6 +12,7 @@ import click
 from tiktok_pinned_videos.accounts.many import Outcome
 from tiktok_pinned_videos.accounts.service import Answer
 from tiktok_pinned_videos.research.models import PinnedVideos
+from tiktok_pinned_videos.research.text import clean
 from tiktok_pinned_videos.surface.answers import account_answer, iso
 from tiktok_pinned_videos.surface.words import account_text, cell, error_text, reason
 
@@ -56,8 +57,7 @@ class _Text:
 
     def write(self, outcome: Outcome[Answer]) -> None:
         if outcome.error is not None:
-            about = "" if f"@{outcome.username}" in outcome.error.what else f"@{outcome.username}: "
-            click.echo(about + error_text(outcome.error), err=True)
+            _say_failure(outcome)
         if outcome.answer is not None:
             click.echo(("" if self._first else "\n") + account_text(account_answer(outcome.answer)))
             self._first = False
@@ -112,7 +112,9 @@ class _Raw:
             "fields": list(answer.fields),
         }
         # TikTok's body stays as it came, digit for digit; only line breaks between its values go, to stay on one line.
-        body = answer.body.decode("utf-8").translate({10: " ", 13: " "}).strip()
+        # Read as the parser reads it: another Unicode encoding, a byte order mark or half a character is no surprise.
+        encoding = json.detect_encoding(answer.body)
+        body = answer.body.decode(encoding, "surrogatepass").translate({10: " ", 13: " "}).strip()
         opened = json.dumps(head, ensure_ascii=False, separators=(",", ":"))[:-1]
         click.echo(f'{opened},"response":{body}}}')
 
@@ -129,11 +131,11 @@ class _CSV:
 
     def write(self, outcome: Outcome[Answer]) -> None:
         if outcome.answer is None:
-            click.echo(f"{_failure(outcome)['status']}: {_failure(outcome)['reason']}", err=True)
-            self._line((outcome.username, _failure(outcome)["status"]))
+            _say_failure(outcome)
+            self._line((_csv_cell(outcome.username), _failure(outcome)["status"]))
             return
         told = account_answer(outcome.answer).as_json()
-        about = [told.get(name, "") for name in _ABOUT_ACCOUNT[:-1]]
+        about = [_csv_cell(told.get(name)) for name in _ABOUT_ACCOUNT[:-1]]
         if not told["videos"]:
             self._line(about)
         for video in told["videos"]:
@@ -155,15 +157,25 @@ def _csv_cell(value: Any) -> str:
     if isinstance(value, list):
         items = cast("list[object]", value)
         names = [item for item in items if isinstance(item, str) and " " not in item]
-        if len(names) == len(items):
-            return " ".join(names)
-    text = cell(value)
-    # A caption that begins like a formula would be run as one by a spreadsheet.
-    return f"'{text}" if isinstance(value, str) and text[:1] in ("=", "+", "-", "@") else text
+        return _csv_text(" ".join(names)) if len(names) == len(items) else cell(value)
+    return _csv_text(value) if isinstance(value, str) else cell(value)
+
+
+def _csv_text(text: str) -> str:
+    # A text that begins like a formula would be run as one by a spreadsheet.
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
 
 
 def _data(outcome: Outcome[Answer]) -> dict[str, Any]:
     return _failure(outcome) if outcome.answer is None else account_answer(outcome.answer).as_json()
+
+
+def _say_failure(outcome: Outcome[Any]) -> None:
+    if outcome.error is not None:
+        # What can be no name is shown as far as a terminal can show it.
+        name = clean(outcome.username)
+        about = "" if f"@{name}" in outcome.error.what else f"@{name}: "
+        click.echo(about + error_text(outcome.error), err=True)
 
 
 def _failure(outcome: Outcome[Any]) -> dict[str, str]:

@@ -69,7 +69,7 @@ async def _run(
     show_progress = len(names) > 1 and sys.stderr.isatty()
     waiting: dict[str, Outcome[Any]] = {}
     order = iter(names)
-    current = next(order)
+    current = next(order, None)
 
     async def ask(name: str) -> Any:
         name = parse_username(name)
@@ -81,9 +81,9 @@ async def _run(
     async def progress(done: int, outcome: Outcome[Any]) -> None:
         nonlocal current
         waiting[outcome.username] = outcome
-        while current in waiting:
-            printer.write(waiting[current])
-            current = next(order, "")
+        while current is not None and current in waiting:
+            printer.write(waiting.pop(current))
+            current = next(order, None)
         if show_progress:
             click.echo(f"\r{done}/{len(names)} ", nl=done == len(names), err=True)
 

@@ -1,0 +1,430 @@
+"""The command as people and scripts run it: what it prints, where, in which form, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import csv
+import io
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from click.testing import CliRunner
+
+from connect import COMMAND, environment
+from tiktok_pinned_videos.cli import cli
+from upstream import EXAMPLE_VIDEOS, OK, Received, Reply, Upstream, raw, refusal, serving, videos
+
+pytestmark = pytest.mark.anyio
+
+SECRET = "s3cr3t-Of-The-Project"
+FIELDS = "id,view_count,video_description,hashtag_names,video_mention_list,region_code"
+FORMATS = ("text", "json", "jsonl", "csv", "raw")
+ANSWERS: dict[str, Reply] = {
+    "missing": refusal(400, "invalid_params", "cannot find the user"),
+    "private": refusal(400, "invalid_params", "the account is private"),
+    "broken": refusal(400, "never_heard_of", "odd"),
+    "empty": videos([]),
+    "formula": videos(
+        [
+            {
+                "id": 7777777777777777777,
+                "view_count": -5,
+                "video_description": '=HYPERLINK("https://evil.example";"x"),\nnext "line"',
+                "hashtag_names": ["=cmd", "b"],
+                "video_mention_list": ["@oma_erna"],
+                "region_code": "+DE",
+            }
+        ],
+        log_id="-LOG",
+    ),
+    "words": videos([{"id": 1, "video_description": "日本語 日本 🐈", "hashtag_names": ["two words", "b"]}]),
+    "utf16": raw(json.dumps({"data": {"pinned_videos_list": [{"id": 5}]}, "error": OK}).encode("utf-16")),
+    "pretty": raw(json.dumps({"data": {"pinned_videos_list": EXAMPLE_VIDEOS}, "error": OK}, indent=2).encode()),
+    "half": raw(b'{"data":{"pinned_videos_list":[{"id":1,"x":"\xed\xa0\xbd"}]},"error":{"code":"ok"}}'),
+}
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        return list(csv.DictReader(io.StringIO(self.out, newline="")))
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    def tell(request: Received) -> Reply:
+        return ANSWERS.get(request.json["username"], videos(EXAMPLE_VIDEOS))
+
+    async with serving() as running:
+        running.answer_by(tell)
+        yield running
+
+
+def there(upstream: Upstream, **more: str) -> dict[str, str]:
+    """The environment of a configured project that asks this upstream."""
+    told = {
+        "TIKTOK_CLIENT_KEY": "aw-client-key-7",
+        "TIKTOK_CLIENT_SECRET": SECRET,
+        "TIKTOK_API_BASE_URL": upstream.url,
+        "TIKTOK_STATE": "memory:",
+    }
+    return environment(**(told | more))
+
+
+async def run(*arguments: str, env: dict[str, str], stdin: bytes = b"") -> Said:
+    """The command in this process: the same arguments, environment, streams and exit status."""
+
+    def invoke() -> Said:
+        with _logging_as_before():
+            left_out = dict.fromkeys(os.environ.keys() - env.keys())
+            result = CliRunner().invoke(cli, arguments, input=stdin, env=env | left_out)
+        return Said(result.exit_code, result.stdout, result.stderr)
+
+    return _checked(await anyio.to_thread.run_sync(invoke))
+
+
+async def start(*arguments: str | bytes, env: dict[str, str], stdin: bytes = b"") -> Said:
+    """The command in a process of its own."""
+    done = await anyio.run_process([*COMMAND, *arguments], input=stdin, env=env, check=False)
+    return _checked(Said(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8")))
+
+
+async def each(env: dict[str, str], *calls: tuple[str, ...]) -> list[Said]:
+    return [await run(*call, env=env) for call in calls]
+
+
+def _checked(said: Said) -> Said:
+    assert "Traceback" not in said.err + said.out
+    assert SECRET not in said.err + said.out
+    return said
+
+
+@contextlib.contextmanager
+def _logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    # What the command logs goes where it set it up, not to pytest.
+    root.handlers[:] = []
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
+# --- the five formats ---------------------------------------------------------------------------------------------
+
+
+async def test_one_account_in_every_format(upstream: Upstream) -> None:
+    text, data, lines, table, raw_line = await each(
+        there(upstream),
+        *(
+            ("get", "nasa", "--format", form, "--fields", "view_count")
+            for form in ("text", "json", "jsonl", "csv", "raw")
+        ),
+    )
+
+    assert [said.code for said in (text, data, lines, table, raw_line)] == [0] * 5
+    assert text.out.startswith("@nasa: 3 pinned videos")
+    assert data.json["videos"][0]["id"] == "7777777777777777777"
+    assert data.json == lines.json | {"retrieved_at": data.json["retrieved_at"]}
+    assert lines.out.count("\n") == 1
+    assert [row["id"] for row in table.rows] == [str(item["id"]) for item in EXAMPLE_VIDEOS]
+    assert list(raw_line.json) == ["username", "retrieved_at", "log_id", "fields", "response"]
+    assert raw_line.json["response"] == json.loads(videos(EXAMPLE_VIDEOS).body)
+    assert (raw_line.json["log_id"], raw_line.json["fields"]) == (OK["log_id"], ["id", "view_count"])
+
+
+async def test_several_accounts_in_every_format_keep_their_order_and_exit_with_1_when_one_failed(
+    upstream: Upstream,
+) -> None:
+    names = ("nasa", "missing", "empty")
+    text, data, lines, table, raw_lines = await each(
+        there(upstream), *(("get", *names, "--format", form) for form in FORMATS)
+    )
+
+    assert [said.code for said in (text, data, lines, table, raw_lines)] == [1] * 5
+    assert re.findall(r"^@(\w+): ", text.out, re.MULTILINE) == ["nasa", "empty"]
+    assert text.err.startswith("@missing: not_found: ")
+    for told in (data.json, lines.lines):
+        assert [(one["username"], one["status"]) for one in told] == [
+            ("nasa", "found"),
+            ("missing", "not_found"),
+            ("empty", "nothing_pinned"),
+        ]
+        assert set(told[1]) == {"username", "status", "reason"}
+        assert "invalid_params" in told[1]["reason"]
+    assert [(row["username"], row["status"]) for row in table.rows] == [
+        *[("nasa", "found")] * 3,
+        ("missing", "not_found"),
+        ("empty", "nothing_pinned"),
+    ]
+    assert "missing" in table.err
+    assert [set(one) for one in raw_lines.lines] == [
+        {"username", "retrieved_at", "log_id", "fields", "response"},
+        {"username", "status", "reason"},
+        {"username", "retrieved_at", "log_id", "fields", "response"},
+    ]
+
+
+async def test_nothing_pinned_counts_as_answered(upstream: Upstream) -> None:
+    said = await run("get", "empty", env=there(upstream))
+
+    assert said.code == 0
+    assert "nothing pinned" in said.out
+
+
+async def test_csv_columns_are_as_documented_and_a_row_survives_spreadsheets(upstream: Upstream) -> None:
+    said = await run("get", "formula", "words", "--format", "csv", "--fields", FIELDS, env=there(upstream))
+    header = said.out.splitlines()[0]
+    formula, words = said.rows
+
+    assert header == (
+        "username,status,source,retrieved_at,log_id,url,id,view_count,video_description,hashtag_names,"
+        "video_mention_list,region_code"
+    )
+    assert formula["id"] == "7777777777777777777"
+    assert formula["view_count"] == "-5"
+    assert formula["video_description"] == '\'=HYPERLINK("https://evil.example";"x"), next "line"'
+    assert (formula["hashtag_names"], formula["video_mention_list"]) == ("'=cmd b", "'@oma_erna")
+    assert (formula["region_code"], formula["log_id"]) == ("'+DE", "'-LOG")
+    assert words["hashtag_names"] == '["two words","b"]'
+    assert words["video_description"] == "日本語 日本 🐈"
+
+
+async def test_a_name_that_is_a_formula_is_no_formula_in_csv(upstream: Upstream) -> None:
+    said = await run("get", "--format", "csv", "--from", "-", env=there(upstream), stdin=b'=1+1\n@@x\n"a","b"\n')
+
+    assert [(row["username"], row["status"]) for row in said.rows] == [
+        ("'=1+1", "invalid_argument"),
+        ("'@@x", "invalid_argument"),
+        ('"a","b"', "invalid_argument"),
+    ]
+    assert said.code == 1
+
+
+async def test_raw_is_tiktoks_body_on_one_line_and_always_asked_afresh(upstream: Upstream, tmp_path: Path) -> None:
+    env = there(upstream, TIKTOK_STATE=f"sqlite:///{tmp_path.as_posix()}/state.sqlite3")
+    first = await run("get", "pretty", env=env)
+    again = await run("get", "pretty", env=env)
+    asked = len(upstream.research)
+    said = await run("get", "pretty", "utf16", "half", "--format", "raw", env=env)
+
+    assert (first.code, again.code, asked) == (0, 0, 1)
+    assert "cached" in again.out
+    assert len(upstream.research) == asked + 3
+    assert said.code == 0
+    assert [one["username"] for one in said.lines] == ["pretty", "utf16", "half"]
+    assert said.lines[0]["response"]["data"]["pinned_videos_list"] == EXAMPLE_VIDEOS
+    assert said.lines[1]["response"]["data"]["pinned_videos_list"] == [{"id": 5}]
+
+
+# --- names, fields, and what cannot be meant -----------------------------------------------------------------------
+
+
+async def test_names_come_from_arguments_files_and_stdin_each_account_once(upstream: Upstream, tmp_path: Path) -> None:
+    file = tmp_path / "names.txt"
+    file.write_bytes("\ufeff# my list\nesa\r\n\n  @NASA  \nhttps://www.tiktok.com/@jaxa?x=1\n日本\n".encode())
+    from_file = await run("get", "nasa", "@Nasa", "--from", str(file), "--format", "jsonl", env=there(upstream))
+    from_dash = await run("get", "-", "--format", "jsonl", env=there(upstream), stdin=b"a\nb\nA\n")
+    both = await run("get", "--from", "-", "--format", "jsonl", env=there(upstream), stdin=b"c\n")
+
+    assert [one["username"] for one in from_file.lines] == ["nasa", "esa", "jaxa", "日本"]
+    assert [one["username"] for one in from_dash.lines] == ["a", "b"]
+    assert [one["username"] for one in both.lines] == ["c"]
+
+
+@pytest.mark.parametrize("name", ["", "na sa", "\x1b[31mred", "x" * 65, "https://vm.tiktok.com/ZMabc"])
+async def test_what_can_be_no_name_is_that_accounts_status_and_ends(upstream: Upstream, name: str) -> None:
+    said = await asyncio.wait_for(run("get", name, "nasa", env=there(upstream)), 20)
+
+    assert said.code == 1
+    assert "@nasa: 3 pinned videos" in said.out
+    assert said.err.count("invalid_argument: ") == 1
+    assert "\x1b" not in said.err
+    assert len(upstream.research) == 1
+
+
+async def test_usage_and_configuration_end_with_2_and_one_line(upstream: Upstream, tmp_path: Path) -> None:
+    env = there(upstream)
+    calls = {
+        ("get",): "username",
+        ("get", "nasa", "--fields", "views"): "Did you mean view_count?",
+        ("get", "nasa", "--format", "xml"): "xml",
+        ("get", "--from", str(tmp_path / "missing.txt")): "missing.txt",
+        ("get", "--from", str(tmp_path)): str(tmp_path),
+        ("get", "nasa", "--nonsense"): "--nonsense",
+        ("gett", "nasa"): "gett",
+    }
+    told = await each(env, *calls)
+
+    assert [(said.code, said.out) for said in told] == [(2, "")] * len(calls)
+    assert [part for part, said in zip(calls.values(), told, strict=True) if part not in said.err] == []
+    assert upstream.received == []
+
+
+async def test_without_credentials_get_exits_with_2_and_says_what_to_set() -> None:
+    for env in (environment(), environment(TIKTOK_CLIENT_KEY="${TIKTOK_CLIENT_KEY}", TIKTOK_CLIENT_SECRET="x")):
+        said = await run("get", "nasa", "--format", "json", env=env)
+
+        assert (said.code, said.out) == (2, "")
+        assert said.err.startswith("not_configured: ")
+        assert [part in said.err for part in ("TIKTOK_CLIENT_KEY", "TIKTOK_CLIENT_SECRET", "--sandbox")] == [True] * 3
+
+
+@pytest.mark.parametrize("command", [(), ("stdio",), ("get", "nasa")], ids=str)
+async def test_a_malformed_setting_stops_the_start_with_2_and_one_line(command: tuple[str, ...]) -> None:
+    said = await run(*command, env=environment(TIKTOK_TIMEOUT=f"ten\nsecs {SECRET}", TIKTOK_CLIENT_SECRET=SECRET))
+
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("TIKTOK_TIMEOUT holds ")
+    assert len(said.err.splitlines()) == 1
+
+
+async def test_help_and_version_need_no_settings_and_say_what_a_newcomer_needs() -> None:
+    env = environment(TIKTOK_TIMEOUT="nonsense", PYTHONIOENCODING="ascii")
+    main, get, version = await each(env, ("--help",), ("get", "--help"), ("--version",))
+
+    assert [said.code for said in (main, get, version)] == [0] * 3
+    assert [
+        word for word in ("stdio", "http", "get", "doctor", "sandbox", "get nasa --sandbox") if word not in main.out
+    ] == []
+    assert [word for word in ("--from", "--fields", "--refresh", "--format", "raw") if word not in get.out] == []
+    assert re.fullmatch(r"tiktok-pinned-videos-mcp \d+\.\d+\.\d+\S*\n", version.out)
+
+
+# --- the sandbox, the quota, faults -------------------------------------------------------------------------------
+
+
+async def test_a_newcomer_sees_a_result_with_one_command() -> None:
+    flag = await start("get", "nasa", "--sandbox", env=environment())
+    variable = await run("get", "nasa", "--format", "json", env=environment(TIKTOK_SANDBOX="1"))
+
+    assert (flag.code, variable.code, flag.err) == (0, 0, "")
+    assert "SANDBOX" in flag.out
+    assert variable.json["source"] == "sandbox"
+
+
+async def test_when_the_quota_ends_it_stops_and_says_how_to_go_on(upstream: Upstream) -> None:
+    spent = refusal(429, "daily_quota_limit_exceeded", "The API daily quota limit exceeded.")
+    upstream.answer_by(lambda request: videos([]) if request.json["username"] in ("a", "b") else spent)
+    said = await run("get", *"abcdefghij", "--format", "jsonl", env=there(upstream, TIKTOK_MAX_CONCURRENCY="1"))
+
+    assert said.code == 1
+    assert [one["status"] for one in said.lines] == [*["nothing_pinned"] * 2, *["quota_exceeded"] * 8]
+    assert len(upstream.research) == 3
+    assert [part for part in ("2 of 10", "from c on", "--from", "00:00 UTC") if part not in said.err] == []
+
+
+async def test_refresh_goes_past_what_is_kept(upstream: Upstream, tmp_path: Path) -> None:
+    env = there(upstream, TIKTOK_STATE=f"sqlite:///{tmp_path.as_posix()}/state.sqlite3")
+    for arguments in (("get", "nasa"), ("get", "NASA"), ("get", "nasa", "--refresh")):
+        assert (await run(*arguments, env=env)).code == 0
+
+    assert len(upstream.research) == 2
+
+
+async def test_a_home_that_cannot_be_written_costs_no_answer(upstream: Upstream) -> None:
+    env = there(upstream, HOME="/proc/nowhere", XDG_STATE_HOME="/proc/nowhere")
+    del env["TIKTOK_STATE"]
+    said = await run("get", "nasa", "--format", "json", env=env)
+
+    assert (said.code, said.json["status"]) == (0, "found")
+
+
+# --- terminals, pipes, encodings ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "locale",
+    [
+        {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"PYTHONIOENCODING": "latin-1:strict", "PYTHONUTF8": "0"},
+    ],
+    ids=["ascii", "C", "latin-1"],
+)
+async def test_output_is_utf_8_whatever_the_locale(upstream: Upstream, locale: dict[str, str]) -> None:
+    names = "words\n日本\n".encode()
+    said = await start("get", "-", "--format", "json", "--fields", FIELDS, env=there(upstream) | locale, stdin=names)
+
+    assert said.code == 0
+    assert [one["username"] for one in said.json] == ["words", "日本"]
+    assert said.json[0]["videos"][0]["video_description"] == "日本語 日本 🐈"
+
+
+async def test_a_name_in_bytes_that_are_no_text_is_refused_not_a_crash(upstream: Upstream) -> None:
+    said = await start("get", b"na\xffsa", "--format", "json", env=there(upstream))
+
+    assert (said.code, said.json["status"]) == (1, "invalid_argument")
+
+
+async def test_a_reader_that_has_seen_enough_is_no_error_message(upstream: Upstream) -> None:
+    upstream.answer(videos([{"id": index, "video_description": "x" * 300} for index in range(400)]))
+    command = [*COMMAND, "get", *(f"user{index}" for index in range(6)), "--format", "json"]
+
+    def head() -> tuple[int, bytes]:
+        process = subprocess.Popen(
+            command, env=there(upstream), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        _, err = process.communicate(timeout=20)
+        return process.returncode, err
+
+    code, err = await anyio.to_thread.run_sync(head)
+    assert (code, err) == (1, b"")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+async def test_progress_goes_to_a_terminal_on_stderr_and_nowhere_else(upstream: Upstream) -> None:
+    async def with_terminal(*names: str) -> tuple[str, str]:
+        ours, theirs = os.openpty()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(*COMMAND, "get", *names), env=there(upstream), stdout=subprocess.PIPE, stderr=theirs
+            )
+            out, _ = await process.communicate()
+        finally:
+            os.close(theirs)
+        os.set_blocking(ours, False)
+        try:
+            told = os.read(ours, 10_000)
+        except OSError:  # nothing was written
+            told = b""
+        os.close(ours)
+        return out.decode(), told.decode()
+
+    several, one, piped = await asyncio.gather(
+        with_terminal("a", "b", "c"), with_terminal("a"), run("get", "a", "b", env=there(upstream))
+    )
+
+    assert [f"{done}/3" in several[1] for done in (1, 2, 3)] == [True] * 3
+    assert "/3" not in several[0].replace("/30", "")
+    assert one[1] == ""
+    assert piped.err == ""
