@@ -210,6 +210,8 @@ class Host:
     def send(self, what: str, payload: object = None) -> Host:
         """One of the host's messages: sendInput, sendPartialInput, sendResult, sendCancelled, changeContext."""
         self.page.evaluate(f"payload => window.{what}(payload)", payload)
+        # Messages arrive in order: when this one is answered, the one before has been acted on.
+        self.page.evaluate("window.ask('ping')")
         return self
 
     def result(self, structured: dict[str, Any]) -> Host:

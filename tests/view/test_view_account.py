@@ -36,6 +36,7 @@ def test_a_card_shows_what_was_sent_about_a_video(host: Host) -> None:
 
 def test_bars_measure_against_the_accounts_own_best(host: Host) -> None:
     host.result(samples.FULL)
+    expect(host.view.locator(".card")).to_have_count(2)
     widths = host.view.evaluate(
         "() => [...document.querySelectorAll('.card')].map(card => {"
         "  const bar = card.querySelector('.bar'); return bar.firstChild.offsetWidth / bar.offsetWidth; })"
