@@ -1,0 +1,161 @@
+"""What the README claims is generated, or checked against what the commands print. A failure shows what to write."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from built import ROOT
+from connect import COMMAND, environment
+from tiktok_pinned_videos.research import errors
+from tiktok_pinned_videos.settings import load_settings
+from tiktok_pinned_videos.surface.resources import field_reference
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+# What differs from one run, or one machine, to the next.
+_PASSING = (
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),
+    (r"\b20\d{12}[0-9A-F]{18}\b", "LOG_ID"),
+    (r"(?m)^(ok +Python: ).*", r"\1…"),
+    (r"(?m)^(ok +packages: ).*", r"\1…"),
+)
+
+
+def _marked(name: str) -> str:
+    found = re.findall(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", README, re.DOTALL)
+    assert len(found) == 1, f"README.md should have one part between <!-- {name} --> and <!-- /{name} -->"
+    return found[0]
+
+
+def _lasting(text: str) -> str:
+    for pattern, instead in _PASSING:
+        text = re.sub(pattern, instead, text)
+    return text.strip()
+
+
+def _printed(line: str) -> str:
+    """What a terminal shows for this command line, stdout and stderr as they come."""
+    program, *arguments = shlex.split(line)
+    assert program == "tiktok-pinned-videos-mcp"
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False,
+    )  # fmt: skip
+    return done.stdout
+
+
+def test_the_field_table_is_the_field_reference() -> None:
+    assert _marked("fields") == field_reference()
+
+
+def _errors(root: type[errors.TikTokError]) -> Iterator[type[errors.TikTokError]]:
+    for error in root.__subclasses__():
+        yield error
+        yield from _errors(error)
+
+
+def test_the_error_table_says_what_the_errors_say() -> None:
+    rows = ["| status | what happened | what to do |", "|---|---|---|"]
+    for error in _errors(errors.TikTokError):
+        if error is errors.APIStatusError or not error.__module__.startswith("tiktok_pinned_videos"):
+            continue  # the first is the root of a branch, and never met itself
+        what = (error.__doc__ or "").splitlines()[0]
+        rows.append(f"| `{error.status}` | {what} | {error.advice or 'The message says what to send instead.'} |")
+
+    assert _marked("errors") == "\n".join(rows)
+    told = set(re.findall(r"^\| `(\w+)`", _marked("errors"), re.MULTILINE))
+    assert told == set(errors.Status) - {errors.Status.FOUND, errors.Status.NOTHING_PINNED}
+
+
+def test_the_environment_table_names_what_the_settings_read() -> None:
+    class Asked(dict[str, str]):
+        def get(self, key: str, default: Any = "", /) -> Any:
+            self[key] = ""
+            return default
+
+    asked = Asked()
+    load_settings(asked)
+
+    named = re.findall(r"`([A-Z_]+)`", "\n".join(line.split("|")[1] for line in _marked("environment").splitlines()))
+    assert sorted(named) == sorted(asked)
+
+
+@pytest.mark.parametrize(
+    ("variable", "default"),
+    [
+        ("TIKTOK_API_BASE_URL", "api_base_url"),
+        ("TIKTOK_TIMEOUT", "timeout"),
+        ("TIKTOK_MAX_CONCURRENCY", "max_concurrency"),
+        ("TIKTOK_CACHE_TTL", "cache_ttl"),
+        ("TIKTOK_DAILY_QUOTA", "daily_quota"),
+    ],
+)
+def test_a_default_in_the_environment_table_is_the_one_in_force(variable: str, default: str) -> None:
+    value = getattr(load_settings({}), default)
+    (row,) = (line for line in _marked("environment").splitlines() if line.startswith(f"| `{variable}`"))
+
+    assert re.search(rf"default `?{re.escape(value if isinstance(value, str) else f'{value:g}')}\b", row)
+
+
+def test_the_answer_shown_is_the_answer_given() -> None:
+    shown = _marked("answer").removeprefix("```text\n").removesuffix("\n```")
+
+    assert _lasting(_printed("tiktok-pinned-videos-mcp get nasa --sandbox")) == _lasting(shown)
+
+
+def test_the_terminal_session_is_what_a_terminal_shows() -> None:
+    shown = _marked("session").removeprefix("```console\n").removesuffix("\n```")
+    parts = re.split(r"(?m)^\$ (.*)\n", shown)[1:]
+    assert len(parts) == 4
+
+    for line, output in zip(parts[::2], parts[1::2], strict=True):
+        assert _lasting(_printed(line)) == _lasting(output), line
+
+
+def test_every_file_the_readme_links_to_is_there() -> None:
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)\)|(?:src|srcset)=\"([^\"]+)\"", README)
+
+    missing = [target for link in links for target in link if target and not (ROOT / target).exists()]
+    assert missing == []
+
+
+def test_every_section_the_readme_points_to_is_there() -> None:
+    headings = {
+        re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-")
+        for heading in re.findall(r"(?m)^#+ (.*)$", README)
+    }
+
+    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= headings
+
+
+def test_the_bundle_it_names_is_the_one_that_is_built() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+
+    assert f"`dist/tiktok-pinned-videos-{version}.mcpb`" in README
+
+
+def test_constraints_pin_every_dependency_with_its_hash_and_hold_nothing_else() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    asked = [
+        *project["project"]["dependencies"],
+        *(name for extra in project["project"]["optional-dependencies"].values() for name in extra),
+        *(name for group in project["dependency-groups"].values() for name in group),
+    ]
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = [line for line in lines if not line.startswith(("#", " "))]
+    others = [line for line in lines if line.startswith(("#", " "))]
+
+    assert [line for line in pinned if not re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; .+)? \\", line)] == []
+    assert [line for line in others[2:] if not re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line)] == []
+    assert others[:2] == [
+        "# This file was autogenerated by uv via the following command:",
+        "#    see CONTRIBUTING.md",
+    ]
+    names = {line.partition("==")[0] for line in pinned}
+    assert {re.split(r"[<>=!~\[; ]", name)[0].lower() for name in asked} <= names
