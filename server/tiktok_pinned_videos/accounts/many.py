@@ -105,8 +105,9 @@ class _Asking(Generic[R]):
         finally:
             late.cancel()
         known = outcome.answer if outcome.answer is not None else outcome.error
-        # A cached answer says nothing about how fast TikTok is.
-        if known is not None and known.requests and time.monotonic() - started < _SLOW:
+        # The first answers wait for connection, token and store as well, and a cached one says nothing about TikTok.
+        quick = known is not None and known.requests and time.monotonic() - started < _SLOW
+        if quick or not self.outcomes:
             self._slow.clear()
         return outcome
 
