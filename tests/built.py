@@ -36,6 +36,11 @@ class Distributions:
     sdist: Path
 
 
+def uv_program() -> str:
+    """The uv that runs these tests, or any other."""
+    return need(os.environ.get("UV") or "uv", "uv")
+
+
 def uv_environment() -> dict[str, str]:
     """As a user's: no project of ours, nothing that would configure the server."""
     kept = {
@@ -43,30 +48,33 @@ def uv_environment() -> dict[str, str]:
         for name, value in environment().items()
         if name not in ("VIRTUAL_ENV", "PYTHONPATH", "UV", "UV_NO_SYNC", "UV_CONSTRAINT")
     }
-    uv = Path(need(os.environ.get("UV") or "uv", "uv"))
     return kept | {
         "UV_CACHE_DIR": str(workshop() / "cache"),
         "UV_PYTHON": sys.executable,
         "UV_NO_PROGRESS": "1",
-        "PATH": f"{uv.parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": f"{Path(uv_program()).parent}{os.pathsep}{os.environ['PATH']}",
     }
 
 
 def uv(*arguments: str | Path, cwd: Path | None = None) -> str:
     """Its stdout. Without a network the test is left out, in CI it fails."""
-    program = need(os.environ.get("UV") or "uv", "uv")
     done = subprocess.run(
-        [program, *arguments],
+        [uv_program(), *arguments],
         cwd=cwd or workshop(),
         env=uv_environment(),
         capture_output=True,
         encoding="utf-8",
         check=False,
     )
-    if done.returncode and _OFFLINE.search(done.stderr) and os.environ.get("CI") != "true":
-        pytest.skip("needs a package index, which cannot be reached")
+    index_needed(done)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def index_needed(done: subprocess.CompletedProcess[str]) -> None:
+    """Leave the test out where uv could not reach an index; in CI that is a failure like any other."""
+    if done.returncode and _OFFLINE.search(done.stderr) and os.environ.get("CI") != "true":
+        pytest.skip("needs a package index, which cannot be reached")
 
 
 @functools.cache
