@@ -21,16 +21,24 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.stdio import stdio_server
 
 _LONGEST_LINE: Final = 16 * 1024 * 1024
+_GRACE: Final = 0.7
+"""Seconds for closing connections and store after a signal."""
 
 
 async def serve_stdio(server: MCPServer[Any]) -> None:
     """Serve until stdin is closed or the process is told to stop."""
     serving = asyncio.create_task(_serve(server))
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        serving.cancel()
+        # The SDK's own transport reads in a thread, which nothing can wake before the next line comes.
+        loop.call_later(_GRACE, os._exit, 0)
+
     for name in ("SIGTERM", "SIGINT"):
         with contextlib.suppress(NotImplementedError, AttributeError, ValueError):
             # Not on Windows' loop: there the interpreter's own handling stays.
-            loop.add_signal_handler(getattr(signal, name), serving.cancel)
+            loop.add_signal_handler(getattr(signal, name), stop)
     with contextlib.suppress(asyncio.CancelledError):
         await serving
 
