@@ -28,7 +28,9 @@ from .memory import MemoryStore, as_count
 
 # Tells a primary that lost everything (a Redis restarted without persistence) from one that we know.
 _MARK = "state:mark"
-_MARK_TTL = 35 * 86400.0
+_DAY = 86400.0
+_MARK_TTL = 35 * _DAY
+_FLOOR = "state:floor:"
 
 # When more counters than this are remembered, the expired ones are let go.
 _COUNTERS_BEFORE_PURGE = 1000
@@ -83,6 +85,7 @@ class ResilientStore:
         self._trying: asyncio.Task[None] | None = None
         self._counters: dict[str, _Counter] = {}
         self._mark: bytes | None = None
+        self._mark_due = 0.0
 
     @property
     def shared(self) -> bool:
@@ -262,8 +265,12 @@ class ResilientStore:
                 counter.expires_at = self._clock() + (left or ttl)
             if self._mark is None:
                 await self._learn_mark()
-            elif not new and before and total == amount and await self._has_forgotten():
-                counter.seen = before + amount
+            elif self._clock() >= self._mark_due and not await self._has_forgotten():
+                # An expired mark would look like a primary that has forgotten.
+                await self._bounded(self._primary.set(_MARK, self._mark, ttl=_MARK_TTL))
+                self._mark_due = self._clock() + _DAY
+            elif not new and total is not None and total < before + amount and await self._has_forgotten():
+                counter.seen = before
                 total = await self._recount(key, counter, amount, ceiling)
         except Exception as error:  # the increment itself was answered
             await self._lost(error)
@@ -274,7 +281,7 @@ class ResilientStore:
     async def _recount(self, key: str, counter: _Counter, amount: int, ceiling: int | None) -> int | None:
         await self._restore()
         held = as_count(await self._bounded(self._primary.get(key)) or b"")
-        total = counter.seen = max(counter.seen, held or 0)
+        total = counter.seen = held or 0
         if ceiling is None or total <= ceiling:
             return total
         await self._bounded(self._primary.increment(key, -amount, ttl=1.0))
@@ -287,21 +294,30 @@ class ResilientStore:
         await self._memory.add(key, b"%d" % (counter.seen + counter.pending), ttl=ttl)
 
     async def _restore(self) -> None:
-        """See to it that no counter of the primary is lower than it was seen, whichever replica comes first."""
-        for key, counter in self._living_counters():
-            seen, ttl = counter.seen, counter.expires_at - self._clock()
-            if not seen or await self._bounded(self._primary.add(key, b"%d" % seen, ttl=ttl)):
-                continue
-            held = as_count(await self._bounded(self._primary.get(key)) or b"")
-            if held is not None and held < seen:
-                # The ceiling makes this harmless when another replica has raised it since it was read.
-                await self._bounded(self._primary.increment(key, seen - held, ttl=ttl, ceiling=seen))
+        """Tell a primary that has forgotten what its counters were, each replica as far as it knew."""
+        if self._mark is not None and await self._has_forgotten():
+            for key, counter in self._living_counters():
+                await self._raise_floor(key, counter.seen, ttl=counter.expires_at - self._clock())
         await self._learn_mark()
+
+    async def _raise_floor(self, key: str, seen: int, *, ttl: float) -> None:
+        # What the replicas knew before overlaps, what they have counted since does not. So the former is agreed on in
+        # a counter beside it, the highest that any of them saw, and each adds just what it raised that one by.
+        floor = f"{_FLOOR}{key}"
+        while True:
+            agreed = as_count(await self._bounded(self._primary.get(floor)) or b"") or 0
+            if seen <= agreed:
+                return
+            # The ceiling makes this harmless when another replica has raised it since it was read.
+            if await self._bounded(self._primary.increment(floor, seen - agreed, ttl=ttl, ceiling=seen)) is not None:
+                await self._bounded(self._primary.increment(key, seen - agreed, ttl=ttl))
+                return
 
     async def _learn_mark(self) -> None:
         mark = token_hex(8).encode()
         written = await self._bounded(self._primary.add(_MARK, mark, ttl=_MARK_TTL))
         self._mark = mark if written else await self._bounded(self._primary.get(_MARK))
+        self._mark_due = self._clock() + _DAY
 
     async def _has_forgotten(self) -> bool:
         return await self._bounded(self._primary.get(_MARK)) != self._mark
