@@ -324,6 +324,30 @@ async def test_a_small_answer_is_not_held_back_by_the_network_stack(shared_http_
     assert (time.monotonic() - started) / 10 < 0.035
 
 
+def test_white_space_around_a_header_value_is_no_part_of_it(shared_http_server: HTTPServer) -> None:
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    body = call("get_pinned_videos", username="nasa")
+    body["params"]["_meta"] = meta
+    connection = http.client.HTTPConnection(*_address(shared_http_server))
+    connection.putrequest("POST", "/mcp")
+    content = json.dumps(body).encode()
+    for name, value in (
+        *ACCEPT.items(),
+        ("Content-Length", str(len(content))),
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "tools/call \t"),
+        ("Mcp-Name", "  get_pinned_videos  "),
+    ):
+        connection.putheader(name, value)
+    connection.endheaders(content)
+
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
 # Health
 
 

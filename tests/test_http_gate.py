@@ -1,0 +1,98 @@
+"""The bounds of the gate that a test over sockets would have to work hard for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from tiktok_pinned_videos.serve.auth import BearerDoor
+from tiktok_pinned_videos.serve.gate import MAX_BODY, MAX_IN_FLIGHT, gated
+
+pytestmark = pytest.mark.anyio
+
+
+class Application:
+    """Answers once it may."""
+
+    def __init__(self) -> None:
+        self.may = asyncio.Event()
+        self.bodies: list[bytes] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["path"] == "/mcp"
+        self.bodies.append((await receive())["body"])
+        await self.may.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"done"})
+
+
+def client(application: Application, *, door: BearerDoor | None = None) -> httpx.AsyncClient:
+    gate = gated(application, door=door, origins=["http://localhost:*"])
+    return httpx.AsyncClient(transport=httpx.ASGITransport(gate), base_url="http://localhost")
+
+
+async def test_the_call_too_many_is_refused_at_once_and_the_others_are_answered() -> None:
+    application = Application()
+    async with client(application) as http:
+        calls = [asyncio.create_task(http.post("/mcp", content=b"{}")) for _ in range(MAX_IN_FLIGHT)]
+        while len(application.bodies) < MAX_IN_FLIGHT:  # noqa: ASYNC110 - it counts, and tells nobody
+            await asyncio.sleep(0.01)
+        refused = await http.post("/mcp", content=b"{}")
+        application.may.set()
+        answered = await asyncio.gather(*calls)
+        later = await http.post("/mcp", content=b"{}")
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert {response.status_code for response in answered} == {200}
+    assert later.status_code == 200
+
+
+async def test_a_body_that_does_not_come_is_given_up_and_reaches_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tiktok_pinned_videos.serve.gate._BODY_TIME", 0.1)
+    application = Application()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(1)
+        yield b"}"
+
+    async with client(application) as http:
+        response = await http.post("/mcp", content=slowly())
+
+    assert response.status_code == 408
+    assert application.bodies == []
+
+
+@pytest.mark.parametrize(("size", "status"), [(MAX_BODY, 200), (MAX_BODY + 1, 413)])
+async def test_the_bound_of_a_body_is_exact_however_it_comes(size: int, status: int) -> None:
+    application = Application()
+    application.may.set()
+
+    async def in_pieces() -> AsyncIterator[bytes]:
+        for start in range(0, size, 1000):
+            yield b" " * min(1000, size - start)
+
+    async with client(application) as http:
+        whole, pieces = await http.post("/mcp", content=b" " * size), await http.post("/mcp/", content=in_pieces())
+
+    assert (whole.status_code, pieces.status_code) == (status, status)
+    assert application.bodies == ([b" " * size] * 2 if status == 200 else [])
+
+
+async def test_nothing_is_read_from_whoever_does_not_know_the_secret() -> None:
+    application = Application()
+    sent: list[bytes] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        sent.append(b"{")
+        yield b"{"
+
+    async with client(application, door=BearerDoor("correct-horse-battery-staple")) as http:
+        response = await http.post("/mcp", content=body())
+
+    assert response.status_code == 401
+    assert (sent, application.bodies) == ([], [])
