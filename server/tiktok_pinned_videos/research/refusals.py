@@ -49,9 +49,12 @@ def error_for(  # noqa: PLR0911, PLR0912 - one case for each row of TikTok's err
 ) -> errors.TikTokError:
     """The error for a research answer that is none of success. 5xx is worth another try, whatever it says."""
 
-    def make(kind: type[errors.TikTokError], what: str, *, retryable: bool = False) -> errors.TikTokError:
+    def make(
+        kind: type[errors.TikTokError], what: str, *, retryable: bool = False, advice: str | None = None
+    ) -> errors.TikTokError:
         return kind(
             what,
+            advice=advice,
             status_code=reply.status_code,
             code=code,
             log_id=log_id,
@@ -63,7 +66,11 @@ def error_for(  # noqa: PLR0911, PLR0912 - one case for each row of TikTok's err
     said = f" TikTok says: {message!r}." if message and message != code else ""
     match (code or "").lower():
         case "access_token_invalid":
-            return make(errors.AuthenticationError, "TikTok did not accept a freshly issued access token.")
+            return make(
+                errors.AuthenticationError,
+                "TikTok refused an access token, and the one made in its place as well.",
+                advice="Call again; if it persists, check the project and its credentials at developers.tiktok.com.",
+            )
         case "scope_not_authorized" | "scope_permission_missed":
             return make(errors.ScopeMissingError, "the project may not read this: a scope is missing.")
         case "rate_limit_exceeded":
