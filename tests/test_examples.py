@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from built import ROOT, index_needed, uv_environment, uv_program
+from built import ROOT, uv_environment, uv_program
 
 EXAMPLES = ROOT / "examples"
 
@@ -23,7 +23,6 @@ def run(name: str, *arguments: str | Path, **env: str) -> subprocess.CompletedPr
         [uv_program(), "run", f"examples/{name}", *arguments],
         cwd=ROOT, env=uv_environment() | env, capture_output=True, encoding="utf-8", check=False, timeout=300,
     )  # fmt: skip
-    index_needed(done)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
