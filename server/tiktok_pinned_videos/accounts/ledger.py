@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from tiktok_pinned_videos.research.errors import QuotaExceededError
 from tiktok_pinned_videos.state.base import StateStore
 
+_DAY: Final = 86_400
 _PROBE_INTERVAL: Final = 3600.0
 _LOOK_AGAIN: Final = 5.0
 _NOTE_FROM: Final = 0.8
@@ -42,6 +43,7 @@ class Ledger:
         self._namespace = namespace
         self._quota = quota
         self._clock = clock
+        self._today = (-1, "")  # days since 1970, and the name of that day
         self._seen = (0.0, "", 0)  # when looked at, day, requests used
         self._closing = False
         self._probed_day = ""
@@ -124,9 +126,11 @@ class Ledger:
 
     def _day(self) -> tuple[str, float]:
         """The UTC day and the seconds left of it."""
-        now = datetime.fromtimestamp(self._clock(), UTC)
-        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-        return now.strftime("%Y-%m-%d"), max(1.0, (midnight - now).total_seconds())
+        now = self._clock()
+        number = int(now // _DAY)
+        if number != self._today[0]:  # every answer asks; the name is made once a day
+            self._today = (number, datetime.fromtimestamp(number * _DAY, UTC).strftime("%Y-%m-%d"))
+        return self._today[1], max(1.0, (number + 1) * _DAY - now)
 
     def _key(self, kind: str, day: str) -> str:
         return f"{self._namespace}:{kind}:{day}"
