@@ -30,10 +30,6 @@ EXACT: Final = 2**53 - 1
 TEXT = st.text(st.characters(codec=None), max_size=12) | st.sampled_from(["", "ok", "7", "#a", "=1+1", "x" * 400])
 FLOAT = st.floats(allow_nan=False, allow_infinity=False)
 NUMBER = st.integers() | st.sampled_from([EXACT, EXACT + 1, -EXACT, 2**63, 10**40, 0, -1]) | FLOAT
-    st.integers()
-    | st.sampled_from([EXACT, EXACT + 1, -EXACT, 2**63, 10**40, 0, -1])
-    | st.floats(allow_nan=False, allow_infinity=False)
-)
 SCALAR = st.none() | st.booleans() | NUMBER | TEXT
 JSON = st.recursive(
     SCALAR, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4), max_leaves=12

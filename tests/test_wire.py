@@ -636,6 +636,17 @@ async def test_a_redirect_is_never_followed_and_the_token_stays_at_home(upstream
         assert len(upstream.research) == 1
 
 
+@pytest.mark.parametrize("status_code", [302, 307])
+async def test_a_redirect_within_the_same_host_is_not_followed_either(upstream: Upstream, status_code: int) -> None:
+    again = {"Location": "/v2/research/user/pinned_videos/?fields=id"}
+    upstream.answer(Reply(status_code, b"", again), videos(EXAMPLE_VIDEOS))
+    async with connected(settings(upstream.url)) as client:
+        answer = await ask(client)
+
+    assert status(answer) == "upstream_error"
+    assert len(upstream.received) == 2  # the token, and what was redirected
+
+
 async def test_a_redirected_token_request_does_not_carry_the_secret_away(upstream: Upstream) -> None:
     async with serving() as elsewhere:
         upstream.answer_token(Reply(307, b"", {"Location": elsewhere.url + "/v2/oauth/token/"}))
