@@ -1,12 +1,14 @@
 """uvicorn's httptools protocol, with bounds on a request's head: it has none of its own, neither in size nor in time.
 
-Without httptools (extra `http`) uvicorn's h11 serves, which bounds the size itself.
+It also sends in one piece what is written at once: uvicorn writes head and body of an answer by themselves, which costs
+the system twice and wakes the client twice. Without httptools (extra `http`) uvicorn's h11 serves, which bounds the
+size itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -14,6 +16,7 @@ MAX_HEAD: Final = 64 * 1024
 """Bytes of request line and headers."""
 HEAD_TIME = 20.0
 """Seconds from connecting, or from the first byte of a later request, to the end of the headers."""
+_GATHERED_AT_MOST: Final = 64 * 1024
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -26,7 +29,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - as in uvicorn
         """Start waiting for the first head."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", _Gathered(transport, self.loop)))
         self._start_patience()
 
     def data_received(self, data: bytes) -> None:
@@ -69,3 +72,35 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
+
+
+class _Gathered:
+    """A transport that sends what is written in one turn of the event loop together, at the end of that turn."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """As a transport's. Much is sent at once, so that the transport can ask for a pause."""
+        if not self._pieces:
+            self._loop.call_soon(self._send)
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size > _GATHERED_AT_MOST:
+            self._send()
+
+    def close(self) -> None:
+        """As a transport's: what was written is still sent."""
+        self._send()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _send(self) -> None:
+        pieces, self._pieces, self._size = self._pieces, [], 0
+        if pieces and not self._transport.is_closing():
+            self._transport.write(b"".join(pieces))
