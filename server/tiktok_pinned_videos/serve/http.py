@@ -27,7 +27,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from pydantic import AnyHttpUrl
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tiktok_pinned_videos.settings import Settings
 from tiktok_pinned_videos.surface.resources import StatusBackend
@@ -119,7 +119,14 @@ def build_app(
             yield
 
     gate = gated(inner, door=bearer, origins=security.allowed_origins)
-    return Starlette(routes=[*health_routes(backend), Mount("/", gate)], lifespan=lifespan)
+    everything = Starlette(routes=[*health_routes(backend), Mount("/", gate)], lifespan=lifespan)
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        # Nearly every request is a call: it needs no router to find its way.
+        is_call = scope["type"] == "http" and scope["path"] == PATH
+        await (gate if is_call else everything)(scope, receive, send)
+
+    return application
 
 
 def _security(settings: Settings, host: str) -> TransportSecuritySettings:
