@@ -747,3 +747,23 @@ async def test_a_body_that_is_not_gzip_as_claimed_is_a_fault_that_is_told(upstre
         answer = await ask(client)
 
     assert (status(answer), len(upstream.research)) == ("found", 2)
+
+
+async def test_an_empty_list_does_not_hide_a_full_one_under_the_same_key(upstream: Upstream) -> None:
+    twice = b'{"data":{"pinned_videos_list":[{"id":1}],"pinned_videos_list":[]},"error":{"code":"ok"}}'
+    upstream.answer(Reply(200, twice))
+    async with connected(settings(upstream.url)) as client:
+        answer = await ask(client)
+
+    assert status(answer) == "upstream_error"
+    assert len(upstream.research) == 1
+
+
+async def test_a_rate_limit_says_how_long_tiktok_asks_to_wait(upstream: Upstream) -> None:
+    limited = b'{"data":{},"error":{"code":"rate_limit_exceeded","message":"","log_id":"1"}}'
+    upstream.answer(Reply(429, limited, {"Retry-After": "600"}))
+    async with connected(settings(upstream.url)) as client:
+        answer = await ask(client)
+
+    assert status(answer) == "rate_limited"
+    assert "Wait 600 s" in answer.content[0].text

@@ -63,6 +63,7 @@ def error_for(  # noqa: PLR0911, PLR0912 - one case for each row of TikTok's err
             sandbox=reply.sandbox,
         )
 
+    wait = None if not reply.retry_after else f"Wait {reply.retry_after:.0f} s, as TikTok asks, then call again."
     said = f" TikTok says: {message!r}." if message and message != code else ""
     match (code or "").lower():
         case "access_token_invalid":
@@ -74,7 +75,9 @@ def error_for(  # noqa: PLR0911, PLR0912 - one case for each row of TikTok's err
         case "scope_not_authorized" | "scope_permission_missed":
             return make(errors.ScopeMissingError, "the project may not read this: a scope is missing.")
         case "rate_limit_exceeded":
-            return make(errors.RateLimitError, "TikTok's short-term rate limit was reached.", retryable=True)
+            return make(
+                errors.RateLimitError, "TikTok's short-term rate limit was reached.", retryable=True, advice=wait
+            )
         case "daily_quota_limit_exceeded":
             return make(errors.QuotaExceededError, "TikTok says the daily quota of the project is spent.")
         case "internal_error" | "timeout":
@@ -90,7 +93,9 @@ def error_for(  # noqa: PLR0911, PLR0912 - one case for each row of TikTok's err
         case 403:
             return make(errors.PermissionDeniedError, f"TikTok answered 403 Forbidden.{said}")
         case 429:
-            return make(errors.RateLimitError, f"TikTok answered 429 Too Many Requests.{said}", retryable=True)
+            return make(
+                errors.RateLimitError, f"TikTok answered 429 Too Many Requests.{said}", retryable=True, advice=wait
+            )
         case status if status >= 500:
             return make(errors.InternalServerError, f"TikTok answered HTTP {status}.{said}")
         case _:

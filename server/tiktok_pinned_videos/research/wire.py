@@ -96,12 +96,24 @@ def _where(fault: ValidationError | _ShapeError) -> str:
 
 def _envelope(reply: Reply) -> dict[str, object]:
     try:
-        body: Any = json.loads(reply.content, parse_constant=_no_constant, parse_float=_float)
+        body: Any = json.loads(
+            reply.content, parse_constant=_no_constant, parse_float=_float, object_pairs_hook=_object
+        )
+    except _ShapeError as fault:
+        raise undocumented(reply, str(fault)) from None
     except (ValueError, RecursionError):
         raise unparsable(reply) from None
     if not isinstance(body, dict):
         raise undocumented(reply, "the answer is no JSON object")
     return cast("dict[str, object]", body)
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    # Readers differ in which of two values they take; an empty list must not hide a full one.
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _ShapeError("a key stands twice in one object")
+    return found
 
 
 def _no_constant(name: str) -> object:
