@@ -766,4 +766,4 @@ async def test_a_rate_limit_says_how_long_tiktok_asks_to_wait(upstream: Upstream
         answer = await ask(client)
 
     assert status(answer) == "rate_limited"
-    assert "Wait 600 s" in answer.content[0].text
+    assert "Wait 600 s" in text(answer)
