@@ -186,9 +186,11 @@ async def test_several_accounts_in_every_format_keep_their_order_and_exit_with_1
     assert "missing" in table.err
     assert [set(one) for one in raw_lines.lines] == [
         {"username", "retrieved_at", "log_id", "fields", "response"},
-        {"username", "status", "reason"},
+        {"username", "status", "reason", "source", "log_id", "response"},
         {"username", "retrieved_at", "log_id", "fields", "response"},
     ]
+    assert raw_lines.lines[1]["response"]["error"]["code"] == "invalid_params"
+    assert [(row["source"], row["log_id"] != "") for row in table.rows] == [("tiktok_research_api", True)] * 5
 
 
 async def test_nothing_pinned_counts_as_answered(upstream: Upstream) -> None:
@@ -428,3 +430,17 @@ async def test_progress_goes_to_a_terminal_on_stderr_and_nowhere_else(upstream: 
     assert "/3" not in several[0].replace("/30", "")
     assert one[1] == ""
     assert piped.err == ""
+
+
+async def test_a_list_that_windows_wrote_in_utf_16_is_read(tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_bytes("nasa\r\nesa\r\n".encode("utf-16"))
+    said = await run("get", "--from", str(names), "--sandbox", "--format", "jsonl", env={})
+
+    assert [one["username"] for one in said.lines] == ["nasa", "esa"]
+
+
+async def test_one_account_written_twice_is_asked_once_and_still_an_array() -> None:
+    said = await run("get", "nasa", "@NASA", "--sandbox", "--format", "json", env={})
+
+    assert [one["username"] for one in said.json] == ["nasa"]

@@ -96,3 +96,19 @@ async def test_nothing_is_read_from_whoever_does_not_know_the_secret() -> None:
 
     assert response.status_code == 401
     assert (sent, application.bodies) == ([], [])
+
+
+async def test_a_client_that_is_still_writing_reads_why_it_was_refused() -> None:
+    left = 40
+
+    async def much() -> AsyncIterator[bytes]:
+        nonlocal left
+        while left:
+            left -= 1
+            yield bytes(MAX_BODY // 2)
+
+    async with client(Application()) as http:
+        refused = await http.post("/mcp", content=much(), headers={"Content-Length": str(20 * MAX_BODY)})
+
+    assert refused.status_code == 413
+    assert left == 0

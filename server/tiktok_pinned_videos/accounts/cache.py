@@ -23,7 +23,7 @@ from .names import same_account
 _SHORT_TTL: Final = 60.0
 _SEEN_TTL: Final = 15 * 86_400.0
 _DECODED_AT_MOST: Final = 256
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class Entry:
     retrieved_at: float
     log_id: str | None
     sandbox: bool
+    code: str | None = None
+    """TikTok's code, where it was no success."""
     missing: bool = False
     """TikTok knows no such account."""
 
@@ -94,7 +96,7 @@ class AnswerCache:
 
     async def keep_missing(self, username: str, error: NotFoundError) -> None:
         """Remember for a short while that TikTok knows no such account."""
-        await self._write(Entry(username, (), (), self._clock(), error.log_id, error.sandbox, missing=True))
+        await self._write(Entry(username, (), (), self._clock(), error.log_id, error.sandbox, error.code, missing=True))
 
     async def seen(self, beginning: str, *, limit: int) -> list[str]:
         """Accounts that were answered before and begin like this, in lower case."""
@@ -127,6 +129,7 @@ def _encode(entry: Entry) -> bytes:
         "retrieved_at": entry.retrieved_at,
         "log_id": entry.log_id,
         "sandbox": entry.sandbox,
+        "code": entry.code,
         "missing": entry.missing,
     }
     return json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
@@ -144,6 +147,7 @@ def _decode(value: bytes) -> Entry | None:
             retrieved_at=float(record["retrieved_at"]),
             log_id=record["log_id"],
             sandbox=bool(record["sandbox"]),
+            code=record["code"],
             missing=bool(record["missing"]),
         )
     except (ValueError, TypeError, KeyError, ValidationError):

@@ -148,7 +148,9 @@ class PinnedVideosService:
         self, username: str, fields: tuple[str, ...], source: PinnedVideos | Entry, *, cached: bool, requests: int
     ) -> Answer:
         if isinstance(source, Entry) and source.missing:
-            raise NotFoundError("TikTok knows no account of this name.", log_id=source.log_id, sandbox=source.sandbox)
+            raise NotFoundError(
+                "TikTok knows no account of this name.", code=source.code, log_id=source.log_id, sandbox=source.sandbox
+            )
         exact = set(source.fields) == set(fields)
         return Answer(
             username=username,

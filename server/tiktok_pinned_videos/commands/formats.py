@@ -13,7 +13,7 @@ from tiktok_pinned_videos.accounts.many import Outcome
 from tiktok_pinned_videos.accounts.service import Answer
 from tiktok_pinned_videos.research.models import PinnedVideos
 from tiktok_pinned_videos.research.text import clean
-from tiktok_pinned_videos.surface.answers import account_answer, iso
+from tiktok_pinned_videos.surface.answers import account_answer, iso, source_of
 from tiktok_pinned_videos.surface.words import account_text, cell, error_text, reason
 
 _ABOUT_ACCOUNT: Final = ("username", "status", "source", "retrieved_at", "log_id", "url")
@@ -102,7 +102,7 @@ class _Raw:
 
     def write(self, outcome: Outcome[PinnedVideos]) -> None:
         if outcome.answer is None:
-            click.echo(json.dumps(_failure(outcome), ensure_ascii=False, separators=(",", ":")))
+            self._line({**_failure(outcome), **_provenance(outcome)}, _json_or_nothing(outcome))
             return
         answer = outcome.answer
         head = {
@@ -111,15 +111,20 @@ class _Raw:
             "log_id": answer.log_id,
             "fields": list(answer.fields),
         }
-        # TikTok's body stays as it came, digit for digit; only line breaks between its values go, to stay on one line.
-        # Read as the parser reads it: another Unicode encoding, a byte order mark or half a character is no surprise.
-        encoding = json.detect_encoding(answer.body)
-        body = answer.body.decode(encoding, "surrogatepass").translate({10: " ", 13: " "}).strip()
-        opened = json.dumps(head, ensure_ascii=False, separators=(",", ":"))[:-1]
-        click.echo(f'{opened},"response":{body}}}')
+        self._line(head, answer.body)
 
     def finish(self) -> None:
         pass
+
+    def _line(self, head: dict[str, Any], content: bytes) -> None:
+        opened = json.dumps(head, ensure_ascii=False, separators=(",", ":"))
+        if not content:
+            click.echo(opened)
+            return
+        # TikTok's body stays as it came, digit for digit; only line breaks between its values go, to stay on one line.
+        # Read as the parser reads it: another Unicode encoding, a byte order mark or half a character is no surprise.
+        body = content.decode(json.detect_encoding(content), "surrogatepass").translate({10: " ", 13: " "}).strip()
+        click.echo(f'{opened[:-1]},"response":{body}}}')
 
 
 class _CSV:
@@ -132,7 +137,8 @@ class _CSV:
     def write(self, outcome: Outcome[Answer]) -> None:
         if outcome.answer is None:
             _say_failure(outcome)
-            self._line((_csv_cell(outcome.username), _failure(outcome)["status"]))
+            about = {**_failure(outcome), **_provenance(outcome)}
+            self._line([_csv_cell(about.get(name)) for name in _ABOUT_ACCOUNT])
             return
         told = account_answer(outcome.answer).as_json()
         about = [_csv_cell(told.get(name)) for name in _ABOUT_ACCOUNT[:-1]]
@@ -176,6 +182,24 @@ def _say_failure(outcome: Outcome[Any]) -> None:
         name = clean(outcome.username)
         about = "" if f"@{name}" in outcome.error.what else f"@{name}: "
         click.echo(about + error_text(outcome.error), err=True)
+
+
+def _provenance(outcome: Outcome[Any]) -> dict[str, str]:
+    """Where a failure came from, as far as somebody answered."""
+    error = outcome.error
+    if error is None or (error.status_code is None and not error.sandbox):
+        return {}
+    return {"source": source_of(sandbox=error.sandbox)} | ({"log_id": error.log_id} if error.log_id else {})
+
+
+def _json_or_nothing(outcome: Outcome[Any]) -> bytes:
+    """The body behind a failure, if it fits into a line of JSON: an HTML page does not."""
+    body = outcome.error.body if outcome.error is not None else b""
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return b""
+    return body
 
 
 def _failure(outcome: Outcome[Any]) -> dict[str, str]:

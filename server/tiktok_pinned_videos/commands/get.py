@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import sys
 from collections.abc import Iterable
@@ -40,14 +41,15 @@ def run(
         wanted = parse_fields(fields)
     except InvalidArgumentError as error:
         stop(f"{error.status}: {error}")
-    names = _distinct([*_from_arguments(usernames), *_from_file(source)])
+    written = [*_from_arguments(usernames), *_from_file(source)]
+    names = _distinct(written)
     if not names:
         stop("No username given. Try: tiktok-pinned-videos-mcp get nasa --sandbox")
     if not settings.configured:
         error = ConfigurationError("no TikTok credentials are set.")
         stop(f"{error.status}: {error}")
     loaded()
-    printer = printer_for(output, wanted, alone=len(names) == 1)
+    printer = printer_for(output, wanted, alone=len(written) == 1)
     try:
         failed = asyncio.run(_run(settings, names, wanted, printer, refresh=refresh))
         printer.finish()
@@ -133,7 +135,9 @@ def _from_file(source: Path | None) -> list[str]:
 
 
 def _lines(content: bytes) -> list[str]:
-    text = content.decode("utf-8-sig", errors="replace")
+    # Windows' own shells write UTF-16, with a mark at the beginning.
+    utf16 = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    text = content.decode("utf-16" if utf16 else "utf-8-sig", errors="replace")
     return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 

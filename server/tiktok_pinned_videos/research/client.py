@@ -127,7 +127,8 @@ class ResearchClient:
     async def _wait_for_pace(self, remaining: float) -> None:
         # Whoever waits wakes together with others who do: look again, somebody may have met the limit once more.
         while (pause := await self._pace.remaining()) > 0:
-            if pause >= remaining:
+            # A request sent in the last moment could only end as a timeout, which would be the wrong reason.
+            if pause >= 0.8 * remaining:
                 raise errors.RateLimitError(
                     f"TikTok's short-term rate limit was reached; requests are paused for another {pause:.0f} s.",
                 )
@@ -153,7 +154,11 @@ class ResearchClient:
         now = self._clock()
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         reply = reply_of(response, now, (*self._secrets, token))
-        videos, log_id = wire.parse_pinned_videos(reply, fields)
+        try:
+            videos, log_id = wire.parse_pinned_videos(reply, fields)
+        except errors.TikTokError as error:
+            error.body = response.content
+            raise
         return PinnedVideos(
             username=username,
             fields=fields,

@@ -75,6 +75,8 @@ class TikTokError(Exception):
         """Seconds TikTok asked to wait, where it said so."""
         self.sandbox = sandbox
         """Whether the answer behind this error came from the sandbox."""
+        self.body = b""
+        """The response body as it came, where there was one."""
         self.requests = 0
         """How many research requests were spent on it."""
 

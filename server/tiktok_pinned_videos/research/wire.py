@@ -97,7 +97,11 @@ def _where(fault: ValidationError | _ShapeError) -> str:
 def _envelope(reply: Reply) -> dict[str, object]:
     try:
         body: Any = json.loads(
-            reply.content, parse_constant=_no_constant, parse_float=_float, object_pairs_hook=_object
+            reply.content,
+            parse_constant=_no_constant,
+            parse_float=_float,
+            parse_int=_integer,
+            object_pairs_hook=_object,
         )
     except _ShapeError as fault:
         raise undocumented(reply, str(fault)) from None
@@ -118,6 +122,11 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
+
+
+def _integer(text: str) -> int | str:
+    # Python reads integers of a few thousand digits only; a longer id is one all the same.
+    return int(text) if len(text) <= 1000 else text
 
 
 def _float(text: str) -> float | str:

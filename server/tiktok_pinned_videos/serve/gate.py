@@ -6,6 +6,7 @@ Plain ASGI. Everything is guarded unless it is named as public, so that no spell
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +22,8 @@ MAX_BODY: Final = 64 * 1024
 """Bytes of one request; 50 usernames of 64 letters are below 8 KiB."""
 MAX_IN_FLIGHT: Final = 256
 _BODY_TIME: Final = 10.0
+_FINISH_TIME: Final = 2.0
+_FINISH_BYTES: Final = 8 * 1024 * 1024
 _PROTOCOL_HEADERS: Final = (
     "Authorization",
     "Content-Type",
@@ -91,6 +94,7 @@ class Bounds:
         if body is None:
             return
         if len(body) > MAX_BODY:
+            await _let_finish(scope, receive)
             await _refuse(send, 413, f"a request may have {MAX_BODY} bytes", {"Connection": "close"})
             return
         if self._in_flight >= MAX_IN_FLIGHT:
@@ -118,6 +122,20 @@ async def _read(scope: Scope, receive: Receive) -> bytes | None:
         if not message.get("more_body", False):
             break
     return bytes(body)
+
+
+async def _let_finish(scope: Scope, receive: Receive) -> None:
+    """Read on for a while and forget it: a client that is cut off while it writes never reads why."""
+    if any(name == b"expect" for name, _ in scope["headers"]):
+        return  # it asks before it sends
+    dropped = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_FINISH_TIME):
+            while dropped < _FINISH_BYTES:
+                message = await receive()
+                dropped += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
