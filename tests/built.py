@@ -142,10 +142,15 @@ def run(command: Sequence[str | Path], **env: str) -> subprocess.CompletedProces
 @asynccontextmanager
 async def talking(command: str, args: Sequence[str], env: Mapping[str, str]) -> AsyncIterator[Client]:
     """An MCP client of a server that is started like this, from a folder that is not the checkout."""
-    with (workshop() / "stderr").open("w", encoding="utf-8") as log:
-        parameters = StdioServerParameters(command=command, args=list(args), env=dict(env), cwd=workshop())
-        async with Client(stdio_client(parameters, errlog=log)) as client:
-            yield client
+    said = workshop() / "stderr"
+    parameters = StdioServerParameters(command=command, args=list(args), env=dict(env), cwd=workshop())
+    try:
+        with said.open("w", encoding="utf-8") as log:
+            async with Client(stdio_client(parameters, errlog=log)) as client:
+                yield client
+    except BaseException as fault:
+        fault.add_note(f"The server said: {said.read_text(encoding='utf-8')}")
+        raise
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import re
+import shutil
 import subprocess
 import tarfile
 import zipfile
@@ -23,12 +24,13 @@ AGES = pytest.mark.parametrize("lowest", [True, False], ids=["lowest", "newest"]
 
 def _files_of_the_package() -> set[str]:
     """Those under version control, or, where there is none, those on disk."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "server"],
-        cwd=ROOT, capture_output=True, encoding="utf-8", check=False,
-    )  # fmt: skip
-    if listed.returncode == 0:
-        return {line for line in listed.stdout.splitlines() if (ROOT / line).exists()}
+    if git := shutil.which("git"):
+        listed = subprocess.run(
+            [git, "ls-files", "--cached", "--others", "--exclude-standard", "server"],
+            cwd=ROOT, capture_output=True, encoding="utf-8", check=False,
+        )  # fmt: skip
+        if listed.returncode == 0:
+            return {line for line in listed.stdout.splitlines() if (ROOT / line).exists()}
     return {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "server").rglob("*")
