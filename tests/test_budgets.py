@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import cProfile
+import functools
+import itertools
 import json
 import os
 import pstats
@@ -97,7 +99,9 @@ async def test_nothing_asked_for_is_saved_on() -> None:
 async def test_a_comparison_of_fifty_costs_at_most_a_tenth_in_text_and_a_fifth_in_data(
     tokens: Callable[[str], int],
 ) -> None:
-    async with serving() as upstream, connected(settings(upstream.url)) as client:
+    seconds = itertools.count(1_780_315_200)  # accounts of one second need no column for it, but they seldom are
+    clock = functools.partial(next, seconds)
+    async with serving() as upstream, connected(settings(upstream.url), clock=clock) as client:
         upstream.answer(raw(reference().encode()))
         names = [f"account{number}" for number in range(50)]
         answer = await client.call_tool("compare_pinned_videos", {"usernames": names})

@@ -192,6 +192,13 @@ def _notes(
     return notes + quota[-1:]
 
 
+def _time(account: ComparedAccount, comparison: Comparison) -> str:
+    """When it was retrieved, without the day when that is the day already told."""
+    told = account.retrieved_at or ""
+    day = comparison.retrieved_at[: len("2026-11-22T")]
+    return told.removeprefix(day)
+
+
 def _table(told: Sequence[ComparedAccount], comparison: Comparison) -> list[str]:
     measure = comparison.rank_by
     sums = [
@@ -209,7 +216,7 @@ def _table(told: Sequence[ComparedAccount], comparison: Comparison) -> list[str]
         pinned = account.totals.videos if account.totals else 0
         row = [str(account.rank or "-"), account.username, str(pinned)]
         row += [cell(getattr(account.totals, name)) if pinned else "-" for name in sums]
-        row += [account.retrieved_at or ""] if mixed_times else []
+        row += [_time(account, comparison)] if mixed_times else []
         row += ["yes" if account.cached else "no"] if "cached" in columns else []
         top = account.top_video
         description = "?" if top is None or top.video_description is None else quoted(top.video_description)
