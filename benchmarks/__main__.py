@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -57,11 +58,11 @@ def _report(results: Sequence[Result]) -> str:
 
 def _summary(results: Sequence[Result]) -> str:
     facts = _run_facts()
-    lines = [
-        f"{facts['date']}, {facts['machine']}, {facts['python']}, {facts['versions']}. Medians of interleaved runs; "
-        "only the ratios mean something elsewhere. By `uv run --group bench python -m benchmarks`.",
-        "",
-    ]
+    told = (
+        f"Output of `uv run --group bench python -m benchmarks`, {facts['date']}: {facts['machine']}, "
+        f"{facts['python']}, {facts['versions']}. Medians of interleaved runs; the ratios travel better than the times."
+    )
+    lines = [*textwrap.wrap(told, 120, break_long_words=False, break_on_hyphens=False), ""]
     claims = [claim.row() for result in results for claim in result.claims]
     return "\n".join(lines + table(["what", "this server", "compared with", "ratio", "promised"], claims))
 

@@ -10,7 +10,7 @@ from .load import Load, load, post
 from .measured import Claim, Result, figure, number
 from .wire import Era, Listening
 
-_ROUNDS: Final = 3
+_ROUNDS: Final = 5
 _SECONDS: Final = 1.2
 _CASES: Final[tuple[tuple[Era, int], ...]] = (
     ("2026-07-28", 1),
