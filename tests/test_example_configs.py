@@ -19,9 +19,10 @@ EXAMPLE = ROOT / "claude_desktop_config.example.json"
 
 
 def _in_readme(client: str) -> dict[str, Any]:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = (ROOT / "README.md", ROOT / "docs" / "assistants.md")
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     found = re.findall(rf"<!-- config {client} -->\n```json\n(.*?)```", text, re.DOTALL)
-    assert len(found) == 1, f"{client} has {len(found)} configurations in README.md"
+    assert len(found) == 1, f"{client} has {len(found)} configurations in README.md and docs/assistants.md"
     return json.loads(found[0])
 
 

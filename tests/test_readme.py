@@ -17,7 +17,12 @@ from tiktok_pinned_videos.research import errors
 from tiktok_pinned_videos.settings import load_settings
 from tiktok_pinned_videos.surface.resources import field_reference
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8")
+    for folder, pattern in ((".", "*.md"), ("docs", "**/*.md"), ("examples", "*.md"), ("benchmarks", "*.md"))
+    for page in sorted((ROOT / folder).glob(pattern))
+}
+README = PAGES["README.md"]
 # What differs from one run, or one machine, to the next.
 _PASSING = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),
@@ -28,8 +33,8 @@ _PASSING = (
 
 
 def _marked(name: str) -> str:
-    found = re.findall(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", README, re.DOTALL)
-    assert len(found) == 1, f"README.md should have one part between <!-- {name} --> and <!-- /{name} -->"
+    found = re.findall(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", "\n".join(PAGES.values()), re.DOTALL)
+    assert len(found) == 1, f"one page should have one part between <!-- {name} --> and <!-- /{name} -->"
     return found[0]
 
 
@@ -119,26 +124,34 @@ def test_the_terminal_session_is_what_a_terminal_shows() -> None:
         assert _lasting(_printed(line)) == _lasting(output), line
 
 
-def test_every_file_the_readme_links_to_is_there() -> None:
-    links = re.findall(r"\]\((?!https?://|#)([^)#]+)\)|(?:src|srcset)=\"([^\"]+)\"", README)
+def _anchors(page: str) -> set[str]:
+    headings = re.findall(r"(?m)^#+ (.*)$", re.sub(r"(?ms)^```.*?^```", "", PAGES[page]))
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
-    missing = [target for link in links for target in link if target and not (ROOT / target).exists()]
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_and_section_that_a_page_links_to_is_there(page: str) -> None:
+    text = re.sub(r"(?ms)^```.*?^```", "", PAGES[page])
+    links = re.findall(r"\]\((?!https?://)([^)]+)\)|(?:src|srcset)=\"([^\"]+)\"", text)
+
+    missing: list[str] = []
+    for target in (target for link in links for target in link if target):
+        path, _, anchor = target.partition("#")
+        file = (ROOT / page).parent / path if path else ROOT / page
+        name = file.resolve().relative_to(ROOT).as_posix()
+        if not file.exists() or (anchor and anchor not in _anchors(name)):
+            missing.append(target)
     assert missing == []
 
 
-def test_every_section_the_readme_points_to_is_there() -> None:
-    headings = {
-        re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-")
-        for heading in re.findall(r"(?m)^#+ (.*)$", README)
-    }
-
-    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= headings
+def test_the_readme_is_short_enough_to_be_read() -> None:
+    assert len(README.splitlines()) <= 200
 
 
 def test_the_bundle_it_names_is_the_one_that_is_built() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 
-    assert f"`dist/tiktok-pinned-videos-{version}.mcpb`" in README
+    assert f"`dist/tiktok-pinned-videos-{version}.mcpb`" in PAGES["docs/assistants.md"]
 
 
 def test_constraints_pin_every_dependency_with_its_hash_and_hold_nothing_else() -> None:
