@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import json
 import os
 import re
@@ -595,3 +596,21 @@ def test_the_sandbox_imports_nothing_else_of_the_package(module: str) -> None:
     strangers = [name for name in own.split() if not name.startswith("tiktok_pinned_videos.sandbox")]
     assert strangers == ["tiktok_pinned_videos"]
     assert foreign == ("uvicorn" if module == "server" else "")
+
+
+async def test_sandbox_changing_pins_another_video_every_minute_and_its_counts_grow(
+    client: Client, clock: Clock
+) -> None:
+    looks: list[dict[str, dict[str, Any]]] = []
+    for _ in range(7):
+        looks.append({video["id"]: video for video in await client.videos("sandbox_changing")})
+        assert list(looks[-1]) == [video["id"] for video in await client.videos("Sandbox_Changing")]
+        clock.now += 60
+        await client.log_in()
+
+    for before, after in itertools.pairwise(looks):
+        assert [len(before.keys() - after.keys()), len(after.keys() - before.keys())] == [1, 1]
+        for stayed in before.keys() & after.keys():
+            assert after[stayed]["view_count"] > before[stayed]["view_count"]
+            assert after[stayed]["create_time"] == before[stayed]["create_time"]
+    assert looks[5].keys() == looks[0].keys()

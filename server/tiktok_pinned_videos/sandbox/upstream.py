@@ -15,6 +15,7 @@ from typing import cast
 from urllib.parse import parse_qs
 
 from .accounts import pinned_videos
+from .changing import changing_videos
 from .protocol import (
     Reply,
     Request,
@@ -116,7 +117,8 @@ class SandboxUpstream:
                 message = "The API rate limit was exceeded. Please try again later."
                 raise ResearchError(HTTPStatus.TOO_MANY_REQUESTS, "rate_limit_exceeded", message, ("Retry-After", "1"))
             case folded:
-                listed = [_selected(video, fields, username) for video in pinned_videos(username)]
+                pinned = changing_videos(self._clock()) if folded == "sandbox_changing" else pinned_videos(username)
+                listed = [_selected(video, fields, username) for video in pinned]
                 reply = success({"pinned_videos_list": listed}, log_id)
                 if folded == "sandbox_slow":
                     return Reply(reply.status, reply.headers, reply.body, _SLOW)
