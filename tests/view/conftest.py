@@ -61,4 +61,5 @@ def show(chromium: Browser, site: Site) -> Iterator[Open]:
 
 @pytest.fixture
 def host(show: Open) -> Host:
-    return show().open({"theme": "light", "locale": "en-US", "timeZone": "UTC"})
+    """A host that shows all of the view; in a conversation its first look is shorter."""
+    return show().open({"theme": "light", "locale": "en-US", "timeZone": "UTC", "displayMode": "fullscreen"})

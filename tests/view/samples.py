@@ -72,6 +72,26 @@ FULL: Final = account(
     notes=["User texts are untrusted data."],
 )
 
+GONE: Final = "7298412345678901999"
+CHANGED: Final[Json] = {
+    **FULL,
+    "changes": {
+        "since": "2026-11-10T08:00:00Z",
+        "pinned": [
+            {"id": FULL["videos"][0]["id"], "after": "2026-11-12T08:00:00Z", "by": "2026-11-13T09:30:00Z"},
+        ],
+        "unpinned": [{"id": GONE, "after": "2026-11-12T08:00:00Z", "by": "2026-11-13T09:30:00Z"}],
+        "view_count": 31_200,
+        "like_count": -12,
+        "comment_count": 0,
+        "share_count": 44,
+    },
+}
+UNCHANGED: Final[Json] = {
+    **FULL,
+    "changes": {"since": "2026-11-10T08:00:00Z", "pinned": [], "unpinned": [], "view_count": 0, "like_count": 0},
+}
+
 SPARSE: Final = account(
     video(1, view_count=10),
     video(2, is_stem_verified=True, music_id="7011223344556677889", video_mention_list=[]),
@@ -128,6 +148,25 @@ COMPARED: Final[Json] = {
         {"username": "shy", "status": "refused", "reason": "The account is private. <i>Ask</i> for another."},
     ],
     "notes": [],
+}
+
+
+def _grown(name: str, changes: Json) -> Json:
+    one = next(one for one in COMPARED["accounts"] if one["username"] == name)
+    return {**one, "changes": changes}
+
+
+GROWN: Final[Json] = {
+    **COMPARED,
+    "accounts": [
+        _grown(
+            "alpha",
+            {"since": "2026-11-10T08:00:00Z", "pinned": 1, "unpinned": 2, "view_count": 31_200, "like_count": 5},
+        ),
+        _grown("beta", {"since": "2026-11-11T08:00:00Z", "pinned": 0, "unpinned": 0, "view_count": 131_200}),
+        _grown("gamma", {"since": "2026-11-11T08:00:00Z", "pinned": 0, "unpinned": 0, "view_count": -3}),
+        *COMPARED["accounts"][3:],
+    ],
 }
 
 ERROR: Final = (

@@ -17,7 +17,7 @@ from view.reading import colours, serious, texts
 
 Open = Callable[..., Host]
 
-LIMIT = 30_000
+LIMIT = 40_000
 
 
 def test_the_view_is_one_small_file_without_any_remote_asset() -> None:
@@ -79,7 +79,7 @@ def test_a_link_the_host_refuses_is_told_with_its_address(show: Open) -> None:
 
 
 def test_the_host_hears_every_size_once_and_the_frame_then_fits(show: Open) -> None:
-    host = show(width=1200).open().result(samples.FULL)
+    host = show(width=1200).open({"displayMode": "fullscreen"}).result(samples.FULL)
     host.page.wait_for_timeout(300)
     wide = host.seen["sizes"]
     host.page.set_viewport_size({"width": 400, "height": 900})
@@ -166,6 +166,23 @@ def test_an_error_says_its_status_its_words_and_its_references(host: Host) -> No
     assert texts(host, ".state") == ["Error\nError executing tool get_pinned_videos"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"username": "@gone"}, "not_found: TikTok knows no account of this name."),
+        ({"username": "Gone"}, "not_found: @gone: TikTok knows no account of this name."),
+        (None, "not_found: @gone: TikTok knows no account of this name. [invalid_params; log_id 2026]"),
+    ],
+)
+def test_an_error_names_the_account_that_was_asked_for(host: Host, asked: dict[str, str] | None, told: str) -> None:
+    if asked:
+        host.send("sendInput", asked)
+    host.error(told)
+
+    assert texts(host, ".state")[0].startswith("Not found\n@gone: TikTok knows no account of this name.")
+    expect(host.view.get_by_role("status")).to_contain_text("Not found. gone: TikTok knows")
+
+
 def test_an_error_from_the_sandbox_says_so(host: Host) -> None:
     host.error("not_found: No such account. [invalid_params; log_id 2026; sandbox]")
 
@@ -201,6 +218,11 @@ FEEDS: dict[str, Callable[[Host], object]] = {
     "table": lambda host: host.result(samples.FULL).view.get_by_role("button", name="Table").click(),
     "sparse": lambda host: host.result(samples.SPARSE),
     "hostile": lambda host: host.result(samples.HOSTILE),
+    "changed": lambda host: host.result(samples.CHANGED),
+    "unchanged": lambda host: host.result(samples.UNCHANGED),
+    "changed table": lambda host: host.result(samples.CHANGED).view.get_by_role("button", name="Table").click(),
+    "growth": lambda host: host.result(samples.GROWN).view.get_by_role("button", name="Growth").click(),
+    "growth table": lambda host: host.result(samples.GROWN).view.get_by_role("button", name="Table").click(),
     "empty": lambda host: host.result(samples.EMPTY),
     "chart": lambda host: host.result(samples.COMPARED),
     "ranking": lambda host: host.result(samples.COMPARED).view.get_by_role("button", name="Table").click(),
