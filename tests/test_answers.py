@@ -14,7 +14,8 @@ from tiktok_pinned_videos.accounts.service import Answer
 from tiktok_pinned_videos.research.fields import NAMES
 from tiktok_pinned_videos.research.models import video_from_item
 from tiktok_pinned_videos.surface import answers, comparison, quoted
-from tiktok_pinned_videos.surface.answers import account_answer, iso, video_url
+from tiktok_pinned_videos.surface.answers import account_answer, video_url
+from tiktok_pinned_videos.surface.times import iso
 from tiktok_pinned_videos.surface.words import account_text
 from upstream import EXAMPLE_VIDEOS
 

@@ -24,6 +24,8 @@ SANDBOX_BASE_URL: Final = "https://sandbox.invalid"
 """Never resolved: the sandbox answers in place of a network."""
 FIFTEEN_DAYS: Final = 15 * 86_400
 """Longest time an answer may be kept (TikTok's Research Tools terms, 2023)."""
+MOST_HISTORY_DAYS: Final = 15
+"""The same for the ids and counts of earlier answers."""
 _PLACEHOLDER: Final = re.compile(r"<.*>|x{3,}|your[-_ ].*", re.IGNORECASE)
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -40,6 +42,8 @@ class Settings:
     max_concurrency: int = 8
     cache_ttl: float = 300.0
     daily_quota: int = 1000
+    history_days: int = 15
+    """Whole days; 0 keeps no history."""
     state: str = "memory:"
     result_channels: Literal["both", "text"] = "both"
     log_level: str = "INFO"
@@ -86,6 +90,7 @@ def load_settings(env: Mapping[str, str], *, sandbox: bool = False) -> Settings:
         max_concurrency=read.whole("TIKTOK_MAX_CONCURRENCY", 8, 1, 32),
         cache_ttl=read.number("TIKTOK_CACHE_TTL", 300.0, 0, FIFTEEN_DAYS, "seconds"),
         daily_quota=read.whole("TIKTOK_DAILY_QUOTA", 1000, 1, 1_000_000_000),
+        history_days=read.whole("TIKTOK_HISTORY_DAYS", MOST_HISTORY_DAYS, 0, MOST_HISTORY_DAYS),
         state=_state(read, in_sandbox),
         result_channels=cast('Literal["both", "text"]', read.choice("MCP_RESULT_CHANNELS", "both", ("both", "text"))),
         log_level=read.choice("LOG_LEVEL", "INFO", _LEVELS),

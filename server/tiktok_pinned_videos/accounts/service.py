@@ -16,6 +16,7 @@ from tiktok_pinned_videos.state.base import StateStore
 from .cache import AnswerCache, Entry
 from .flight import Flights, Lease
 from .ledger import Ledger
+from .looks import Changes
 from .names import same_account
 
 
@@ -34,6 +35,8 @@ class Answer:
     requests: int
     """Research requests that this call itself caused."""
     quota_note: str | None = None
+    changes: Changes | None = None
+    """What has changed since the oldest look that is remembered; None where there is no past."""
 
 
 class PinnedVideosService:

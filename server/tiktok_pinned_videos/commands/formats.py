@@ -13,7 +13,8 @@ from tiktok_pinned_videos.accounts.many import Outcome
 from tiktok_pinned_videos.accounts.service import Answer
 from tiktok_pinned_videos.research.models import PinnedVideos
 from tiktok_pinned_videos.research.text import clean
-from tiktok_pinned_videos.surface.answers import account_answer, iso, source_of
+from tiktok_pinned_videos.surface.answers import account_answer, source_of
+from tiktok_pinned_videos.surface.times import iso
 from tiktok_pinned_videos.surface.words import account_text, cell, error_text, reason
 
 _ABOUT_ACCOUNT: Final = ("username", "status", "source", "retrieved_at", "log_id", "url")

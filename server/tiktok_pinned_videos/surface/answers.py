@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
@@ -13,11 +12,12 @@ from tiktok_pinned_videos.accounts.service import Answer
 from tiktok_pinned_videos.research.fields import COUNTS, ENGAGEMENT_OF
 from tiktok_pinned_videos.research.models import Video
 
+from .changes import ChangesOut, changes_out
 from .quoted import Clipping, ForeignJSON, Phrase, Prose
+from .times import iso
 
 UNTRUSTED: Final = "Untrusted text"
 SANDBOX: Final = "Sandbox: invented data, not TikTok's."
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _COUNTED: Final = frozenset({"id", "create_time", "video_duration", "is_stem_verified", "music_id", *COUNTS})
 """Fields without a stranger's words in them."""
 
@@ -100,6 +100,7 @@ class AccountAnswer(_Out):
     log_id: Phrase | None = None
     notes: list[str]
     totals: Totals
+    changes: ChangesOut | None = None
     videos: list[VideoOut]
 
     def as_json(self) -> dict[str, Any]:
@@ -120,6 +121,7 @@ def account_answer(answer: Answer) -> AccountAnswer:
             "cached": answer.cached,
             "log_id": answer.log_id,
             "totals": totals,
+            "changes": changes_out(answer.changes),
             "videos": [_video(answer.username, video) for video in answer.videos],
             "notes": [],
         },
@@ -160,11 +162,6 @@ def engagement_rate(video: Video) -> float | None:
 def video_url(username: str, video_id: str) -> str:
     """The public page of a video."""
     return f"https://www.tiktok.com/@{quote(username, safe='')}/video/{video_id}"
-
-
-def iso(seconds: float) -> str:
-    """Unix seconds as UTC in ISO 8601, whole seconds. No library call of a platform: Windows refuses some years."""
-    return (_EPOCH + timedelta(seconds=int(seconds))).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def source_of(*, sandbox: bool) -> Source:

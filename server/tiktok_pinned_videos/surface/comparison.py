@@ -12,9 +12,11 @@ from tiktok_pinned_videos.accounts.service import Answer
 from tiktok_pinned_videos.research.errors import Status, TikTokError
 from tiktok_pinned_videos.research.models import Video
 
-from .answers import SANDBOX, UNTRUSTED, Source, Totals, engagement_rate, iso, source_of, totals_of, video_url
+from .answers import SANDBOX, UNTRUSTED, Source, Totals, engagement_rate, source_of, totals_of, video_url
 from .arguments import Measure
+from .changes import ChangesInBrief, brief_text, changes_in_brief
 from .quoted import Clipping, Explanation, Phrase, Prose
+from .times import iso
 from .words import cell, quoted, reason, source_name, table
 
 
@@ -45,6 +47,7 @@ class ComparedAccount(BaseModel):
     retrieved_at: str | None = None
     cached: bool | None = None
     totals: Totals | None = None
+    changes: ChangesInBrief | None = None
     top_video: TopVideo | None = None
     reason: Explanation | None = None
 
@@ -144,6 +147,7 @@ def _found(answer: Answer, measure: Measure, clipping: Clipping) -> ComparedAcco
             "retrieved_at": iso(answer.retrieved_at),
             "cached": answer.cached,
             "totals": totals,
+            "changes": changes_in_brief(answer.changes),
             "top_video": _top_video(answer, measure),
         },
         context=clipping,
@@ -211,6 +215,7 @@ def _table(told: Sequence[ComparedAccount], comparison: Comparison) -> list[str]
     columns += ["retrieved_at"] if mixed_times else []
     columns += ["cached"] if any(account.cached for account in told) else []
     columns += ["top video id", f"its {measure}", "its video_description"]
+    columns += ["changes"] if any(account.changes for account in told) else []
     rows: list[list[str]] = []
     for account in told:
         pinned = account.totals.videos if account.totals else 0
@@ -221,6 +226,7 @@ def _table(told: Sequence[ComparedAccount], comparison: Comparison) -> list[str]
         top = account.top_video
         description = "?" if top is None or top.video_description is None else quoted(top.video_description)
         row += [top.id, cell(getattr(top, measure)), description] if top else ["-", "-", "-"]
+        row += [brief_text(account.changes) if account.changes else "-"] if "changes" in columns else []
         rows.append(row)
     lines = table(columns, rows)
     if any(account.top_video for account in told):

@@ -88,7 +88,8 @@ def field_reference() -> str:
 
 
 async def _status(backend: StatusBackend) -> dict[str, Any]:
-    from .answers import iso, source_of  # noqa: PLC0415 - not before it is read
+    from .answers import source_of  # noqa: PLC0415 - not before it is read
+    from .times import iso  # noqa: PLC0415 - not before it is read
 
     settings = backend.settings
     status: dict[str, Any] = {
@@ -117,7 +118,8 @@ async def _status(backend: StatusBackend) -> dict[str, Any]:
 
 
 async def _pinned(backend: StatusBackend, username: str) -> str:
-    from .answers import iso, source_of, video_url  # noqa: PLC0415 - not before it is read
+    from .answers import source_of, video_url  # noqa: PLC0415 - not before it is read
+    from .times import iso  # noqa: PLC0415 - not before it is read
 
     try:
         name = parse_username(username)

@@ -71,6 +71,7 @@ def get_output() -> dict[str, Any]:
             "cached": _BOOLEAN,
             "log_id": _STRING,
             "totals": {"type": "object", "additionalProperties": _NUMBER},
+            "changes": {"type": "object"},
             "videos": {
                 "type": "array",
                 "items": {
@@ -94,6 +95,7 @@ def compare_output() -> dict[str, Any]:
         "retrieved_at": _STRING,
         "cached": _BOOLEAN,
         "totals": {"type": "object", "additionalProperties": _NUMBER},
+        "changes": {"type": "object"},
         "top_video": {"type": "object"},
         "reason": _STRING,
     }

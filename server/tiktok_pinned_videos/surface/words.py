@@ -11,6 +11,7 @@ from tiktok_pinned_videos.research.errors import TikTokError
 from tiktok_pinned_videos.research.fields import COUNTS
 
 from .answers import AccountAnswer, Source, VideoOut
+from .changes import changes_text
 
 UNKNOWN: Final = "?"
 _HASHTAG: Final = re.compile(r"#(\w+)")
@@ -47,6 +48,8 @@ def account_text(answer: AccountAnswer) -> str:
     if answer.videos:
         lines.append(f"url: {answer.videos[0].url.removesuffix(answer.videos[0].id)}{{id}}")
         lines += _rows(answer)
+    if answer.changes:
+        lines.append(changes_text(answer.changes))
     lines += [f"Note: {note}" for note in answer.notes]
     return "\n".join(lines)
 
