@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from view import harness, serving  # noqa: E402  # the harness of the view's tests is not installed anywhere
 
 IMAGES: Final = ROOT / "docs" / "images"
-FONT: Final = "Inter, system-ui, sans-serif"
+STYLES: Final = {"variables": {"--font-sans": "Inter, system-ui, sans-serif"}}
 ACCOUNTS: Final = ["nasa", "esa", "bread.and.salt", "slow_travel", "night_bus", "rain_studio", "sandbox_missing"]
 
 Shot = tuple[str, int, harness.Scheme, str, dict[str, Any]]
@@ -43,7 +43,7 @@ def main() -> int:
     ):
         site.server_port = port
         for name, width, theme, tool, args in SHOTS:
-            context = {"theme": theme, "locale": "en-US", "styles": {"variables": {"--font-sans": FONT}}}
+            context = {"theme": theme, "locale": "en-US", "displayMode": "fullscreen", "styles": STYLES}
             with harness.tab(browser, site, width=width, scheme=theme, device_scale_factor=1.25) as host:
                 host.call(tool, args, context)
                 frame = host.page.locator("iframe")

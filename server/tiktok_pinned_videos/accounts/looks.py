@@ -36,6 +36,7 @@ class Look:
     """By id, in TikTok's order."""
     whole: bool = True
     """Whether a video that is not in it was certainly not pinned."""
+    sandbox: bool = False
 
     def lacks(self, video_id: str) -> bool:
         """Whether it was certainly not pinned."""
@@ -85,12 +86,11 @@ class Changes:
         )
 
 
-def look_at(videos: Iterable[Video], seen_at: float) -> Look:
+def look_at(videos: Sequence[Video], seen_at: float, *, sandbox: bool = False) -> Look:
     """What is remembered of an answer retrieved at `seen_at`."""
-    videos = tuple(videos)
     kept = (video for video in videos if len(video.id) <= _LONGEST_ID)
     seen = {video.id: tuple(getattr(video, name) for name in COUNTS) for video in islice(kept, _MOST_VIDEOS)}
-    return Look(int(seen_at), seen, whole=len(seen) == len({video.id for video in videos}))
+    return Look(int(seen_at), seen, whole=len(seen) == len({video.id for video in videos}), sandbox=sandbox)
 
 
 def changes_between(looks: Sequence[Look]) -> Changes | None:
@@ -130,8 +130,8 @@ def _growth(oldest: Look, newest: Look) -> Iterable[tuple[str, int]]:
 
 
 def encode(look: Look) -> bytes:
-    """Some 80 bytes for three videos: a version, the time, then per video its known counts, id and these counts."""
-    out = bytearray([_VERSION, look.whole])
+    """Some 80 bytes for three videos: version, flags, time, then per video its known counts, id and these counts."""
+    out = bytearray([_VERSION, look.whole | look.sandbox << 1])
     _write(out, look.seen_at)
     for video_id, counts in look.videos.items():
         short = str(int(video_id)) == video_id and int(video_id) < 1 << 64
@@ -149,7 +149,7 @@ def decode(value: bytes) -> Look | None:
     """What `encode` made; None for anything else."""
     data = BytesIO(value)
     try:
-        version, whole = _take(data, 2)
+        version, flags = _take(data, 2)
         seen_at, videos = _read(data), dict[str, Counts]()
         while data.tell() < len(value):
             (known,) = _take(data, 1)
@@ -160,7 +160,7 @@ def decode(value: bytes) -> Look | None:
             videos[video_id] = tuple(_read(data) if known >> place & 1 else None for place in range(len(COUNTS)))
     except ValueError:
         return None
-    return Look(seen_at, videos, bool(whole)) if version == _VERSION else None
+    return Look(seen_at, videos, whole=bool(flags & 1), sandbox=bool(flags & 2)) if version == _VERSION else None
 
 
 def _take(data: BytesIO, size: int) -> bytes:
