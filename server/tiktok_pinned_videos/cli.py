@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SANDBOX = click.option(
     "--sandbox", is_flag=True, help="Answer with invented data, without credentials (TIKTOK_SANDBOX=1)."
 )
-_FORMATS = ("text", "json", "jsonl", "csv", "raw")
+_FORMATS = ("text", "json", "jsonl", "csv", "raw", "html")
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

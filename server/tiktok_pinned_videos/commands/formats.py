@@ -1,4 +1,4 @@
-"""The five ways `get` prints answers. A failure is printed in each of them, and never looks like an empty answer."""
+"""The ways `get` prints answers. A failure is printed in each of them, and never looks like an empty answer."""
 
 from __future__ import annotations
 
@@ -46,6 +46,8 @@ def printer_for(output: str, fields: tuple[str, ...], *, alone: bool) -> Printer
             return _CSV(fields)
         case "raw":
             return _Raw()
+        case "html":
+            return _HTML()
         case _:
             return _Text()
 
@@ -156,6 +158,24 @@ class _CSV:
         row = [*values, *[""] * (len(_ABOUT_ACCOUNT) + len(self._fields) - len(values))]
         csv.writer(line, lineterminator="\n").writerow(row)
         click.echo(line.getvalue(), nl=False)
+
+
+class _HTML:
+    raw = False
+
+    def __init__(self) -> None:
+        self._results: list[dict[str, Any]] = []
+
+    def write(self, outcome: Outcome[Answer]) -> None:
+        if outcome.answer is None:
+            self._results.append(_failure(outcome))
+        else:
+            self._results.append(account_answer(outcome.answer, whole=True).as_json())
+
+    def finish(self) -> None:
+        from tiktok_pinned_videos.surface.view import page  # noqa: PLC0415 - only this format pays for it
+
+        click.echo(page(self._results), nl=False)
 
 
 def _csv_cell(value: Any) -> str:

@@ -108,9 +108,9 @@ class AccountAnswer(_Out):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-def account_answer(answer: Answer) -> AccountAnswer:
-    """An answer of the accounts room in the words of the contract."""
-    clipping = Clipping()
+def account_answer(answer: Answer, *, whole: bool = False) -> AccountAnswer:
+    """An answer of the accounts room in the words of the contract. `whole`: for people and files no text is cut."""
+    clipping = Clipping(whole=whole)
     totals, notes = totals_of(answer.videos)
     told = AccountAnswer.model_validate(
         {

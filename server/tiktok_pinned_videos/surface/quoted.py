@@ -26,8 +26,9 @@ _CONTINUING: Final = ZWJ + ZWNJ + "".join(map(chr, range(0x1F3FB, 0x1F400)))
 
 @dataclass(slots=True)
 class Clipping:
-    """Whether a text of this answer was cut."""
+    """Whether a text of this answer was cut; with `whole`, none is."""
 
+    whole: bool = False
     happened: bool = False
 
 
@@ -36,6 +37,8 @@ def _clip(text: str, limit: int, info: ValidationInfo) -> str:
     if len(text) <= limit:
         return text
     if isinstance(info.context, Clipping):
+        if info.context.whole:
+            return text
         info.context.happened = True
     return text[: _boundary(text, limit - 1)].rstrip(f" {ZWJ}{ZWNJ}") + MARK
 
