@@ -1,11 +1,80 @@
-"""Fixtures every test may use."""
+"""Fixtures every test may use. What they are made of is in `kit`."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
 import pytest
+from mcp.client import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+from kit import COMMAND, ERAS, HTTPServer, RedisDatabase, RedisServer, environment, http_server, running_redis
+from tiktok_pinned_videos.app import build_server
+from tiktok_pinned_videos.settings import Settings
+
+WAYS = ("memory", "stdio", "http")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """The server runs on asyncio; so do its tests."""
     return "asyncio"
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A server of the test's own, to be killed, frozen and started again."""
+    with running_redis() as server:
+        yield server
+
+
+_databases = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def _session_redis() -> Iterator[RedisServer]:
+    with running_redis("--databases", "4096") as server:
+        yield server
+
+
+@pytest.fixture
+def shared_redis(_session_redis: RedisServer) -> RedisDatabase:
+    """An empty database of the one server of the session."""
+    return RedisDatabase(_session_redis.port, next(_databases))
+
+
+@pytest.fixture(scope="module")
+def shared_http_server() -> Iterator[HTTPServer]:
+    """A sandbox server over HTTP that all tests of a module ask."""
+    with http_server() as server:
+        yield server
+
+
+@pytest.fixture(
+    scope="module", params=[(way, era) for way in WAYS for era in ERAS], ids=lambda param: f"{param[0]}-{param[1]}"
+)
+async def client(
+    request: pytest.FixtureRequest, anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Client]:
+    """A connected client of a sandbox server: in memory, over stdio and over HTTP, in both protocol eras.
+
+    It, and the process behind it, lives as long as the module.
+    """
+    way, era = request.param
+    async with contextlib.AsyncExitStack() as stack:
+        server: Any
+        match way:
+            case "memory":
+                server = build_server(Settings(sandbox=True))
+            case "stdio":
+                log = stack.enter_context((tmp_path_factory.mktemp("stdio") / "stderr").open("w", encoding="utf-8"))
+                parameters = StdioServerParameters(
+                    command=COMMAND[0], args=[*COMMAND[1:], "--sandbox"], env=environment()
+                )
+                server = stdio_client(parameters, errlog=log)
+            case _:
+                server = request.getfixturevalue("shared_http_server").url
+        yield await stack.enter_async_context(Client(server, mode=era))

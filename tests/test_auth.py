@@ -21,12 +21,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from connect import HTTPServer, anyio_backend, http_client, http_server
+from kit import HTTPServer, http_client, http_server
 from tiktok_pinned_videos.serve.auth import BearerDoor, JWTDoor, JWTVerifier
 from tiktok_pinned_videos.serve.keys import KeySet
 
 pytestmark = pytest.mark.anyio
-_ = anyio_backend  # a fixture
 
 AUDIENCE = "https://mcp.example.org/mcp"
 LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}

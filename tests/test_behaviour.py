@@ -10,12 +10,11 @@ from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference, ResourceTemplateReference, TextContent, TextResourceContents
 
-from connect import ERAS, anyio_backend, client, shared_http_server
+from kit import VERSIONS
 from tiktok_pinned_videos.app import build_server
 from tiktok_pinned_videos.settings import Settings
 
 pytestmark = pytest.mark.anyio
-_ = (anyio_backend, client, shared_http_server)  # fixtures
 
 
 def words(result: Any) -> str:
@@ -44,7 +43,7 @@ async def test_the_era_asked_for_is_spoken_and_the_server_says_who_it_is(
 ) -> None:
     _way, era = request.node.callspec.params["client"]
 
-    assert client.protocol_version == ERAS[era]
+    assert client.protocol_version == VERSIONS[era]
     assert client.server_info is not None
     assert client.server_info.name == "tiktok-pinned-videos"
     assert "never means" in (client.instructions or "")

@@ -25,11 +25,10 @@ import pytest
 import uvicorn
 
 import tiktok_pinned_videos
-from asking import ask, connected, data, settings, status, text
+from kit import Received, Reply, ask, connected, data, html, raw, refusal, serving, settings, status, text, videos
 from tiktok_pinned_videos.app import build_service
 from tiktok_pinned_videos.research.fields import DEFAULT
 from tiktok_pinned_videos.surface.told import ToldAnswers
-from upstream import Received, Reply, html, raw, refusal, serving, videos
 
 pytestmark = pytest.mark.anyio
 REFERENCE = Path(__file__).parent / "data" / "reference-response.json"

@@ -11,14 +11,19 @@ from typing import Any
 
 import pytest
 
-from accounts_kit import (
+from kit import (
+    KEY,
     SANDBOX,
+    SECRET,
     Asked,
     Clock,
+    Reply,
     TikTok,
     compare,
     get,
+    html,
     pinned,
+    refusal,
     service,
     settings,
     talking,
@@ -26,10 +31,9 @@ from accounts_kit import (
     too_fast,
     unknown_account,
     video,
+    videos,
 )
-from asking import KEY, SECRET
 from tiktok_pinned_videos.research.errors import NotFoundError
-from upstream import Reply, html, refusal, videos
 
 pytestmark = pytest.mark.anyio
 
@@ -281,7 +285,7 @@ async def test_two_base_urls_never_share_an_answer(tmp_path: Path) -> None:
 
 async def test_every_key_begins_with_the_hash_of_the_source_and_no_secret_reaches_the_disk(tmp_path: Path) -> None:
     async with tiktok() as upstream:
-        told = settings(upstream, state=f"sqlite:///{tmp_path}/state.db")
+        told = settings(upstream, cache_ttl=300, state=f"sqlite:///{tmp_path}/state.db")
         async with talking(upstream, state=told.state) as client:
             upstream.reply = lambda asked: unknown_account(asked) if asked.username == "gone" else pinned(asked)
             await compare(client, ["nasa", "gone", "esa"])

@@ -21,9 +21,8 @@ import anyio
 import pytest
 from click.testing import CliRunner
 
-from connect import COMMAND, environment
+from kit import COMMAND, EXAMPLE_VIDEOS, OK, Received, Reply, Upstream, environment, raw, refusal, serving, videos
 from tiktok_pinned_videos.cli import cli
-from upstream import EXAMPLE_VIDEOS, OK, Received, Reply, Upstream, raw, refusal, serving, videos
 
 pytestmark = pytest.mark.anyio
 

@@ -9,27 +9,30 @@ from typing import Any
 
 import pytest
 
-from accounts_kit import (
+from kit import (
     MANY,
     SANDBOX,
     Asked,
     Clock,
+    Reply,
     compare,
     counts,
     get,
+    html,
     pinned,
     quota_spent,
+    refusal,
     statuses,
     talking,
     tiktok,
     too_fast,
     unknown_account,
     video,
+    videos,
 )
 from tiktok_pinned_videos.accounts.many import Outcome, ask_many
 from tiktok_pinned_videos.research.errors import InvalidArgumentError, QuotaExceededError, TikTokError
 from tiktok_pinned_videos.surface import tools
-from upstream import Reply, html, refusal, videos
 
 pytestmark = pytest.mark.anyio
 

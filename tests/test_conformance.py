@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from connect import COMMAND, HTTPServer, environment, http_server
+from kit import COMMAND, HTTPServer, environment, http_server
 
 MODULES = Path(__file__).parent / "conformance" / "node_modules"
 CONFORMANCE = MODULES / "@modelcontextprotocol" / "conformance" / "dist" / "index.js"

@@ -12,9 +12,8 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from connect import COMMAND, environment
+from kit import COMMAND, Upstream, environment, html, raw, refusal, serving
 from tiktok_pinned_videos.commands.clients import Launch, configuration, launch_of
-from upstream import Upstream, html, raw, refusal, serving
 
 pytestmark = pytest.mark.anyio
 

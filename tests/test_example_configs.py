@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from built import ROOT, SCRIPT, distributions, talking, uv_environment
+from kit.built import ROOT, SCRIPT, client_of, distributions, uv_environment
 from tiktok_pinned_videos.commands.clients import Launch, configuration
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +34,7 @@ def _server(document: dict[str, Any]) -> dict[str, Any]:
 
 async def _first_words(server: dict[str, Any], args: list[str], **env: str) -> str:
     # References such as ${TIKTOK_CLIENT_KEY} stay as they are, as some clients pass them on when nothing is set.
-    async with talking(server["command"], args, uv_environment() | server["env"] | env) as client:
+    async with client_of(server["command"], args, uv_environment() | server["env"] | env) as client:
         result = await client.call_tool("get_pinned_videos", {"username": "nasa"})
     return getattr(result.content[0], "text", "")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from built import ROOT, uv_environment, uv_program
+from kit.built import ROOT, uv_environment, uv_program
 
 EXAMPLES = ROOT / "examples"
 

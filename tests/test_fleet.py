@@ -13,12 +13,9 @@ from typing import Any
 import pytest
 from mcp.client import Client
 
-from connect import HTTPServer, anyio_backend, http_client, http_server
-from redis_server import RedisServer, redis_server
-from upstream import EXAMPLE_VIDEOS, Reply, Upstream, serving, videos
+from kit import EXAMPLE_VIDEOS, HTTPServer, RedisServer, Reply, Upstream, http_client, http_server, serving, videos
 
 pytestmark = pytest.mark.anyio
-_ = (anyio_backend, redis_server)  # fixtures
 
 
 @contextlib.contextmanager

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from accounts_kit import Asked, get, pinned, service, settings, talking, tiktok, unknown_account
+from kit import Asked, Reply, get, pinned, refusal, service, settings, talking, tiktok, unknown_account
 from tiktok_pinned_videos.accounts import flight
 from tiktok_pinned_videos.research.errors import BadRequestError, NotFoundError
-from upstream import Reply, refusal
 
 pytestmark = pytest.mark.anyio
 FIELDS = ("id", "view_count")

@@ -18,14 +18,13 @@ import httpx
 import pytest
 from mcp.client import Client
 
-from connect import COMMAND, HTTPServer, anyio_backend, environment, http_client, http_server, shared_http_server
+from kit import COMMAND, HTTPServer, environment, http_client, http_server
 from tiktok_pinned_videos.app import LazyBackend, build_server
 from tiktok_pinned_videos.serve.auth import NoDoor
 from tiktok_pinned_videos.serve.http import address_of, build_app, listen, serve
 from tiktok_pinned_videos.settings import Settings
 
 pytestmark = pytest.mark.anyio
-_ = (anyio_backend, shared_http_server)  # fixtures
 
 SECRET = "correct-horse-battery-staple"
 ACCEPT = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from connect import COMMAND, environment, http_server
+from kit import COMMAND, environment, http_server
 from tiktok_pinned_videos.serve.http import DRAIN
 from tiktok_pinned_videos.settings import load_settings
 

@@ -11,16 +11,19 @@ from typing import Any
 import pytest
 from mcp.client import Client
 
-from accounts_kit import (
+from kit import (
     MANY,
     NOON,
     SANDBOX,
     Asked,
     Clock,
+    Reply,
     compare,
     get,
+    html,
     pinned,
     quota_spent,
+    refusal,
     service,
     statuses,
     talking,
@@ -28,7 +31,6 @@ from accounts_kit import (
     too_fast,
     unknown_account,
 )
-from upstream import Reply, html, refusal
 
 pytestmark = pytest.mark.anyio
 HOUR = 3600.0

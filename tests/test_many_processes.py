@@ -13,11 +13,7 @@ from typing import Any
 
 import pytest
 
-from accounts_kit import MANY, Asked, TikTok, pinned, tiktok
-from asking import KEY, SECRET
-from connect import COMMAND, environment
-from redis_server import RedisServer, redis_server  # noqa: F401 - a fixture
-from upstream import Reply
+from kit import COMMAND, KEY, MANY, SECRET, Asked, RedisServer, Reply, TikTok, environment, pinned, tiktok
 
 pytestmark = pytest.mark.anyio
 
@@ -112,7 +108,7 @@ def spread(fleet: Sequence[Server], names: Sequence[str]) -> list[tuple[Server, 
 
 
 async def test_three_servers_on_one_redis_ask_once_for_each_account_with_one_token(
-    redis_server: RedisServer,  # noqa: F811 - the fixture
+    redis_server: RedisServer,
 ) -> None:
     async with tiktok(latency=0.05) as upstream, servers(upstream, 3, redis_server.url) as fleet:
         # Ten accounts, each asked for six times, twice by every server.
@@ -126,7 +122,7 @@ async def test_three_servers_on_one_redis_ask_once_for_each_account_with_one_tok
 
 
 async def test_a_daily_quota_holds_for_three_servers_together(
-    redis_server: RedisServer,  # noqa: F811 - the fixture
+    redis_server: RedisServer,
 ) -> None:
     async with tiktok() as upstream, servers(upstream, 3, redis_server.url, TIKTOK_DAILY_QUOTA="25") as fleet:
         told = await asyncio.gather(*(server.get(name) for server, name in spread(fleet, MANY[:45])))
@@ -136,7 +132,7 @@ async def test_a_daily_quota_holds_for_three_servers_together(
 
 
 async def test_when_redis_is_killed_every_call_is_answered_and_when_it_is_back_it_is_shared_again(
-    redis_server: RedisServer,  # noqa: F811 - the fixture
+    redis_server: RedisServer,
 ) -> None:
     async with tiktok(latency=0.02) as upstream, servers(upstream, 2, redis_server.url) as fleet:
         one, other = fleet
@@ -196,7 +192,7 @@ async def test_two_servers_on_one_file_count_two_hundred_requests_exactly_and_ke
 
 
 async def test_a_server_killed_in_the_middle_of_a_request_blocks_the_others_for_seconds_only(
-    redis_server: RedisServer,  # noqa: F811 - the fixture
+    redis_server: RedisServer,
 ) -> None:
     def slow_once(asked: Asked) -> Reply:
         return Reply(200, pinned(asked).body, delay=60 if asked.number == 1 else 0)

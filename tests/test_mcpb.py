@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from mcp.client import Client
 
-from built import ROOT, talking, uv_environment
-from support import need
+from kit import need
+from kit.built import ROOT, client_of, uv_environment
 from tiktok_pinned_videos.app import build_server
 from tiktok_pinned_videos.settings import Settings
 
@@ -90,7 +90,7 @@ def test_the_same_sources_make_the_same_bundle(bundle: Path, tmp_path: Path) -> 
 async def test_the_unpacked_bundle_answers_by_its_own_command(unpacked: Path) -> None:
     command, args, environment = started(unpacked, client_key="", client_secret="", sandbox="true")
 
-    async with talking(command, args, environment) as client:
+    async with client_of(command, args, environment) as client:
         result = await client.call_tool("get_pinned_videos", {"username": "nasa"})
 
     assert result.structured_content is not None
@@ -101,7 +101,7 @@ async def test_the_unpacked_bundle_answers_by_its_own_command(unpacked: Path) ->
 async def test_a_bundle_that_nobody_configured_says_so_in_words(unpacked: Path, config: dict[str, str]) -> None:
     command, args, environment = started(unpacked, **config)
 
-    async with talking(command, args, environment) as client:
+    async with client_of(command, args, environment) as client:
         result = await client.call_tool("get_pinned_videos", {"username": "nasa"})
 
     assert result.is_error

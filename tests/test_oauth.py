@@ -11,11 +11,25 @@ from typing import Any
 import httpx
 import pytest
 
-from asking import KEY, SECRET, ask, connected, settings, status, text
+from kit import (
+    KEY,
+    SECRET,
+    Received,
+    Reply,
+    Upstream,
+    ask,
+    connected,
+    raw,
+    refusal,
+    serving,
+    settings,
+    status,
+    text,
+    videos,
+)
 from tiktok_pinned_videos.app import build_service
 from tiktok_pinned_videos.research import errors
 from tiktok_pinned_videos.research.oauth import AccessToken, ClientCredentialsAuth, TokenState
-from upstream import Received, Reply, Upstream, raw, refusal, serving, videos
 
 pytestmark = pytest.mark.anyio
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from accounts_kit import talking, tiktok
+from kit import talking, tiktok
 
 pytestmark = pytest.mark.anyio
 

@@ -18,10 +18,9 @@ from hypothesis import strategies as st
 from mcp.client import Client
 from mcp_types import CallToolResult
 
-from asking import ask, connected, settings, status, text
+from kit import EXAMPLE_VIDEOS, OK, TOKEN, ask, connected, issued, settings, status, text
 from tiktok_pinned_videos.research.errors import Status
 from tiktok_pinned_videos.research.fields import NAMES
-from upstream import EXAMPLE_VIDEOS, OK, TOKEN, issued
 
 LIST_KEYS: Final = ("pinned_videos_list", "user_pinned_videos", "pinned_video_list")
 FAILURES: Final = {status.value for status in Status} - {"found", "nothing_pinned"}

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from built import ROOT
-from connect import COMMAND, environment
+from kit import COMMAND, environment
+from kit.built import ROOT
 from tiktok_pinned_videos.research import errors
 from tiktok_pinned_videos.settings import load_settings
 from tiktok_pinned_videos.surface.resources import field_reference

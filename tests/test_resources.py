@@ -11,10 +11,8 @@ from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference, ResourceTemplateReference
 
-from accounts_kit import Asked, Clock, compare, get, talking, tiktok, unknown_account, video
-from asking import KEY, SECRET
+from kit import KEY, SECRET, Asked, Clock, Reply, compare, get, talking, tiktok, unknown_account, video, videos
 from tiktok_pinned_videos.research.fields import NAMES
-from upstream import Reply, videos
 
 pytestmark = pytest.mark.anyio
 TEMPLATE = ResourceTemplateReference(uri="tiktok://pinned/{username}")

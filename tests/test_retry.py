@@ -10,10 +10,25 @@ from email.utils import format_datetime
 
 import pytest
 
-from asking import ask, connected, data, settings, status, text
+from kit import (
+    EXAMPLE_VIDEOS,
+    Received,
+    Reply,
+    Upstream,
+    ask,
+    connected,
+    data,
+    html,
+    raw,
+    refusal,
+    serving,
+    settings,
+    status,
+    text,
+    videos,
+)
 from tiktok_pinned_videos.research import errors
 from tiktok_pinned_videos.research.retry import RetrySchedule
-from upstream import EXAMPLE_VIDEOS, Received, Reply, Upstream, html, raw, refusal, serving, videos
 
 pytestmark = pytest.mark.anyio
 

@@ -18,13 +18,12 @@ from jsonschema import Draft202012Validator
 from mcp.client import Client
 from mcp_types import CallToolResult
 
-from asking import ERAS, Era, connected, settings
+from kit import ERAS, EXAMPLE_VIDEOS, Era, Upstream, connected, serving, settings, videos
 from tiktok_pinned_videos.research.fields import DEFAULT, NAMES
 from tiktok_pinned_videos.settings import Settings
 from tiktok_pinned_videos.surface.answers import AccountAnswer, Totals, VideoOut
 from tiktok_pinned_videos.surface.arguments import MEASURES, parse_compare, parse_get
 from tiktok_pinned_videos.surface.comparison import ComparedAccount, Comparison
-from upstream import EXAMPLE_VIDEOS, Upstream, serving, videos
 
 pytestmark = pytest.mark.anyio
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from redis_server import RedisServer, shared_redis  # noqa: F401 - a fixture
+from kit import RedisServer
 from tiktok_pinned_videos.state import memory
 from tiktok_pinned_videos.state.base import StateStore, StateStoreError
 from tiktok_pinned_videos.state.memory import MemoryStore
@@ -508,7 +508,7 @@ async def test_waiting_for_another_process_ends_and_does_not_add_up(
 # Redis
 
 
-async def test_every_key_in_redis_expires(shared_redis: RedisServer, name: str) -> None:  # noqa: F811 - the fixture
+async def test_every_key_in_redis_expires(shared_redis: RedisServer, name: str) -> None:
     store = RedisStore(shared_redis.url)
     await store.set(name + "set", b"", ttl=60)
     await store.add(name + "add", b"", ttl=60)
@@ -525,7 +525,7 @@ async def test_every_key_in_redis_expires(shared_redis: RedisServer, name: str) 
     assert min(lifetimes) > 0
 
 
-async def test_a_hundred_at_once_share_few_connections(shared_redis: RedisServer, name: str) -> None:  # noqa: F811 - the fixture
+async def test_a_hundred_at_once_share_few_connections(shared_redis: RedisServer, name: str) -> None:
     store = RedisStore(shared_redis.url)
     await asyncio.gather(*(store.increment(name, ttl=60) for _ in range(100)))
     from redis.asyncio import Redis
@@ -537,7 +537,7 @@ async def test_a_hundred_at_once_share_few_connections(shared_redis: RedisServer
     await store.aclose()
 
 
-async def test_a_password_is_used_and_told_to_nobody(shared_redis: RedisServer) -> None:  # noqa: F811 - the fixture
+async def test_a_password_is_used_and_told_to_nobody(shared_redis: RedisServer) -> None:
     store = RedisStore(shared_redis.url.replace("127", "someone:S3cr%2Ft-word@127"))
     with pytest.raises(StateStoreError) as failure:
         await store.get("key")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from redis_server import RedisServer, redis_server  # noqa: F401 - a fixture
+from kit import RedisServer
 from tiktok_pinned_videos.state.base import StateStoreError
 from tiktok_pinned_videos.state.memory import MemoryStore
 from tiktok_pinned_videos.state.open import open_store
@@ -39,14 +39,14 @@ def _all_levels(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.fixture
-async def store(redis_server: RedisServer) -> AsyncIterator[ResilientStore]:  # noqa: F811 - the fixture
+async def store(redis_server: RedisServer) -> AsyncIterator[ResilientStore]:
     store = ResilientStore(RedisStore(redis_server.url))
     yield store
     await store.aclose()
 
 
 @pytest.fixture
-async def quick(redis_server: RedisServer) -> AsyncIterator[ResilientStore]:  # noqa: F811 - the fixture
+async def quick(redis_server: RedisServer) -> AsyncIterator[ResilientStore]:
     """The same, but it tries again sooner: for tests that are not about how soon."""
     store = hasty(redis_server)
     yield store
@@ -69,7 +69,7 @@ async def recovered(store: ResilientStore, within: float) -> float:
 
 async def test_a_killed_redis_is_survived_with_one_log_line_and_found_again_with_its_counters(
     store: ResilientStore,
-    redis_server: RedisServer,  # noqa: F811 - the fixture
+    redis_server: RedisServer,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     for _ in range(5):
@@ -101,7 +101,7 @@ async def test_a_killed_redis_is_survived_with_one_log_line_and_found_again_with
 
 async def test_a_redis_that_stays_dead_is_tried_again_in_silence(
     quick: ResilientStore,
-    redis_server: RedisServer,  # noqa: F811 - the fixture
+    redis_server: RedisServer,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     redis_server.kill()
@@ -119,7 +119,7 @@ async def test_a_redis_that_stays_dead_is_tried_again_in_silence(
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot freeze a process by a signal")
 async def test_a_silent_redis_delays_everyone_together_and_only_once(
     store: ResilientStore,
-    redis_server: RedisServer,  # noqa: F811 - the fixture
+    redis_server: RedisServer,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await store.increment("ledger", ttl=600)
@@ -149,7 +149,7 @@ async def test_a_silent_redis_delays_everyone_together_and_only_once(
 
 async def test_a_redis_restarted_behind_our_back_is_told_what_it_forgot(
     quick: ResilientStore,
-    redis_server: RedisServer,  # noqa: F811 - the fixture
+    redis_server: RedisServer,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await quick.increment("ledger", 30, ttl=600)
@@ -168,7 +168,7 @@ async def test_a_redis_restarted_behind_our_back_is_told_what_it_forgot(
 
 async def test_replicas_restore_a_forgotten_counter_once_and_add_what_each_has_counted(
     quick: ResilientStore,
-    redis_server: RedisServer,  # noqa: F811 - the fixture
+    redis_server: RedisServer,
 ) -> None:
     second = hasty(redis_server)
     await quick.increment("ledger", 10, ttl=600)
@@ -188,7 +188,7 @@ async def test_replicas_restore_a_forgotten_counter_once_and_add_what_each_has_c
 
 async def test_a_counter_deleted_by_another_replica_stays_deleted(
     store: ResilientStore,
-    redis_server: RedisServer,  # noqa: F811 - the fixture
+    redis_server: RedisServer,
 ) -> None:
     await store.increment("ledger", 30, ttl=600)
     other = RedisStore(redis_server.url)
@@ -199,7 +199,7 @@ async def test_a_counter_deleted_by_another_replica_stays_deleted(
 
 
 async def test_a_counter_expires_on_time_although_another_replica_began_it(
-    redis_server: RedisServer,  # noqa: F811 - the fixture
+    redis_server: RedisServer,
 ) -> None:
     other = RedisStore(redis_server.url)
     await other.increment("window", 9, ttl=1.0)
@@ -216,7 +216,7 @@ async def test_a_counter_expires_on_time_although_another_replica_began_it(
 
 
 async def test_a_replica_that_was_only_refused_knows_in_an_outage_that_the_ceiling_is_reached(
-    redis_server: RedisServer,  # noqa: F811 - the fixture
+    redis_server: RedisServer,
 ) -> None:
     other = RedisStore(redis_server.url)
     await other.increment("ledger", 25, ttl=600)
@@ -231,7 +231,7 @@ async def test_a_replica_that_was_only_refused_knows_in_an_outage_that_the_ceili
 
 async def test_a_lock_taken_in_an_outage_is_gone_after_it(
     quick: ResilientStore,
-    redis_server: RedisServer,  # noqa: F811 - the fixture
+    redis_server: RedisServer,
 ) -> None:
     redis_server.kill()
     assert await quick.add("lock", b"me", ttl=600) is True
@@ -246,7 +246,7 @@ async def test_a_lock_taken_in_an_outage_is_gone_after_it(
 
 async def test_a_redis_that_takes_no_writes_is_an_outage(
     store: ResilientStore,
-    redis_server: RedisServer,  # noqa: F811 - the fixture
+    redis_server: RedisServer,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     redis_server.kill()
@@ -262,7 +262,7 @@ async def test_a_redis_that_takes_no_writes_is_an_outage(
 
 async def test_a_ping_says_why_redis_cannot_be_used_and_finds_it_again(
     quick: ResilientStore,
-    redis_server: RedisServer,  # noqa: F811 - the fixture
+    redis_server: RedisServer,
 ) -> None:
     await quick.ping()
     redis_server.kill()
@@ -278,7 +278,7 @@ async def test_a_ping_says_why_redis_cannot_be_used_and_finds_it_again(
 
 
 async def test_closing_in_an_outage_leaves_no_task_and_does_not_hang(
-    redis_server: RedisServer,  # noqa: F811 - the fixture
+    redis_server: RedisServer,
 ) -> None:
     before = asyncio.all_tasks()
     store = ResilientStore(RedisStore(redis_server.url), limit=0.2, retry_after=0.25)

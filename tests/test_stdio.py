@@ -17,8 +17,7 @@ from typing import Any, Literal
 import anyio
 import pytest
 
-from connect import COMMAND, environment
-from upstream import EXAMPLE_VIDEOS, serving, videos
+from kit import COMMAND, EXAMPLE_VIDEOS, environment, serving, videos
 
 pytestmark = pytest.mark.anyio
 

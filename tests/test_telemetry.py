@@ -17,11 +17,9 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from connect import COMMAND, anyio_backend, environment, http_client, http_server
-from upstream import refusal, serving
+from kit import COMMAND, environment, http_client, http_server, refusal, serving
 
 pytestmark = pytest.mark.anyio
-_ = anyio_backend  # a fixture
 
 
 class Collector:

@@ -13,12 +13,30 @@ import httpx
 import pytest
 from mcp.client import Client
 
-from asking import ERAS, SECRET, Era, ask, connected, data, settings, status, text
+from kit import (
+    ERAS,
+    EXAMPLE_VIDEOS,
+    SECRET,
+    Era,
+    Reply,
+    Upstream,
+    ask,
+    connected,
+    data,
+    html,
+    issued,
+    raw,
+    refusal,
+    serving,
+    settings,
+    status,
+    text,
+    videos,
+)
 from tiktok_pinned_videos.research.errors import InvalidArgumentError
 from tiktok_pinned_videos.research.fields import DEFAULT, NAMES
 from tiktok_pinned_videos.settings import Settings
 from tiktok_pinned_videos.surface.arguments import parse_get
-from upstream import EXAMPLE_VIDEOS, Reply, Upstream, html, issued, raw, refusal, serving, videos
 
 pytestmark = pytest.mark.anyio
 

@@ -11,12 +11,10 @@ import zipfile
 
 import pytest
 
-from built import ROOT, SCRIPT, distributions, installed, run, serving_http, talking
-from connect import environment, http_client
-from redis_server import RedisServer, shared_redis
+from kit import RedisServer, environment, http_client
+from kit.built import ROOT, SCRIPT, client_of, distributions, installed, run, serving_http
 
 pytestmark = pytest.mark.anyio
-_ = shared_redis  # a fixture
 
 EXTRAS = ("", "redis", "http", "otel")
 AGES = pytest.mark.parametrize("lowest", [True, False], ids=["lowest", "newest"])
@@ -75,7 +73,7 @@ def test_the_metadata_says_what_an_index_shows() -> None:
 async def test_the_installed_wheel_answers_over_stdio(extra: str, lowest: bool) -> None:
     script = installed(extra, lowest=lowest) / SCRIPT
 
-    async with talking(str(script), ["--sandbox"], environment()) as client:
+    async with client_of(str(script), ["--sandbox"], environment()) as client:
         tools = {tool.name for tool in (await client.list_tools()).tools}
         result = await client.call_tool("get_pinned_videos", {"username": "nasa"})
         (view,) = (await client.read_resource("ui://tiktok-pinned-videos/view.html")).contents

@@ -13,11 +13,29 @@ from hypothesis import given
 from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 
-from asking import KEY, SECRET, ask, connected, data, settings, status, text
+from kit import (
+    EXAMPLE_VIDEOS,
+    KEY,
+    OK,
+    SECRET,
+    Reply,
+    Upstream,
+    ask,
+    connected,
+    data,
+    html,
+    issued,
+    raw,
+    refusal,
+    serving,
+    settings,
+    status,
+    text,
+    videos,
+)
 from tiktok_pinned_videos.research import errors, refusals, wire
 from tiktok_pinned_videos.research.fields import NAMES
 from tiktok_pinned_videos.research.models import MAX_SAFE_INTEGER, Video
-from upstream import EXAMPLE_VIDEOS, OK, Reply, Upstream, html, issued, raw, refusal, serving, videos
 
 pytestmark = pytest.mark.anyio
 LIST_KEYS = ("pinned_videos_list", "user_pinned_videos", "pinned_video_list")

@@ -22,10 +22,10 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from connect import environment
-from support import need
+from kit.processes import environment
+from kit.programs import need
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = "tiktok-pinned-videos-mcp"
 
 
@@ -140,7 +140,7 @@ def run(command: Sequence[str | Path], **env: str) -> subprocess.CompletedProces
 
 
 @asynccontextmanager
-async def talking(command: str, args: Sequence[str], env: Mapping[str, str]) -> AsyncIterator[Client]:
+async def client_of(command: str, args: Sequence[str], env: Mapping[str, str]) -> AsyncIterator[Client]:
     """An MCP client of a server that is started like this, from a folder that is not the checkout."""
     said = workshop() / "stderr"
     parameters = StdioServerParameters(command=command, args=list(args), env=dict(env), cwd=workshop())

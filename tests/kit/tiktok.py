@@ -1,6 +1,6 @@
-"""What the tests of many accounts share: a scripted TikTok that counts, a clock that waits, and short ways to ask.
+"""The upstream told per account what to say; it keeps who was asked for, when, and with which token.
 
-The wire is `upstream`'s; here it is told per account what to say, and keeps when it was asked.
+The wire is that of `upstream`.
 """
 
 from __future__ import annotations
@@ -8,32 +8,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs
 
-from mcp.client import Client
+from kit.upstream import Received, Reply, Upstream, refusal, serving, videos
 
-from asking import SETTINGS
-from tiktok_pinned_videos.accounts.service import PinnedVideosService
-from tiktok_pinned_videos.app import build_server, build_service
-from tiktok_pinned_videos.settings import Settings
-from upstream import Received, Reply, Upstream, refusal, serving, videos
-
-NOON = 1_780_315_200.0  # 2026-06-01T12:00:00Z
 SANDBOX = {"X-Sandbox": "tiktok-pinned-videos-mcp"}
 MANY = [f"user{number}" for number in range(50)]
-
-
-class Clock:
-    """Wall time that passes only when told to."""
-
-    def __init__(self, now: float = NOON) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass
@@ -132,52 +115,3 @@ def too_fast(retry_after: str = "", **headers: str) -> Reply:
 
 def unknown_account(asked: Asked) -> Reply:
     return refusal(400, "invalid_params", f"`username: {asked.username}` is invalid: cannot find the user")
-
-
-def settings(upstream: TikTok | None = None, **changes: Any) -> Settings:
-    url = {} if upstream is None else {"api_base_url": upstream.url}
-    return replace(SETTINGS, **({"cache_ttl": 300.0} | url | changes))
-
-
-@contextlib.asynccontextmanager
-async def service(
-    upstream: TikTok, *, clock: Callable[[], float] = time.time, **changes: Any
-) -> AsyncGenerator[PinnedVideosService]:
-    """What the tools ask, without MCP around it."""
-    built = build_service(settings(upstream, **changes), clock=clock)
-    try:
-        yield built
-    finally:
-        await built.aclose()
-
-
-@contextlib.asynccontextmanager
-async def talking(
-    upstream: TikTok | None, *, clock: Callable[[], float] = time.time, **changes: Any
-) -> AsyncGenerator[Client]:
-    """An MCP client of a whole server."""
-    async with Client(build_server(settings(upstream, **changes), clock=clock)) as client:
-        yield client
-
-
-async def get(client: Client, username: object, **arguments: Any) -> dict[str, Any]:
-    """Structured content of `get_pinned_videos`; of an error its text, under `error`."""
-    return _told(await client.call_tool("get_pinned_videos", {"username": username, **arguments}))
-
-
-async def compare(client: Client, usernames: object, **arguments: Any) -> dict[str, Any]:
-    """Structured content of `compare_pinned_videos`; of an error its text, under `error`."""
-    return _told(await client.call_tool("compare_pinned_videos", {"usernames": usernames, **arguments}))
-
-
-def statuses(told: Mapping[str, Any]) -> dict[str, str]:
-    """The status of each account of a comparison, in its order."""
-    return {account["username"]: account["status"] for account in told["accounts"]}
-
-
-def _told(result: Any) -> dict[str, Any]:
-    if result.is_error:
-        assert result.structured_content is None
-        return {"error": result.content[0].text}
-    assert result.structured_content is not None
-    return result.structured_content

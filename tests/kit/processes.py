@@ -1,8 +1,4 @@
-"""One test body, every way in: in memory, over stdio and over HTTP, in both protocol eras.
-
-Import `client` and `anyio_backend` into a test module to use them as fixtures. A client, and the process behind it,
-lives as long as the module.
-"""
+"""Processes: what the server is started with, the server over HTTP in a process of its own, and clients of it."""
 
 from __future__ import annotations
 
@@ -16,20 +12,14 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import IO, Any
+from typing import IO
 
 import httpx2
 import pytest
 from mcp.client import Client
-from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
-from tiktok_pinned_videos.app import build_server
-from tiktok_pinned_videos.settings import Settings
-
 COMMAND = [sys.executable, "-m", "tiktok_pinned_videos"]
-WAYS = ("memory", "stdio", "http")
-ERAS = {"auto": "2026-07-28", "legacy": "2025-11-25"}
 _OURS = ("TIKTOK_", "MCP_", "OTEL_", "LOG_")
 
 
@@ -114,39 +104,3 @@ async def http_client(
         Client(streamable_http_client(url, http_client=http), mode=mode) as client,
     ):
         yield client
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    """As in conftest, but for a module: a client that many tests share lives in one event loop."""
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def shared_http_server() -> Iterator[HTTPServer]:
-    with http_server() as server:
-        yield server
-
-
-@pytest.fixture(
-    scope="module", params=[(way, era) for way in WAYS for era in ERAS], ids=lambda param: f"{param[0]}-{param[1]}"
-)
-async def client(
-    request: pytest.FixtureRequest, anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Client]:
-    """A connected client of a sandbox server."""
-    way, era = request.param
-    async with contextlib.AsyncExitStack() as stack:
-        server: Any
-        match way:
-            case "memory":
-                server = build_server(Settings(sandbox=True))
-            case "stdio":
-                log = stack.enter_context((tmp_path_factory.mktemp("stdio") / "stderr").open("w", encoding="utf-8"))
-                parameters = StdioServerParameters(
-                    command=COMMAND[0], args=[*COMMAND[1:], "--sandbox"], env=environment()
-                )
-                server = stdio_client(parameters, errlog=log)
-            case _:
-                server = request.getfixturevalue("shared_http_server").url
-        yield await stack.enter_async_context(Client(server, mode=era))

@@ -1,19 +1,22 @@
 """A real redis-server for tests: on a free loopback port, in a folder of its own, without persistence.
 
-Import `redis_server` (one per test) or `shared_redis` (one per module) into a test module to use it as a fixture.
+The fixtures are in conftest: `redis_server` is a test's own, to be killed and frozen; `shared_redis` is a database of
+the one server of the session.
 """
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
-from support import need
+from kit.programs import need
 
 
 class RedisServer:
@@ -71,20 +74,23 @@ class RedisServer:
             return False
 
 
-def _running() -> Iterator[RedisServer]:
+@dataclass(frozen=True)
+class RedisDatabase:
+    """One empty database of a server that other tests use too."""
+
+    port: int
+    number: int
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/{self.number}"
+
+
+@contextlib.contextmanager
+def running_redis(*options: str) -> Iterator[RedisServer]:
     server = RedisServer()
     try:
-        server.start()
+        server.start(*options)
         yield server
     finally:
         server.close()
-
-
-@pytest.fixture
-def redis_server() -> Iterator[RedisServer]:
-    yield from _running()
-
-
-@pytest.fixture(scope="module")
-def shared_redis() -> Iterator[RedisServer]:
-    yield from _running()
