@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 from kit import EXAMPLE_VIDEOS
 from tiktok_pinned_videos.accounts.service import Answer
 from tiktok_pinned_videos.research.fields import NAMES
-from tiktok_pinned_videos.research.models import video_from_item
+from tiktok_pinned_videos.research.models import Snapshot, video_from_item
 from tiktok_pinned_videos.surface import answers, comparison, quoted
 from tiktok_pinned_videos.surface.answers import account_answer, video_url
 from tiktok_pinned_videos.surface.times import iso
@@ -32,10 +32,11 @@ def told(*items: dict[str, Any], fields: tuple[str, ...] = NAMES, **changes: Any
         "retrieved_at": 1_795_346_400.0,
         "log_id": "L0G",
         "sandbox": False,
-        "cached": False,
-        "requests": 1,
     }
-    return account_answer(Answer(**(facts | changes)))
+    around: dict[str, Any] = {"cached": False, "requests": 1}
+    for name, value in changes.items():
+        (facts if name in facts else around)[name] = value
+    return account_answer(Answer(Snapshot(**facts), **around))
 
 
 def counts(views: int | None, likes: int | None, comments: int | None, shares: int | None) -> dict[str, Any]:

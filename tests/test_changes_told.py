@@ -8,7 +8,7 @@ from tiktok_pinned_videos.accounts.looks import Change, Changes
 from tiktok_pinned_videos.accounts.many import Outcome
 from tiktok_pinned_videos.accounts.service import Answer
 from tiktok_pinned_videos.research.fields import DEFAULT
-from tiktok_pinned_videos.research.models import Video
+from tiktok_pinned_videos.research.models import Snapshot, Video
 from tiktok_pinned_videos.surface.answers import account_answer
 from tiktok_pinned_videos.surface.comparison import compared, comparison_text
 from tiktok_pinned_videos.surface.words import account_text
@@ -26,7 +26,7 @@ QUIET = Changes(NOON - DAY, (), (), ())
 
 def answer(username: str = "nasa", *, changes: Changes | None, videos: int = 1) -> Answer:
     pinned = tuple(Video(id=str(number), view_count=100) for number in range(7, 7 + videos))
-    return Answer(username, DEFAULT, pinned, float(NOON), None, False, False, 1, changes=changes)
+    return Answer(Snapshot(username, DEFAULT, pinned, float(NOON), None, False), False, 1, changes=changes)
 
 
 def told(changes: Changes | None, **more: Any) -> tuple[dict[str, Any], str]:

@@ -30,8 +30,9 @@ from kit import (
     video,
     videos,
 )
+from support import until
 from tiktok_pinned_videos.accounts.many import Outcome, ask_many
-from tiktok_pinned_videos.research.errors import InvalidArgumentError, QuotaExceededError, TikTokError
+from tiktok_pinned_videos.research.errors import InternalError, InvalidArgumentError, QuotaExceededError
 from tiktok_pinned_videos.surface import tools
 
 pytestmark = pytest.mark.anyio
@@ -84,7 +85,7 @@ async def test_fifty_accounts_ten_at_once_take_little_more_than_the_ideal_second
         assert all(account["cached"] for account in again["accounts"])
 
 
-@pytest.mark.parametrize("latency", [0.0, 0.005, 0.02])
+@pytest.mark.parametrize("latency", [0.0, 0.02, 0.1])
 async def test_of_a_quota_that_ends_in_the_middle_what_was_found_is_kept_and_asking_stops(latency: float) -> None:
     def ends(asked: Asked) -> Reply:
         return pinned(asked) if asked.number <= 10 else quota_spent()
@@ -96,20 +97,7 @@ async def test_of_a_quota_that_ends_in_the_middle_what_was_found_is_kept_and_ask
         assert sorted(statuses(told).values()) == ["found"] * 10 + ["quota_exceeded"] * 20
         assert statuses(again) == statuses(told)
         assert all("00:00 UTC" in account["reason"] for account in told["accounts"] if "reason" in account)
-        assert upstream.after_first_refusal() <= 4
-        assert len(upstream.asked) <= 11 + 7  # what had been sent before, eight at once at most
-
-
-async def test_a_slow_quota_refusal_is_followed_by_at_most_four_requests() -> None:
-    def ends(asked: Asked) -> Reply:
-        return pinned(asked) if asked.number <= 10 else quota_spent()
-
-    async with tiktok(ends, latency=0.1) as upstream, talking(upstream) as client:
-        told = await compare(client, MANY[:30])
-
-        assert sorted(statuses(told).values()) == ["found"] * 10 + ["quota_exceeded"] * 20
-        assert upstream.after_first_refusal() <= 4
-        assert upstream.most_at_once <= 8
+        assert len(upstream.asked) <= 10 + 8  # the refusals that were on their way, eight at once at most
 
 
 async def test_accounts_from_the_cache_do_not_narrow_the_asking_for_the_rest() -> None:
@@ -434,22 +422,15 @@ async def test_the_whole_call_ends_within_the_time_that_clients_wait() -> None:
     assert tools.WHOLE_CALL <= 240
 
 
-async def test_a_cancelled_comparison_leaves_no_task_and_no_request_behind() -> None:
-    async with tiktok(latency=5) as upstream, talking(upstream) as client:
-        await client.list_tools()
-        before = {task.get_name() for task in asyncio.all_tasks() if "flight" in task.get_name()}
+async def test_a_cancelled_comparison_sends_nothing_more() -> None:
+    async with tiktok(latency=0.5) as upstream, talking(upstream) as client:
         call = asyncio.create_task(compare(client, MANY[:20]))
-        async with asyncio.timeout(5):
-            await upstream.first.wait()
+        await upstream.first.wait()
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
-        await asyncio.sleep(0.1)
-        sent = len(upstream.asked)
+        await until(lambda: not [task for task in asyncio.all_tasks() if "flight" in task.get_name()])
 
-        assert before == set()
-        assert [task for task in asyncio.all_tasks() if "flight" in task.get_name()] == []
-        await asyncio.sleep(0.2)
-        assert len(upstream.asked) == sent
+        assert len(upstream.asked) <= 8
 
 
 async def test_an_error_of_what_is_told_instead_is_that_accounts_outcome_and_nobody_waits_for_ever() -> None:
@@ -461,7 +442,7 @@ async def test_an_error_of_what_is_told_instead_is_that_accounts_outcome_and_nob
     async def ask(_: str) -> Known:
         raise spent
 
-    async def otherwise(name: str) -> Known | None:
+    async def fallback(name: str) -> Known | None:
         match name:
             case "bad":
                 raise InvalidArgumentError("no name")
@@ -478,11 +459,11 @@ async def test_an_error_of_what_is_told_instead_is_that_accounts_outcome_and_nob
     async with asyncio.timeout(5):
         outcomes = await ask_many(
             ["first", "bad", "worse", "known", "last"],
-            ask=ask, otherwise=otherwise, max_concurrency=1, time_limit=None, progress=progress,
+            ask=ask, fallback=fallback, max_concurrency=1, time_limit=None, progress=progress,
         )  # fmt: skip
 
     assert [type(outcome.error) for outcome in outcomes] == [
-        QuotaExceededError, InvalidArgumentError, TikTokError, type(None), QuotaExceededError,
+        QuotaExceededError, InvalidArgumentError, InternalError, type(None), QuotaExceededError,
     ]  # fmt: skip
 
 

@@ -367,4 +367,4 @@ async def test_concurrent_calls_never_reserve_more_than_the_quota() -> None:
 
         assert sum(not isinstance(result, BaseException) for result in results) == 7
         assert len(upstream.asked) == 7
-        assert (await asking.ledger.status()).used == 7
+        assert (await asking.quota()).used == 7

@@ -152,7 +152,7 @@ def test_what_can_be_no_name_is_refused_in_one_line_that_says_what_to_send(writt
     ("one", "other", "same"),
     [
         ("NASA", "nasa", True),
-        ("Straße", "STRASSE", True),
+        ("Straße", "STRASSE", False),
         ("e\u0301", "\u00e9", True),
         ("ΚΟΣΜΟΣ", "κοσμος", True),
         ("nasa", "nasa_", False),

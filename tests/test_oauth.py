@@ -386,7 +386,7 @@ async def test_a_call_cancelled_while_it_fetches_the_token_does_not_stop_the_oth
     answers = await asyncio.gather(*followers)
     await service.aclose()
 
-    assert [len(answer.videos) for answer in answers] == [3, 3, 3]
+    assert [len(answer.snapshot.videos) for answer in answers] == [3, 3, 3]
     assert leader.cancelled()
     assert len(upstream.token_requests) <= 2
 

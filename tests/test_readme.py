@@ -72,7 +72,7 @@ def test_the_error_table_says_what_the_errors_say() -> None:
         if error is errors.APIStatusError or error.__module__ != errors.__name__:
             continue
         what = (error.__doc__ or "").splitlines()[0]
-        rows.append(f"| `{error.status}` | {what} | {error.advice or 'The message says what to send instead.'} |")
+        rows.append(f"| `{error.status}` | {what} | {error.next_step or 'The message says what to send instead.'} |")
 
     assert _marked("errors") == "\n".join(rows)
     told = set(re.findall(r"^\| `(\w+)`", _marked("errors"), re.MULTILINE))

@@ -81,16 +81,14 @@ def build_service(
     # ruff: noqa: PLC0415 - loaded on the first call only: together they cost as much as the server's own start
     from .accounts.cache import AnswerCache
     from .accounts.ledger import Ledger
-    from .accounts.pace import SharedPace
     from .accounts.service import PinnedVideosService
     from .accounts.tokens import SharedTokens
     from .research.client import ResearchClient
     from .serve.telemetry import traced, watch_quota
     from .state.open import open_store
 
-    namespace = settings.namespace
-    store = open_store(settings.state, clock=clock)
-    ledger = Ledger(store, namespace=namespace, quota=settings.daily_quota, clock=clock)
+    store = open_store(settings.state, prefix=settings.namespace + ":", clock=clock)
+    ledger = Ledger(store, quota=settings.daily_quota, caller_quota=settings.caller_quota, clock=clock)
     watch_quota(ledger.seen_today)
     if transport is None and settings.sandbox:
         from .sandbox.transport import SandboxTransport
@@ -104,19 +102,19 @@ def build_service(
         timeout=settings.timeout,
         max_concurrency=settings.max_concurrency,
         budget=ledger,
-        pace=SharedPace(store, namespace=namespace, clock=clock),
-        tokens=SharedTokens(store, namespace=namespace, clock=clock) if store.shared and store.holds_secrets else None,
+        tokens=SharedTokens(store, clock=clock) if store.shared and store.holds_secrets else None,
         clock=clock,
         transport=transport,
         wrap=traced,
     )
     return PinnedVideosService(
         client=client,
-        cache=AnswerCache(store, namespace=namespace, ttl=settings.cache_ttl, clock=clock),
+        cache=AnswerCache(store, ttl=settings.cache_ttl, clock=clock),
         ledger=ledger,
         store=store,
-        namespace=namespace,
+        max_concurrency=settings.max_concurrency,
         timeout=settings.timeout,
+        clock=clock,
     )
 
 

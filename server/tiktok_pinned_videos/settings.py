@@ -44,6 +44,8 @@ class Settings:
     daily_quota: int = 1000
     history_days: int = 15
     """Whole days; 0 keeps no history."""
+    caller_quota: int = 0
+    """Requests a day that one caller may cause over HTTP; 0: no limit of its own."""
     state: str = "memory:"
     result_channels: Literal["both", "text"] = "both"
     log_level: str = "INFO"
@@ -91,6 +93,7 @@ def load_settings(env: Mapping[str, str], *, sandbox: bool = False) -> Settings:
         cache_ttl=read.number("TIKTOK_CACHE_TTL", 300.0, 0, FIFTEEN_DAYS, "seconds"),
         daily_quota=read.whole("TIKTOK_DAILY_QUOTA", 1000, 1, 1_000_000_000),
         history_days=read.whole("TIKTOK_HISTORY_DAYS", MOST_HISTORY_DAYS, 0, MOST_HISTORY_DAYS),
+        caller_quota=read.whole("MCP_CALLER_QUOTA", 0, 1, 1_000_000_000),
         state=_state(read, in_sandbox),
         result_channels=cast('Literal["both", "text"]', read.choice("MCP_RESULT_CHANNELS", "both", ("both", "text"))),
         log_level=read.choice("LOG_LEVEL", "INFO", _LEVELS),

@@ -30,7 +30,7 @@ from kit.calls import (
 )
 from kit.clock import NOON, Clock, settle
 from kit.processes import COMMAND, HTTPServer, environment, http_client, http_server
-from kit.programs import need
+from kit.programs import need, until
 from kit.redis_server import RedisDatabase, RedisServer, running_redis
 from kit.tiktok import (
     MANY,
@@ -100,6 +100,7 @@ __all__ = [
     "http_server",
     "issued",
     "need",
+    "until",
     "pinned",
     "quota_spent",
     "raw",

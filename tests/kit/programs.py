@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+from collections.abc import Callable
 
 import pytest
 
@@ -18,3 +20,10 @@ def need(*programs: str) -> str:
     if os.environ.get("CI") == "true":
         pytest.fail(missing)
     pytest.skip(missing)
+
+
+async def until(condition: Callable[[], object], *, within: float = 30.0) -> None:
+    """Let time pass until `condition` is true; `within` is far more than it takes, for machines that are busy."""
+    async with asyncio.timeout(within):
+        while not condition():  # noqa: ASYNC110 - whatever is waited for has no event: it may be another process
+            await asyncio.sleep(0.01)

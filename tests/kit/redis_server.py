@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -60,6 +61,13 @@ class RedisServer:
         """Such as SIGSTOP and SIGCONT, for a server that is there but silent."""
         assert self._process is not None
         self._process.send_signal(number)
+
+    async def command(self, *words: str) -> Any:
+        """Run one command as its administrator."""
+        from redis.asyncio import Redis
+
+        async with Redis.from_url(self.url) as client:
+            return await client.execute_command(*words)
 
     def close(self) -> None:
         self.kill()

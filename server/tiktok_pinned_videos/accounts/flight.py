@@ -1,7 +1,7 @@
 """Single flight: many calls for one account at once are one request, in this process and, through the store, in all.
 
-A flight is a task of its own, so that a call that is cancelled takes nobody down who waits for the same answer. It is
-cancelled only when nobody is left who wants it.
+The request is a task of its own, so that a call that is cancelled takes nobody down who waits for the same answer. When
+nobody waits any more, a request that is on the wire is finished, and everything else is cancelled.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Generic, TypeVar
 
+from tiktok_pinned_videos.research.transport import Inquiry
 from tiktok_pinned_videos.state.base import StateStore
 
 _LEASE: Final = 5.0
@@ -25,48 +26,57 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Flight(Generic[T]):
-    task: asyncio.Task[T]
     fields: frozenset[str]
-    passengers: int = 0
+    task: asyncio.Task[T] = field(init=False)
+    inquiry: Inquiry = field(init=False)
+    waiters: int = 0
+
+    def __post_init__(self) -> None:
+        self.inquiry = Inquiry(wanted=lambda: self.waiters > 0)
+
+    def take_cost(self) -> int:
+        """The requests it has cost that nobody has reported yet."""
+        cost, self.inquiry.requests = self.inquiry.requests, 0
+        return cost
 
 
-class Flights(Generic[T]):
-    """The flights of this process, at most one per key."""
+class SingleFlight(Generic[T]):
+    """The requests of this process that are under way, at most one per key.
 
-    def __init__(self) -> None:
+    `unclaimed` is called with the key and the number of requests when one has ended with nobody waiting.
+    """
+
+    def __init__(self, unclaimed: Callable[[str, int], None]) -> None:
         self._flights: dict[str, _Flight[T]] = {}
+        self._unclaimed = unclaimed
 
     async def join(
-        self, key: str, fields: tuple[str, ...], take_off: Callable[[], Awaitable[T]]
-    ) -> tuple[T, bool] | None:
-        """The flight's result and whether this call took off itself.
+        self, key: str, fields: tuple[str, ...], ask: Callable[[Inquiry], Awaitable[T]]
+    ) -> tuple[T, int] | None:
+        """The result, and how many requests it cost: told to one of those who wait, 0 to the others.
 
         None when a flight that did not carry all `fields` has just ended: look at what it brought and join again.
         """
         flight = self._flights.get(key)
-        leads = flight is None
-        if flight is None:
-
-            async def fly() -> T:
-                return await take_off()
-
-            flight = _Flight(asyncio.create_task(fly(), name=f"flight {key}"), frozenset(fields))
-            self._flights[key] = flight
-            flight.task.add_done_callback(partial(self._landed, key, flight))
-        elif not flight.fields >= set(fields):
+        if flight is not None and not flight.fields >= set(fields):
             await asyncio.wait([flight.task])
             return None
-        flight.passengers += 1
+        if flight is None:
+            flight = self._flights[key] = self._start(key, fields, ask)
+        flight.waiters += 1
         try:
-            return await asyncio.shield(flight.task), leads
+            result = await asyncio.shield(flight.task)
+            return result, flight.take_cost()
         except asyncio.CancelledError:
-            if flight.passengers == 1 and not flight.task.done():
+            if flight.waiters == 1 and not flight.task.done() and not flight.inquiry.on_the_wire:
                 flight.task.cancel()
-                # Whoever comes now must not board a flight that is going down.
+                # Whoever comes now must not wait for a task that is being cancelled.
                 self._forget(key, flight)
             raise
         finally:
-            flight.passengers -= 1
+            flight.waiters -= 1
+            if flight.task.done():
+                self._report(key, flight)
 
     async def aclose(self) -> None:
         """Cancel what is under way."""
@@ -75,10 +85,25 @@ class Flights(Generic[T]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _landed(self, key: str, flight: _Flight[T], task: asyncio.Task[T]) -> None:
+    def _start(self, key: str, fields: tuple[str, ...], ask: Callable[[Inquiry], Awaitable[T]]) -> _Flight[T]:
+        flight: _Flight[T] = _Flight(frozenset(fields))
+
+        async def run() -> T:
+            return await ask(flight.inquiry)
+
+        flight.task = asyncio.create_task(run(), name=f"flight {key}")
+        flight.task.add_done_callback(partial(self._ended, key, flight))
+        return flight
+
+    def _ended(self, key: str, flight: _Flight[T], task: asyncio.Task[T]) -> None:
         self._forget(key, flight)
         if not task.cancelled():
-            task.exception()  # looked at: its passengers may all have left before it failed
+            task.exception()  # looked at: everyone may have left before it failed
+        self._report(key, flight)
+
+    def _report(self, key: str, flight: _Flight[T]) -> None:
+        if not flight.waiters and (cost := flight.take_cost()):
+            self._unclaimed(key, cost)
 
     def _forget(self, key: str, flight: _Flight[T]) -> None:
         if self._flights.get(key) is flight:
@@ -86,7 +111,7 @@ class Flights(Generic[T]):
 
 
 class Lease:
-    """A lock in the store that expires: held while a request is under way, renewed as long as it is."""
+    """A lock in the store that expires: held while a request is under way, renewed as long as it is still ours."""
 
     def __init__(self, store: StateStore, key: str) -> None:
         self._store = store
@@ -110,9 +135,14 @@ class Lease:
         finally:
             renewal.cancel()
             await asyncio.gather(renewal, return_exceptions=True)
-            await asyncio.shield(self._store.delete(self._key, expected=self._owner))
+            await asyncio.shield(self.release())
+
+    async def release(self) -> None:
+        """Give it back; harmless when somebody else holds it."""
+        await self._store.delete(self._key, expected=self._owner)
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(_RENEW)
-            await self._store.set(self._key, self._owner, ttl=_LEASE)
+            if not await self._store.renew(self._key, self._owner, ttl=_LEASE):
+                return  # we stood still for too long, and somebody else holds it now

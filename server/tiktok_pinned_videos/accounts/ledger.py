@@ -1,24 +1,32 @@
-"""The day's requests: counted before they are sent, for everybody who shares the store.
+"""Which requests may be sent: the day's quota, counted before they are sent, and the pause after a rate limit.
 
 TikTok counts per project and day and starts anew at 00:00 UTC. There is no endpoint that tells what is left, so this
-ledger is all one can know: every research request is reserved here first, retries too.
+ledger, shared by everybody who shares the store, is all one can know.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from tiktok_pinned_videos.research.errors import QuotaExceededError
+from tiktok_pinned_videos.research.transport import PausedError
 from tiktok_pinned_videos.state.base import StateStore
+
+CALLER: ContextVar[str | None] = ContextVar("caller", default=None)
+"""On whose behalf a request is sent: the subject of the caller's token, where `http` knows one."""
+LONGEST_PAUSE: Final = 60.0
+"""Seconds; after that somebody looks again, however long TikTok asked to wait."""
 
 _DAY: Final = 86_400
 _PROBE_INTERVAL: Final = 3600.0
 _LOOK_AGAIN: Final = 5.0
 _NOTE_FROM: Final = 0.8
+_PAUSE: Final = "pause"
 _SPENT: Final = "TikTok said the daily quota of the project is spent; nothing was sent."
 
 
@@ -35,102 +43,154 @@ class QuotaStatus:
     """Whether TikTok itself said that the day's quota is spent."""
 
 
-class Ledger:
-    """Implements `research.transport.Budget` on a `StateStore`."""
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One UTC day, by its number since 1970."""
 
-    def __init__(self, store: StateStore, *, namespace: str, quota: int, clock: Callable[[], float]) -> None:
-        self._store = store
-        self._namespace = namespace
-        self._quota = quota
-        self._clock = clock
-        self._today = (-1, "")  # days since 1970, and the name of that day
-        self._seen = (0.0, "", 0)  # when looked at, day, requests used
-        self._closing = False
-        self._probed_day = ""
+    number: int
 
-    async def reserve(self) -> None:
-        """Take one request. Raises `QuotaExceededError` when the day is closed or our own count is reached."""
-        day, left = self._day()
-        closed = await self._store.get(self._key("closed", day))
-        if self._closing:  # known already, though the store is still being told
-            raise QuotaExceededError(_SPENT)
-        if closed is not None and self._closed_at_this_quota(closed):
-            # Somebody has to find out whether TikTok reopened: one probe an hour for everybody together.
-            if not await self._store.add(self._key("probe", day), b"1", ttl=min(_PROBE_INTERVAL, left)):
-                raise QuotaExceededError(_SPENT)
-            self._probed_day = day
-        used = await self._store.increment(self._key("used", day), ttl=left + _PROBE_INTERVAL, ceiling=self._quota)
-        if used is None:
-            self._seen = (self._clock(), day, self._quota)
-            raise QuotaExceededError(
-                f"the {self._quota} requests of today (TIKTOK_DAILY_QUOTA) are spent; nothing was sent."
-            )
-        self._seen = (self._clock(), day, used)
+    @property
+    def name(self) -> str:
+        """As it is written in keys."""
+        return datetime.fromtimestamp(self.number * _DAY, UTC).strftime("%Y-%m-%d")
 
-    async def close(self) -> None:
-        """TikTok said `daily_quota_limit_exceeded`: send nothing more today but the probes."""
-        day, left = self._day()
-        value = json.dumps({"quota": self._quota}).encode()
-        self._probed_day, self._closing = "", True
-        try:
-            await self._store.set(self._key("closed", day), value, ttl=left)
-            await self._store.set(self._key("probe", day), b"1", ttl=min(_PROBE_INTERVAL, left))
-        finally:
-            self._closing = False
+    def left(self, now: float) -> float:
+        """Seconds until it ends; at least one, for what is written about a day that has just ended."""
+        return max(1.0, (self.number + 1) * _DAY - now)
 
-    async def confirm(self) -> None:
-        """TikTok answered: a day that had been closed is open again, if it was a probe that was answered.
+    def resets_at(self) -> str:
+        """When it ends, ISO 8601."""
+        return datetime.fromtimestamp((self.number + 1) * _DAY, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True, slots=True)
+class DayReservation:
+    """One request of one day; whoever holds it says what became of it. See `research.transport.Reservation`."""
+
+    ledger: Ledger
+    day: Day
+    probe: bool
+    """Whether it was sent to find out if a closed day is open again."""
+
+    async def answered(self) -> None:
+        """A day that was closed is open again, if this was the probe.
 
         What was on its way when the day closed may be answered after the refusal, and proves nothing.
         """
-        day, _ = self._day()
-        if self._probed_day == day:
-            self._probed_day = ""
-            await self._store.delete(self._key("closed", day))
+        if self.probe:
+            await self.ledger.open(self.day)
+
+    async def refused(self) -> None:
+        """Send nothing more that day but the probes."""
+        await self.ledger.close(self.day)
+
+
+class Ledger:
+    """Implements `research.transport.Budget` on a `StateStore`. `caller_quota`: of one caller, 0 for no limit."""
+
+    def __init__(self, store: StateStore, *, quota: int, clock: Callable[[], float], caller_quota: int = 0) -> None:
+        self._store = store
+        self._quota = quota
+        self._caller_quota = caller_quota
+        self._clock = clock
+        self._seen = (0.0, -1, 0)  # when looked at, day, requests used
+        self._closing: Day | None = None
+
+    async def reserve(self) -> DayReservation:
+        """Take one request of today. Raises `QuotaExceededError`, or `PausedError` while none may be sent."""
+        day = self._today()
+        closed, paused = await self._store.get_many([_closed(day), _PAUSE])
+        left = await self._store.remaining(_PAUSE) if paused is not None else 0.0
+        # No pause is longer, so what seems to be was set before the clock of this machine was put back.
+        if 0 < left <= LONGEST_PAUSE:
+            raise PausedError(left)
+        if self._closing == day:  # known already, though the store is still being told
+            raise QuotaExceededError(_SPENT)
+        # Somebody has to find out whether TikTok reopened: one probe an hour for everybody with the same quota.
+        if closed is not None and not await self._may_probe(day):
+            raise QuotaExceededError(_SPENT)
+        await self._charge_caller(day)
+        used = await self._store.increment(
+            _used(day), ttl=day.left(self._clock()) + _PROBE_INTERVAL, ceiling=self._quota
+        )
+        self._seen = (self._clock(), day.number, self._quota if used is None else used)
+        if used is None:
+            raise QuotaExceededError(
+                f"the {self._quota} requests of today (TIKTOK_DAILY_QUOTA) are spent; nothing was sent."
+            )
+        return DayReservation(self, day, probe=closed is not None)
+
+    async def pause(self, seconds: float) -> None:
+        """Have everyone wait that long, at most a minute; a pause under way is never shortened."""
+        await self._store.hold(_PAUSE, ttl=min(LONGEST_PAUSE, max(0.05, seconds)))
+
+    async def close(self, day: Day) -> None:
+        """TikTok said `daily_quota_limit_exceeded` about a request of that day."""
+        left = day.left(self._clock())
+        self._closing = day
+        try:
+            await self._store.set(_closed(day), b"1", ttl=left)
+            await self._store.set(self._probe(day), b"1", ttl=min(_PROBE_INTERVAL, left))
+        finally:
+            self._closing = None
+
+    async def open(self, day: Day) -> None:
+        """A probe of that day was answered."""
+        await self._store.delete(_closed(day))
 
     async def status(self) -> QuotaStatus:
         """Read the store; never sends anything."""
-        day, left = self._day()
+        day = self._today()
         used = await self._used(day, fresh=True)
-        closed = await self._store.get(self._key("closed", day))
-        resets_at = datetime.fromtimestamp(round(self._clock() + left), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return QuotaStatus(used, self._quota, resets_at, closed is not None and self._closed_at_this_quota(closed))
+        closed = await self._store.get(_closed(day))
+        return QuotaStatus(used, self._quota, day.resets_at(), closed is not None)
 
     def seen_today(self) -> int:
         """Requests used today as this process last saw it, 0 before it looked; reads no store, from any thread."""
         _, seen_day, used = self._seen
-        return used if seen_day == self._day()[0] else 0
+        return used if seen_day == self._today().number else 0
 
     async def note(self) -> str | None:
         """What an answer should say once 80 % of the day are spent."""
-        day, _ = self._day()
-        used = await self._used(day)
+        used = await self._used(self._today())
         if used < _NOTE_FROM * self._quota:
             return None
         return f"Quota: {used} of {self._quota} requests used today; it resets at 00:00 UTC."
 
-    async def _used(self, day: str, *, fresh: bool = False) -> int:
+    async def _used(self, day: Day, *, fresh: bool = False) -> int:
         looked_at, seen_day, used = self._seen
-        if fresh or seen_day != day or not 0 <= self._clock() - looked_at < _LOOK_AGAIN:
-            value = await self._store.get(self._key("used", day))
+        if fresh or seen_day != day.number or not 0 <= self._clock() - looked_at < _LOOK_AGAIN:
+            value = await self._store.get(_used(day))
             used = int(value) if value is not None and value.isdigit() else 0
-            self._seen = (self._clock(), day, used)
+            self._seen = (self._clock(), day.number, used)
         return used
 
-    def _closed_at_this_quota(self, value: bytes) -> bool:
-        try:
-            record: Any = json.loads(value)
-            return record["quota"] == self._quota
-        except (ValueError, TypeError, KeyError):
-            return False
+    async def _may_probe(self, day: Day) -> bool:
+        ttl = min(_PROBE_INTERVAL, day.left(self._clock()))
+        return await self._store.add(self._probe(day), b"1", ttl=ttl)
 
-    def _day(self) -> tuple[str, float]:
-        """The UTC day and the seconds left of it."""
-        now = self._clock()
-        number = int(now // _DAY)
-        if number != self._today[0]:  # every answer asks; the name is made once a day
-            self._today = (number, datetime.fromtimestamp(number * _DAY, UTC).strftime("%Y-%m-%d"))
-        return self._today[1], max(1.0, (number + 1) * _DAY - now)
+    def _probe(self, day: Day) -> str:
+        # By quota: whoever changes TIKTOK_DAILY_QUOTA has most likely been granted more, and asks at once.
+        return f"probe:{day.name}:{self._quota}"
 
-    def _key(self, kind: str, day: str) -> str:
-        return f"{self._namespace}:{kind}:{day}"
+    async def _charge_caller(self, day: Day) -> None:
+        caller = CALLER.get()
+        if not self._caller_quota or caller is None:
+            return
+        key = f"caller:{day.name}:{hashlib.sha256(caller.encode()).hexdigest()[:16]}"
+        ttl = day.left(self._clock()) + _PROBE_INTERVAL
+        if await self._store.increment(key, ttl=ttl, ceiling=self._caller_quota) is None:
+            raise QuotaExceededError(
+                f"your share of {self._caller_quota} requests a day (MCP_CALLER_QUOTA) is spent; nothing was sent.",
+            )
+
+    def _today(self) -> Day:
+        return Day(int(self._clock() // _DAY))
+
+
+def _used(day: Day) -> str:
+    return f"used:{day.name}"
+
+
+def _closed(day: Day) -> str:
+    return f"closed:{day.name}"

@@ -18,7 +18,7 @@ _LINK: Final = re.compile(
     r"(?:[a-z][a-z0-9+.-]*:)?(?://)?(?:[a-z0-9-]+\.)*tiktok\.com(?::\d+)?(/.*)", re.IGNORECASE | re.DOTALL
 )
 _PROFILE: Final = re.compile(r"/+(?:@|%40)([^/?#]*)(?:[/?#].*)?", re.DOTALL)
-_ADVICE: Final = 'Send the name as on the profile page, for example "nasa", or a link such as tiktok.com/@nasa.'
+_NEXT_STEP: Final = 'Send the name as on the profile page, for example "nasa", or a link such as tiktok.com/@nasa.'
 
 
 def parse_username(value: object) -> str:
@@ -30,17 +30,18 @@ def parse_username(value: object) -> str:
     value = _as_text(value)
     if not isinstance(value, str):
         what = "is missing" if value is None else "must be text"
-        raise InvalidArgumentError(f"username {what}.", advice=_ADVICE)
+        raise InvalidArgumentError(f"username {what}.", next_step=_NEXT_STEP)
     name = value.strip()
     link = _LINK.fullmatch(name)
     name = _from_link(link[1]) if link else name.removeprefix("@")
     if not name:
-        raise InvalidArgumentError("username is empty.", advice=_ADVICE)
+        raise InvalidArgumentError("username is empty.", next_step=_NEXT_STEP)
     if len(name) > 64:
-        raise InvalidArgumentError(f"username has {len(name)} characters, at most 64 are possible.", advice=_ADVICE)
+        what = f"username has {len(name)} characters, at most 64 are possible."
+        raise InvalidArgumentError(what, next_step=_NEXT_STEP)
     for char in name:
         if not _belongs(char):
-            raise InvalidArgumentError(f"username holds {_named(char)}, which no username has.", advice=_ADVICE)
+            raise InvalidArgumentError(f"username holds {_named(char)}, which no username has.", next_step=_NEXT_STEP)
     return name
 
 
@@ -62,7 +63,7 @@ def _from_link(path: str) -> str:
     profile = _PROFILE.fullmatch(path)
     if profile is None:
         # A short link, a hashtag, a search: whatever its path says, it is no username.
-        raise InvalidArgumentError("username is a link that names no account.", advice=_ADVICE)
+        raise InvalidArgumentError("username is a link that names no account.", next_step=_NEXT_STEP)
     return unquote(profile[1], errors="replace")
 
 
@@ -71,8 +72,8 @@ def _belongs(char: str) -> bool:
 
 
 def same_account(username: str) -> str:
-    """The form under which two spellings of one account are the same: compared without case."""
-    return unicodedata.normalize("NFC", username).casefold()
+    """The form under which two spellings of one account are the same: NFC, lower case. `ß` is not `ss`."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", username).lower())
 
 
 def _named(char: str) -> str:

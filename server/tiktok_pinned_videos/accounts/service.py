@@ -1,46 +1,69 @@
-"""An account's answer: from the cache, from a flight under way, or from TikTok. The one door to `research` for all."""
+"""An account's answer: from the cache, from a request under way, or from TikTok. What everything above asks."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from tiktok_pinned_videos.research.client import ResearchClient
-from tiktok_pinned_videos.research.errors import NotFoundError
+from tiktok_pinned_videos.research.client import Fetched, ResearchClient
+from tiktok_pinned_videos.research.errors import NotFoundError, TikTokError
 from tiktok_pinned_videos.research.fields import NAMES
-from tiktok_pinned_videos.research.models import PinnedVideos, Video
+from tiktok_pinned_videos.research.models import Missing, Snapshot
 from tiktok_pinned_videos.research.oauth import AccessToken
+from tiktok_pinned_videos.research.transport import Inquiry, UnwantedError
 from tiktok_pinned_videos.state.base import StateStore
 
-from .cache import AnswerCache, Entry
-from .flight import Flights, Lease
-from .ledger import Ledger
+from .cache import AnswerCache, Stored
+from .flight import Lease, SingleFlight
+from .ledger import Ledger, QuotaStatus
 from .looks import Changes
 from .names import same_account
+
+_log = logging.getLogger("tiktok_pinned_videos.calls")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is told about one account: the fields asked for, no others."""
+    """A snapshot as one call gets it: its fields, no others, and what the call adds."""
 
-    username: str
-    fields: tuple[str, ...]
-    videos: tuple[Video, ...]
-    retrieved_at: float
-    """Unix seconds; a cached answer keeps its own."""
-    log_id: str | None
-    sandbox: bool
+    snapshot: Snapshot
     cached: bool
     requests: int
     """Research requests that this call itself caused."""
     quota_note: str | None = None
     changes: Changes | None = None
     """What has changed since the oldest look that is remembered; None where there is no past."""
+    changes: Changes | None = None
+    """What has changed since the oldest look that is remembered; None where there is no past."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """Where everything stands; nothing secret."""
+
+    quota: QuotaStatus
+    state: str
+    """Which store is in use and whether it works."""
+    accounts_cached: int
+    token: AccessToken | None
+    now: float
+    """Unix seconds, by the clock that all times here are read from."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a flight brought: a stored answer, or a new one."""
+
+    what: Stored
+    new: bool
 
 
 class PinnedVideosService:
-    """Answers for accounts. Raises one of `research.errors`."""
+    """Answers for accounts. Raises one of `research.errors`, each caller its own."""
 
     def __init__(
         self,
@@ -49,60 +72,83 @@ class PinnedVideosService:
         cache: AnswerCache,
         ledger: Ledger,
         store: StateStore,
-        namespace: str,
+        max_concurrency: int,
         timeout: float,
+        clock: Callable[[], float],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
-        self.cache = cache
-        self.ledger = ledger
+        self._cache = cache
+        self._ledger = ledger
         self.store = store
-        self._namespace = namespace
+        """Where state is kept; health checks look at it."""
+        self._slots = asyncio.Semaphore(max_concurrency)
         self._timeout = timeout
+        self._clock = clock
         self._monotonic = monotonic
-        self._flights: Flights[PinnedVideos | Entry] = Flights()
+        self._flights: SingleFlight[_Found | TikTokError | None] = SingleFlight(_log_unclaimed)
 
     async def answer(self, username: str, fields: tuple[str, ...], *, refresh: bool = False) -> Answer:
         """One account, `username` as from `names.parse_username`, `fields` as from `research.fields.parse_fields`."""
-        key = same_account(username)
-        looked_from = 0.0
+        key, since, looked = same_account(username), self._clock(), False
         while True:
-            if not refresh or looked_from:
-                entry = await self.cache.find(username)
-                if entry is not None and entry.retrieved_at >= looked_from and entry.serves(fields):
-                    return await self._told(username, fields, entry, cached=not looked_from, requests=0)
-            since = self.cache.now() if refresh else 0.0
-            flown = await self._flights.join(key, fields, lambda: self._fetch(username, fields, refresh=refresh))
-            if flown is not None:
-                result, leads = flown
-                requests = result.requests if leads and isinstance(result, PinnedVideos) else 0
-                cached = isinstance(result, Entry) and not refresh
-                return await self._told(username, fields, result, cached=cached, requests=requests)
-            looked_from = since
+            stored = None if refresh and not looked else await self._cache.find(username)
+            if stored is not None and _serves(stored, fields) and (not refresh or stored.retrieved_at >= since):
+                return await self._answer(username, fields, _Found(stored, new=looked), requests=0)
+            ask = partial(self._fetch, username, fields, known=stored, refresh=refresh)
+            result, requests = await self._flights.join(key, fields, ask) or (None, 0)
+            looked = True
+            match result:
+                case None:  # it brought other fields, or ended while nobody wanted it: look, and ask again
+                    continue
+                case TikTokError():
+                    raise result.again(requests=requests)
+                case _Found():
+                    return await self._answer(username, fields, result, requests=requests)
 
     async def from_cache(self, username: str, fields: tuple[str, ...]) -> Answer | None:
         """The same, only if no request is needed for it: `NotFoundError` too, where that is what is remembered."""
-        entry = await self.cache.find(username)
-        if entry is None or not entry.serves(fields):
+        stored = await self._cache.find(username)
+        if stored is None or not _serves(stored, fields):
             return None
-        return await self._told(username, fields, entry, cached=True, requests=0)
+        return await self._answer(username, fields, _Found(stored, new=False), requests=0)
 
-    async def ask(self, username: str, fields: tuple[str, ...]) -> PinnedVideos:
+    async def ask(self, username: str, fields: tuple[str, ...]) -> Fetched:
         """Ask TikTok afresh, for its body as it came."""
-        return await self._ask_and_keep(username, fields)
+        inquiry = Inquiry()
+        try:
+            async with self._slots:
+                return await self._ask_and_keep(username, fields, inquiry, await self._cache.find(username))
+        except TikTokError as error:
+            error.requests = inquiry.requests
+            raise
 
-    async def stored(self, username: str) -> Entry | None:
+    async def stored(self, username: str) -> Stored | None:
         """What is kept for an account; never sends a request."""
-        return await self.cache.find(username)
+        return await self._cache.find(username)
+
+    async def seen(self, beginning: str, *, limit: int) -> list[str]:
+        """Accounts answered before whose names begin like this, in lower case."""
+        return await self._cache.seen(beginning, limit=limit)
+
+    async def quota(self) -> QuotaStatus:
+        """Where the day's quota stands; sends nothing."""
+        return await self._ledger.status()
+
+    async def status(self) -> ServiceStatus:
+        """Where everything stands; sends nothing."""
+        return ServiceStatus(
+            quota=await self._ledger.status(),
+            state=self.store.describe(),
+            accounts_cached=await self._cache.count(),
+            token=self.token,
+            now=self._clock(),
+        )
 
     @property
     def token(self) -> AccessToken | None:
-        """The access token in use, for a status report."""
+        """The access token in use."""
         return self._client.auth.token
-
-    def store_description(self) -> str:
-        """Which store is in use and whether it works, in a few words."""
-        return self.store.describe()
 
     async def aclose(self) -> None:
         """Cancel what is under way and close connections and store."""
@@ -110,59 +156,69 @@ class PinnedVideosService:
         await self._client.aclose()
         await self.store.aclose()
 
-    async def _fetch(self, username: str, fields: tuple[str, ...], *, refresh: bool) -> PinnedVideos | Entry:
-        if not self.store.shared or not self.cache.enabled:
-            return await self._ask_and_keep(username, await self._with_stored(username, fields))
-        lease = Lease(self.store, f"{self._namespace}:flight:{same_account(username).encode().hex()}")
-        started, give_up = self.cache.now(), self._monotonic() + self._timeout
+    async def _fetch(
+        self, username: str, fields: tuple[str, ...], inquiry: Inquiry, *, known: Stored | None, refresh: bool
+    ) -> _Found | TikTokError | None:
+        """What becomes of one flight, for all who wait for it: an error is a value here, raised anew for each."""
+        try:
+            # A slot first: a lease that waits for a slot would have to be renewed for nothing.
+            async with self._slots:
+                if not self.store.shared or not self._cache.enabled:
+                    known = await self._cache.find(username) if refresh else known
+                    return await self._ask_for(username, fields, inquiry, known)
+                return await self._fetch_leased(username, fields, inquiry, refresh=refresh)
+        except TikTokError as error:
+            return error
+        except UnwantedError:
+            return None
+
+    async def _fetch_leased(self, username: str, fields: tuple[str, ...], inquiry: Inquiry, *, refresh: bool) -> _Found:
+        lease = Lease(self.store, f"lease:{same_account(username).encode().hex()}")
+        started, give_up = self._clock(), self._monotonic() + self._timeout
         while not await lease.try_acquire():
             await lease.wait()
-            entry = await self.cache.find(username)
-            if entry is not None and entry.serves(fields) and (not refresh or entry.retrieved_at >= started):
-                return entry
+            stored = await self._cache.find(username)
+            if stored is not None and _serves(stored, fields) and (not refresh or stored.retrieved_at >= started):
+                return _Found(stored, new=refresh)
             if self._monotonic() >= give_up:
-                break
-        else:
-            async with lease.held():
-                # Another process may have answered between our look and the lease.
-                entry = None if refresh else await self.cache.find(username)
-                if entry is not None and entry.serves(fields):
-                    return entry
-                return await self._ask_and_keep(username, await self._with_stored(username, fields))
-        # Whoever holds the lease has had all the time one account may take: ask without it.
-        return await self._ask_and_keep(username, await self._with_stored(username, fields))
+                # Whoever holds the lease has had all the time one account may take: ask without it.
+                return await self._ask_for(username, fields, inquiry, stored)
+        async with lease.held():
+            # Another process may have answered between our look and the lease.
+            stored = await self._cache.find(username)
+            if stored is not None and not refresh and _serves(stored, fields):
+                return _Found(stored, new=False)
+            return await self._ask_for(username, fields, inquiry, stored)
 
-    async def _with_stored(self, username: str, fields: tuple[str, ...]) -> tuple[str, ...]:
-        """The fields wanted now and those stored for this account, so that neither call's are lost to the other."""
-        entry = await self.cache.find(username)
-        wanted = {*fields, *(entry.fields if entry is not None else ())}
-        return tuple(name for name in NAMES if name in wanted)
+    async def _ask_for(self, username: str, fields: tuple[str, ...], inquiry: Inquiry, known: Stored | None) -> _Found:
+        """Ask for the fields wanted now and those stored, so that neither call's are lost to the other."""
+        wanted = {*fields, *(known.fields if isinstance(known, Snapshot) else ())}
+        fetched = await self._ask_and_keep(username, tuple(name for name in NAMES if name in wanted), inquiry, known)
+        return _Found(fetched.snapshot, new=True)
 
-    async def _ask_and_keep(self, username: str, fields: tuple[str, ...]) -> PinnedVideos:
+    async def _ask_and_keep(
+        self, username: str, fields: tuple[str, ...], inquiry: Inquiry, known: Stored | None
+    ) -> Fetched:
         try:
-            answer = await self._client.pinned_videos(username, fields)
+            fetched = await self._client.pinned_videos(username, fields, inquiry)
         except NotFoundError as error:
-            await self.cache.keep_missing(username, error)
+            await self._cache.keep_missing(username, error)
             raise
-        await self.cache.keep(answer)
-        return answer
+        await self._cache.keep(fetched.snapshot, instead_of=known)
+        return fetched
 
-    async def _told(
-        self, username: str, fields: tuple[str, ...], source: PinnedVideos | Entry, *, cached: bool, requests: int
-    ) -> Answer:
-        if isinstance(source, Entry) and source.missing:
-            raise NotFoundError(
-                "TikTok knows no account of this name.", code=source.code, log_id=source.log_id, sandbox=source.sandbox
-            )
-        exact = set(source.fields) == set(fields)
-        return Answer(
-            username=username,
-            fields=fields,
-            videos=source.videos if exact else tuple(video.only(fields) for video in source.videos),
-            retrieved_at=source.retrieved_at,
-            log_id=source.log_id,
-            sandbox=source.sandbox,
-            cached=cached,
-            requests=requests,
-            quota_note=await self.ledger.note(),
-        )
+    async def _answer(self, username: str, fields: tuple[str, ...], found: _Found, *, requests: int) -> Answer:
+        if isinstance(found.what, Missing):
+            raise found.what.error()
+        snapshot = found.what.narrowed(username, fields)
+        return Answer(snapshot, not found.new, requests, await self._ledger.note())
+
+
+def _serves(stored: Stored, fields: tuple[str, ...]) -> bool:
+    return isinstance(stored, Missing) or stored.serves(fields)
+
+
+def _log_unclaimed(account: str, requests: int) -> None:
+    _log.info(
+        "ended with nobody waiting; an answer is kept for the next call: account=%s requests=%d", account, requests
+    )

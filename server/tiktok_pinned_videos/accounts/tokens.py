@@ -13,21 +13,21 @@ from tiktok_pinned_videos.state.base import StateStore
 
 _LEASE: Final = 5.0
 _POLL: Final = 0.05
+_KEY: Final = "token"
+_LEASE_KEY: Final = "token-lease"
 
 
 class SharedTokens:
     """The replica that holds the lease fetches; the others wait for what it saves, at most as long as the lease."""
 
-    def __init__(self, store: StateStore, *, namespace: str, clock: Callable[[], float]) -> None:
+    def __init__(self, store: StateStore, *, clock: Callable[[], float]) -> None:
         self._store = store
-        self._key = f"{namespace}:token"
-        self._lease_key = f"{namespace}:token-lease"
         self._owner = secrets.token_hex(8).encode()
         self._clock = clock
 
     async def load(self) -> AccessToken | None:
         """The token another replica fetched, while it is fresh."""
-        value = await self._store.get(self._key)
+        value = await self._store.get(_KEY)
         if value is None:
             return None
         try:
@@ -39,7 +39,7 @@ class SharedTokens:
 
     async def acquire(self) -> AccessToken | None:
         """None when this replica should fetch, else the token that another one fetched meanwhile."""
-        while not await self._store.add(self._lease_key, self._owner, ttl=_LEASE):
+        while not await self._store.add(_LEASE_KEY, self._owner, ttl=_LEASE):
             await asyncio.sleep(_POLL)
             token = await self.load()
             if token is not None:
@@ -52,15 +52,15 @@ class SharedTokens:
 
     async def save(self, token: AccessToken) -> None:
         """Share a token just fetched, for as long as it lives."""
-        await self._store.set(self._key, _encoded(token), ttl=max(1.0, token.expires_at - self._clock()))
+        await self._store.set(_KEY, _encoded(token), ttl=max(1.0, token.expires_at - self._clock()))
 
     async def release(self) -> None:
         """Give the lease back; harmless when another replica holds it."""
-        await self._store.delete(self._lease_key, expected=self._owner)
+        await self._store.delete(_LEASE_KEY, expected=self._owner)
 
     async def invalidate(self, token: AccessToken) -> None:
         """Forget this token, only if it is still that one."""
-        await self._store.delete(self._key, expected=_encoded(token))
+        await self._store.delete(_KEY, expected=_encoded(token))
 
 
 def _encoded(token: AccessToken) -> bytes:

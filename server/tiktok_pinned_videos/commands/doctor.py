@@ -6,6 +6,7 @@ import asyncio
 import difflib
 import platform
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -255,7 +256,7 @@ def _why_nothing_is_sent(settings: Settings, faults: list[str], *, offline: bool
 async def _requests(settings: Settings) -> AsyncIterator[Finding]:
     service = build_service(settings)
     try:
-        quota = await service.ledger.status()
+        quota = await service.quota()
         cost = "" if settings.sandbox else ", which counts as one of today's quota"
         yield Finding(
             Mark.NEXT,
@@ -266,7 +267,7 @@ async def _requests(settings: Settings) -> AsyncIterator[Finding]:
         error: TikTokError | None = None
         pinned = 0
         try:
-            pinned = len((await service.ask(ACCOUNT, ("id",))).videos)
+            pinned = len((await service.ask(ACCOUNT, ("id",))).snapshot.videos)
         except TikTokError as fault:
             error = fault
         yield _token(service, error)
@@ -278,7 +279,7 @@ async def _requests(settings: Settings) -> AsyncIterator[Finding]:
 def _token(service: PinnedVideosService, error: TikTokError | None) -> Finding:
     # A research request is only sent with a token, so one that was sent, or a token at hand, says enough.
     if error is None or error.requests or service.token is not None:
-        left = "" if service.token is None else _minutes(service.token.expires_at - service.cache.now())
+        left = "" if service.token is None else _minutes(service.token.expires_at - time.time())
         return Finding(Mark.OK, "token", f"TikTok gave one{left}.")
     return Finding(Mark.FAIL, "token", f"{error.status}: {reason(error)}")
 

@@ -11,7 +11,7 @@ import click
 
 from tiktok_pinned_videos.accounts.many import Outcome
 from tiktok_pinned_videos.accounts.service import Answer
-from tiktok_pinned_videos.research.models import PinnedVideos
+from tiktok_pinned_videos.research.client import Fetched
 from tiktok_pinned_videos.research.text import clean
 from tiktok_pinned_videos.surface.answers import account_answer, source_of
 from tiktok_pinned_videos.surface.times import iso
@@ -103,18 +103,18 @@ class _JSONLines:
 class _Raw:
     raw = True
 
-    def write(self, outcome: Outcome[PinnedVideos]) -> None:
+    def write(self, outcome: Outcome[Fetched]) -> None:
         if outcome.answer is None:
             self._line({**_failure(outcome), **_provenance(outcome)}, _json_or_nothing(outcome))
             return
-        answer = outcome.answer
+        snapshot = outcome.answer.snapshot
         head = {
-            "username": answer.username,
-            "retrieved_at": iso(answer.retrieved_at),
-            "log_id": answer.log_id,
-            "fields": list(answer.fields),
+            "username": snapshot.username,
+            "retrieved_at": iso(snapshot.retrieved_at),
+            "log_id": snapshot.log_id,
+            "fields": list(snapshot.fields),
         }
-        self._line(head, answer.body)
+        self._line(head, outcome.answer.body)
 
     def finish(self) -> None:
         pass

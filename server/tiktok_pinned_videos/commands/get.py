@@ -77,7 +77,7 @@ async def _run(
         name = parse_username(name)
         return await (service.ask(name, fields) if printer.raw else service.answer(name, fields, refresh=refresh))
 
-    async def otherwise(name: str) -> Any:
+    async def fallback(name: str) -> Any:
         return await service.from_cache(parse_username(name), fields)
 
     async def progress(done: int, outcome: Outcome[Any]) -> None:
@@ -93,7 +93,7 @@ async def _run(
         outcomes = await ask_many(
             names,
             ask=ask,
-            otherwise=None if refresh or printer.raw else otherwise,
+            fallback=None if refresh or printer.raw else fallback,
             max_concurrency=settings.max_concurrency,
             time_limit=None,
             progress=progress,

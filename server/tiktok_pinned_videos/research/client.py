@@ -1,7 +1,7 @@
 """The client: one account's pinned videos within one deadline.
 
-Knows in which order things happen (slot, pause, request, retry); what a response means is `wire`'s, when to try again
-is `retry`'s, who may be asked at all is `transport`'s.
+Knows in which order things happen (request, pause, retry); what a response means is `wire`'s, when to try again is
+`retry`'s, what may be sent at all is `transport`'s.
 """
 
 from __future__ import annotations
@@ -10,28 +10,29 @@ import asyncio
 import json
 import random
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from . import errors, wire
-from .models import PinnedVideos
+from .models import Snapshot
 from .oauth import ClientCredentialsAuth, TokenStore, reply_of
 from .retry import RetrySchedule
-from .transport import Budget, GuardedTransport, Tally
+from .transport import Budget, GuardedTransport, Inquiry, PausedError, UnwantedError
+
+_WORTH_WAITING: Final = 0.8
+"""How much of the time that is left may be spent on waiting for a pause to end."""
 
 
-class Pace(Protocol):
-    """The pause that follows TikTok's short-term rate limit, for all calls of the process or fleet."""
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer of TikTok's, and the bytes it came in."""
 
-    async def remaining(self) -> float:
-        """Seconds until requests may be sent again; 0.0 when they may."""
-        ...
-
-    async def pause(self, seconds: float) -> None:
-        """Have everyone wait that long."""
-        ...
+    snapshot: Snapshot
+    body: bytes
+    """TikTok's body as it came."""
 
 
 class ResearchClient:
@@ -49,7 +50,6 @@ class ResearchClient:
         timeout: float,
         max_concurrency: int,
         budget: Budget,
-        pace: Pace,
         clock: Callable[[], float],
         tokens: TokenStore | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -61,9 +61,7 @@ class ResearchClient:
         self._limits = httpx.Limits(
             max_connections=max_concurrency + 2, max_keepalive_connections=max_concurrency + 2, keepalive_expiry=120
         )
-        self._slots = asyncio.Semaphore(max_concurrency)
         self._budget = budget
-        self._pace = pace
         self._clock = clock
         self._random = random
         self._inner = transport
@@ -78,70 +76,76 @@ class ResearchClient:
             shared=tokens,
         )
 
-    async def pinned_videos(self, username: str, fields: tuple[str, ...]) -> PinnedVideos:
-        """Ask TikTok for one account, retries included, within the timeout from its first request on."""
-        tally = Tally()
-        async with self._slots:
-            try:
-                async with asyncio.timeout(self._timeout) as limit:
-                    return await self._ask_until_told(username, fields, tally, limit)
-            except TimeoutError:
-                error = errors.APITimeoutError(f"TikTok did not answer within {self._timeout:g} s.")
-                error.requests = tally.requests
-                raise error from None
-            except errors.TikTokError as error:
-                error.requests = tally.requests
-                raise
+    async def pinned_videos(self, username: str, fields: tuple[str, ...], inquiry: Inquiry) -> Fetched:
+        """Ask TikTok for one account, retries included, within the timeout from its first request on.
+
+        `inquiry` keeps what it cost. Once nobody wants the answer any more, the request under way is finished and
+        nothing else is sent: `UnwantedError`, if it brought no answer.
+        """
+        try:
+            async with asyncio.timeout(self._timeout) as limit:
+                return await self._ask_until_answered(username, fields, inquiry, limit)
+        except TimeoutError:
+            raise errors.APITimeoutError(f"TikTok did not answer within {self._timeout:g} s.") from None
 
     async def aclose(self) -> None:
         """Close all connections."""
         if self._http is not None:
             await self._http.aclose()
 
-    async def _ask_until_told(
-        self, username: str, fields: tuple[str, ...], tally: Tally, limit: asyncio.Timeout
-    ) -> PinnedVideos:
+    async def _ask_until_answered(
+        self, username: str, fields: tuple[str, ...], inquiry: Inquiry, limit: asyncio.Timeout
+    ) -> Fetched:
         schedule = RetrySchedule(self._random)
         loop = asyncio.get_running_loop()
         deadline = limit.when() or loop.time()
         while True:
-            await self._wait_for_pace(deadline - loop.time())
             try:
-                answer = await self._ask_once(username, fields, tally)
+                reply = await self._ask_once(username, fields, inquiry)
+            except PausedError as pause:
+                remaining = deadline - loop.time()
+                # A request sent in the last moment could only end as a timeout, which would be the wrong reason.
+                if pause.seconds >= _WORTH_WAITING * remaining:
+                    raise errors.RateLimitError(
+                        f"TikTok's short-term rate limit was reached; requests are paused for another "
+                        f"{pause.seconds:.0f} s.",
+                    ) from None
+                # Whoever waits wakes together with others who do: the next try looks again.
+                await asyncio.sleep(pause.seconds)
+                continue
             except errors.TikTokError as error:
                 delay = schedule.delay_after(error, remaining=deadline - loop.time())
-                # The sandbox's rate limit is a rehearsal for one account; a real one concerns everybody.
-                if error.status is errors.Status.RATE_LIMITED and not error.sandbox:
-                    await self._pace.pause(delay if delay is not None else error.retry_after or 1.0)
-                if isinstance(error, errors.QuotaExceededError) and error.code and not error.sandbox:
-                    await self._budget.close()
-                if _looked_up(error):
-                    await self._budget.confirm()
+                await self._account_for(error, inquiry, delay)
                 if delay is None:
                     raise
+                if not inquiry.wanted():
+                    raise UnwantedError from None
             else:
-                await self._budget.confirm()
-                return answer
+                if inquiry.reservation is not None:
+                    await inquiry.reservation.answered()
+                return reply
             await asyncio.sleep(delay)
 
-    async def _wait_for_pace(self, remaining: float) -> None:
-        # Whoever waits wakes together with others who do: look again, somebody may have met the limit once more.
-        while (pause := await self._pace.remaining()) > 0:
-            # A request sent in the last moment could only end as a timeout, which would be the wrong reason.
-            if pause >= 0.8 * remaining:
-                raise errors.RateLimitError(
-                    f"TikTok's short-term rate limit was reached; requests are paused for another {pause:.0f} s.",
-                )
-            await asyncio.sleep(pause)
-            remaining -= pause
+    async def _account_for(self, error: errors.TikTokError, inquiry: Inquiry, delay: float | None) -> None:
+        """Tell the budget what a failure says about the day and the rate. The sandbox's only rehearse."""
+        if error.sandbox:
+            return
+        if error.status is errors.Status.RATE_LIMITED:
+            await self._budget.pause(delay if delay is not None else error.retry_after or 1.0)
+        if inquiry.reservation is None:
+            return
+        if isinstance(error, errors.QuotaExceededError) and error.code:
+            await inquiry.reservation.refused()
+        elif _looked_up(error):
+            await inquiry.reservation.answered()
 
-    async def _ask_once(self, username: str, fields: tuple[str, ...], tally: Tally) -> PinnedVideos:
+    async def _ask_once(self, username: str, fields: tuple[str, ...], inquiry: Inquiry) -> Fetched:
         request = self._client().build_request(
             "POST",
             self._base_url + wire.PINNED_VIDEOS_PATH + "?fields=" + ",".join(fields),
             headers={"Content-Type": "application/json"},
             content=json.dumps({"username": username}, ensure_ascii=False).encode("utf-8"),
-            extensions={"tally": tally},
+            extensions={"inquiry": inquiry},
         )
         try:
             response = await self._client().send(request, auth=self.auth)
@@ -151,6 +155,8 @@ class ResearchClient:
             raise errors.APIConnectionError(self._unreachable(fault), retryable=True) from None
         except (httpx.HTTPError, httpx.StreamError, OSError):
             raise errors.APIConnectionError("the connection to TikTok broke in mid-answer.", retryable=True) from None
+        finally:
+            inquiry.on_the_wire = False
         now = self._clock()
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         reply = reply_of(response, now, (*self._secrets, token))
@@ -159,16 +165,8 @@ class ResearchClient:
         except errors.TikTokError as error:
             error.body = response.content
             raise
-        return PinnedVideos(
-            username=username,
-            fields=fields,
-            videos=videos,
-            log_id=log_id,
-            retrieved_at=now,
-            sandbox=reply.sandbox,
-            requests=tally.requests,
-            body=response.content,
-        )
+        snapshot = Snapshot(username, fields, videos, retrieved_at=now, log_id=log_id, sandbox=reply.sandbox)
+        return Fetched(snapshot, response.content)
 
     def _client(self) -> httpx.AsyncClient:
         if self._http is None:
@@ -196,7 +194,7 @@ class ResearchClient:
             # ImportError: SOCKS needs a package of its own.
             raise errors.APIConnectionError(
                 "the proxy that the environment names cannot be used.",
-                advice="Set HTTPS_PROXY to http://host:port (for socks5://, install socksio) or unset it.",
+                next_step="Set HTTPS_PROXY to http://host:port (for socks5://, install socksio) or unset it.",
             ) from None
 
     def _unreachable(self, fault: Exception) -> str:

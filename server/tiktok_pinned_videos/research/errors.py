@@ -14,20 +14,22 @@
     │   ├── RateLimitError             rate_limited
     │   │   └── QuotaExceededError     quota_exceeded
     │   └── InternalServerError        upstream_error
-    └── APIResponseValidationError     upstream_error     (TikTok answered, with something undocumented)
+    ├── APIResponseValidationError     upstream_error     (TikTok answered, with something undocumented)
+    └── InternalError                  internal_error     (a fault of ours)
 
-An error says what happened (`what`), whose move it is (`advice`), whether trying again can help (`retryable`), and
+An error says what happened (`what`), whose move it is (`next_step`), whether trying again can help (`retryable`), and
 TikTok's `code` and `log_id`. Foreign text in it is cleaned where the error is made. It never holds a secret.
 """
 
 from __future__ import annotations
 
+import copy
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class Status(StrEnum):
-    """The word an answer carries: two ways to succeed, eleven to fail."""
+    """The word an answer carries: two ways to succeed, twelve to fail."""
 
     FOUND = "found"
     NOTHING_PINNED = "nothing_pinned"
@@ -42,13 +44,14 @@ class Status(StrEnum):
     UPSTREAM_ERROR = "upstream_error"
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
+    INTERNAL_ERROR = "internal_error"
 
 
 class TikTokError(Exception):
-    """The root of the family; `str()` of it is `what` and `advice` without TikTok's code."""
+    """The root of the family; `str()` of it is `what` and `next_step` without TikTok's code."""
 
     status: Status = Status.UPSTREAM_ERROR
-    advice: ClassVar[str] = "Try again later."
+    next_step: str = "Try again later."
     for_every_account: ClassVar[bool] = False
     """Whether asking for another account now would fail the same way."""
 
@@ -56,7 +59,7 @@ class TikTokError(Exception):
         self,
         what: str,
         *,
-        advice: str | None = None,
+        next_step: str | None = None,
         status_code: int | None = None,
         code: str | None = None,
         log_id: str | None = None,
@@ -66,7 +69,8 @@ class TikTokError(Exception):
     ) -> None:
         super().__init__(what)
         self.what = what
-        self.next_step = advice if advice is not None else self.advice
+        if next_step is not None:
+            self.next_step = next_step
         self.status_code = status_code
         self.code = code
         self.log_id = log_id
@@ -80,6 +84,12 @@ class TikTokError(Exception):
         self.requests = 0
         """How many research requests were spent on it."""
 
+    def again(self, *, requests: int = 0) -> Self:
+        """The same failure for another call: one exception raised in several tasks would share its traceback."""
+        twin = copy.copy(self)
+        twin.requests = requests
+        return twin
+
     def __str__(self) -> str:
         return f"{self.what} {self.next_step}".rstrip()
 
@@ -89,7 +99,7 @@ class ConfigurationError(TikTokError):
 
     status = Status.NOT_CONFIGURED
     for_every_account = True
-    advice = (
+    next_step = (
         "Set TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET to the client key and secret of an approved Research API "
         "project and start the server again, or start it with --sandbox to try it with invented data."
     )
@@ -99,21 +109,21 @@ class InvalidArgumentError(TikTokError):
     """The call itself cannot be carried out; nothing was sent."""
 
     status = Status.INVALID_ARGUMENT
-    advice = ""
+    next_step = ""
 
 
 class APIConnectionError(TikTokError):
     """No complete HTTP response arrived."""
 
     status = Status.UNREACHABLE
-    advice = "Check the network connection and any proxy, then call again."
+    next_step = "Check the network connection and any proxy, then call again."
 
 
 class APITimeoutError(APIConnectionError):
     """The time for this account was over before a response arrived."""
 
     status = Status.TIMEOUT
-    advice = "Call again; if it keeps happening, raise TIKTOK_TIMEOUT."
+    next_step = "Call again; if it keeps happening, raise TIKTOK_TIMEOUT."
 
 
 class APIStatusError(TikTokError):
@@ -123,7 +133,7 @@ class APIStatusError(TikTokError):
 class BadRequestError(APIStatusError):
     """TikTok rejected the request for a reason without a name of its own."""
 
-    advice = "Calling again with the same arguments will not help."
+    next_step = "Calling again with the same arguments will not help."
 
 
 class AuthenticationError(APIStatusError):
@@ -131,14 +141,14 @@ class AuthenticationError(APIStatusError):
 
     status = Status.AUTH_FAILED
     for_every_account = True
-    advice = "Check TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET against the project page at developers.tiktok.com."
+    next_step = "Check TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET against the project page at developers.tiktok.com."
 
 
 class PermissionDeniedError(APIStatusError):
     """TikTok withholds this account: private, restricted or not covered."""
 
     status = Status.REFUSED
-    advice = "Calling again will not help; only public accounts can be read."
+    next_step = "Calling again will not help; only public accounts can be read."
 
 
 class ScopeMissingError(PermissionDeniedError):
@@ -146,7 +156,7 @@ class ScopeMissingError(PermissionDeniedError):
 
     status = Status.SCOPE_MISSING
     for_every_account = True
-    advice = (
+    next_step = (
         "Have the scope research.data.basic approved for the project at developers.tiktok.com; calling again will "
         "not help before."
     )
@@ -156,14 +166,14 @@ class NotFoundError(APIStatusError):
     """TikTok knows no account of that name."""
 
     status = Status.NOT_FOUND
-    advice = "Check the spelling; usernames can change every 30 days."
+    next_step = "Check the spelling; usernames can change every 30 days."
 
 
 class RateLimitError(APIStatusError):
     """Too many requests in a short time."""
 
     status = Status.RATE_LIMITED
-    advice = "Wait a minute, then call again."
+    next_step = "Wait a minute, then call again."
 
 
 class QuotaExceededError(RateLimitError):
@@ -171,16 +181,26 @@ class QuotaExceededError(RateLimitError):
 
     status = Status.QUOTA_EXCEEDED
     for_every_account = True
-    advice = "Call again after the quota resets at 00:00 UTC."
+    next_step = "Call again after the quota resets at 00:00 UTC."
 
 
 class InternalServerError(APIStatusError):
     """A fault on TikTok's side."""
 
-    advice = "The fault is on TikTok's side; call again in a few minutes."
+    next_step = "The fault is on TikTok's side; call again in a few minutes."
 
 
 class APIResponseValidationError(TikTokError):
     """TikTok's answer has not the documented shape, so nothing in it is trusted."""
 
-    advice = "Call again later; if it persists, TikTok may have changed its API and this server needs an update."
+    next_step = "Call again later; if it persists, TikTok may have changed its API and this server needs an update."
+
+
+class InternalError(TikTokError):
+    """A fault inside this program; its log has the details."""
+
+    status = Status.INTERNAL_ERROR
+    next_step = "Calling again may help; please report it, with what the server's log says."
+
+    def __init__(self, what: str = "a fault inside this server.") -> None:
+        super().__init__(what)

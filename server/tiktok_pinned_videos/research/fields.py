@@ -89,7 +89,7 @@ def parse_fields(value: object) -> tuple[str, ...]:
         case _:
             raise InvalidArgumentError(
                 f"fields must be a list of field names or one comma-separated string, not {_json_type(value)}.",
-                advice=f'Send for example fields=["view_count", "like_count"]. Valid names: {", ".join(NAMES)}.',
+                next_step=f'Send for example fields=["view_count", "like_count"]. Valid names: {", ".join(NAMES)}.',
             )
     names = dict.fromkeys(_field_name(part) for part in parts if not (isinstance(part, str) and not part.strip()))
     if not names:
@@ -104,7 +104,7 @@ def _split(item: object) -> list[object]:
 def _field_name(part: object) -> str:
     if not isinstance(part, str):
         raise InvalidArgumentError(
-            f"fields must hold names, not {_json_type(part)}.", advice=f"Valid names: {', '.join(NAMES)}."
+            f"fields must hold names, not {_json_type(part)}.", next_step=f"Valid names: {', '.join(NAMES)}."
         )
     name = part.strip()
     name = ALIASES.get(name, name)
@@ -113,7 +113,7 @@ def _field_name(part: object) -> str:
     shown = name if len(name) <= 40 and name.isprintable() else "(unreadable)"
     near = difflib.get_close_matches(name.casefold()[:60], NAMES, n=1, cutoff=0.0)
     hint = f"Did you mean {near[0]}? " if near else ""
-    raise InvalidArgumentError(f"unknown field {shown!r}.", advice=f"{hint}Valid names: {', '.join(NAMES)}.")
+    raise InvalidArgumentError(f"unknown field {shown!r}.", next_step=f"{hint}Valid names: {', '.join(NAMES)}.")
 
 
 def _json_type(value: object) -> str:

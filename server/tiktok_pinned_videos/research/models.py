@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
+from .errors import NotFoundError, Status
 from .text import clean
 
 MAX_SAFE_INTEGER: Final = 2**53 - 1
@@ -141,8 +142,8 @@ class Video(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class PinnedVideos:
-    """TikTok's answer for one account."""
+class Snapshot:
+    """What TikTok said an account has pinned, at one moment; the one value that client, cache and answers share."""
 
     username: str
     fields: tuple[str, ...]
@@ -151,10 +152,38 @@ class PinnedVideos:
     """Unix seconds."""
     log_id: str | None
     sandbox: bool
-    requests: int = 1
-    """How many research requests it took, retries included."""
-    body: bytes = b""
-    """The response body as it came."""
+
+    @property
+    def status(self) -> Status:
+        """Whether anything is pinned."""
+        return Status.FOUND if self.videos else Status.NOTHING_PINNED
+
+    def serves(self, fields: tuple[str, ...]) -> bool:
+        """Whether these fields can be answered from it."""
+        return not self.videos or set(fields) <= set(self.fields)
+
+    def narrowed(self, username: str, fields: tuple[str, ...]) -> Snapshot:
+        """The same for a call that wrote the name its way and asked for these fields alone."""
+        same = self.fields == fields or set(self.fields) == set(fields)
+        videos = self.videos if same else tuple(video.only(fields) for video in self.videos)
+        return replace(self, username=username, fields=fields, videos=videos)
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """TikTok knows no account of this name: what is remembered of such an answer."""
+
+    username: str
+    retrieved_at: float
+    code: str | None
+    log_id: str | None
+    sandbox: bool
+
+    def error(self) -> NotFoundError:
+        """The failure it was and is."""
+        return NotFoundError(
+            "TikTok knows no account of this name.", code=self.code, log_id=self.log_id, sandbox=self.sandbox
+        )
 
 
 def video_from_item(item: Mapping[str, object], fields: tuple[str, ...]) -> Video:

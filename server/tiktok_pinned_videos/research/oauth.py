@@ -114,7 +114,7 @@ class ClientCredentialsAuth(httpx.Auth):
                     token = self._usable(waited=True) or await self._from_another_replica()
                     if token is None:
                         try:
-                            response = yield self._token_request()
+                            response = yield self._token_request(request)
                             await response.aread()
                             token = self._believe(response)
                             if self._shared is not None:
@@ -156,7 +156,7 @@ class ClientCredentialsAuth(httpx.Auth):
         if self._shared is not None:
             await self._shared.invalidate(token)
 
-    def _token_request(self) -> httpx.Request:
+    def _token_request(self, research: httpx.Request) -> httpx.Request:
         form = {
             "client_key": self._client_key,
             "client_secret": self._client_secret,
@@ -172,6 +172,8 @@ class ClientCredentialsAuth(httpx.Auth):
                 "Cache-Control": "no-cache",
             },
             content=urlencode(form).encode("ascii"),
+            # The same time limits hold for it, and the same callers wait for it.
+            extensions=dict(research.extensions),
         )
 
     def _believe(self, response: httpx.Response) -> AccessToken:

@@ -50,11 +50,11 @@ def error_for(  # noqa: PLR0911, PLR0912 - one case for each row of TikTok's err
     """The error for a research answer that is none of success. 5xx is worth another try, whatever it says."""
 
     def make(
-        kind: type[errors.TikTokError], what: str, *, retryable: bool = False, advice: str | None = None
+        kind: type[errors.TikTokError], what: str, *, retryable: bool = False, next_step: str | None = None
     ) -> errors.TikTokError:
         return kind(
             what,
-            advice=advice,
+            next_step=next_step,
             status_code=reply.status_code,
             code=code,
             log_id=log_id,
@@ -70,13 +70,13 @@ def error_for(  # noqa: PLR0911, PLR0912 - one case for each row of TikTok's err
             return make(
                 errors.AuthenticationError,
                 "TikTok refused an access token, and the one made in its place as well.",
-                advice="Call again; if it persists, check the project and its credentials at developers.tiktok.com.",
+                next_step="Call again; if it persists, check the project and its credentials at developers.tiktok.com.",
             )
         case "scope_not_authorized" | "scope_permission_missed":
             return make(errors.ScopeMissingError, "the project may not read this: a scope is missing.")
         case "rate_limit_exceeded":
             return make(
-                errors.RateLimitError, "TikTok's short-term rate limit was reached.", retryable=True, advice=wait
+                errors.RateLimitError, "TikTok's short-term rate limit was reached.", retryable=True, next_step=wait
             )
         case "daily_quota_limit_exceeded":
             return make(errors.QuotaExceededError, "TikTok says the daily quota of the project is spent.")
@@ -94,7 +94,7 @@ def error_for(  # noqa: PLR0911, PLR0912 - one case for each row of TikTok's err
             return make(errors.PermissionDeniedError, f"TikTok answered 403 Forbidden.{said}")
         case 429:
             return make(
-                errors.RateLimitError, f"TikTok answered 429 Too Many Requests.{said}", retryable=True, advice=wait
+                errors.RateLimitError, f"TikTok answered 429 Too Many Requests.{said}", retryable=True, next_step=wait
             )
         case status if status >= 500:
             return make(errors.InternalServerError, f"TikTok answered HTTP {status}.{said}")

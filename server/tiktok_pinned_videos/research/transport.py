@@ -7,7 +7,7 @@ is decided here. The size bound is here because an auth flow reads a whole body 
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
@@ -19,27 +19,54 @@ from .errors import APIResponseValidationError, TikTokError
 MAX_RESPONSE_BYTES: Final = 8 * 1024 * 1024
 
 
+class PausedError(Exception):
+    """Nothing was sent: requests are paused for another `seconds` after TikTok's short-term rate limit."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"paused for {seconds:.1f} s")
+        self.seconds = seconds
+
+
+class UnwantedError(Exception):
+    """Nothing was sent: nobody waits for the answer any more."""
+
+
+class Reservation(Protocol):
+    """One request, counted in the day it was reserved in."""
+
+    async def answered(self) -> None:
+        """TikTok looked for the account, so something of that day's quota was left."""
+        ...
+
+    async def refused(self) -> None:
+        """TikTok says that nothing of that day's quota is left."""
+        ...
+
+
 class Budget(Protocol):
-    """The day's requests, counted before they are sent."""
+    """Which requests may be sent: the day's quota, and the pause after a rate limit."""
 
-    async def reserve(self) -> None:
-        """Take one request of the day's quota. Raises `QuotaExceededError` when none is left."""
+    async def reserve(self) -> Reservation:
+        """Take one request. Raises `QuotaExceededError` when none is left, `PausedError` while none may be sent."""
         ...
 
-    async def close(self) -> None:
-        """TikTok says that nothing is left today."""
-        ...
-
-    async def confirm(self) -> None:
-        """TikTok answered, so something was left."""
+    async def pause(self, seconds: float) -> None:
+        """Have everyone wait that long."""
         ...
 
 
 @dataclass(slots=True)
-class Tally:
-    """What one account's answer cost; travels with its requests."""
+class Inquiry:
+    """One account being asked about, from the first request to the last; travels with its requests."""
 
+    wanted: Callable[[], bool] = lambda: True
+    """Whether anybody still waits for the answer."""
     requests: int = 0
+    """Research requests sent so far, retries included."""
+    on_the_wire: bool = False
+    """Whether a request is under way: it is finished, whoever has left."""
+    reservation: Reservation | None = None
+    """Of the request sent last."""
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
@@ -58,11 +85,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         """Send the request on, if it may be sent."""
         if (request.url.scheme, request.url.host, request.url.port) != self._origin:
             raise TikTokError("a request to another host than the configured one was refused.")
-        if request.url.path.endswith(wire.PINNED_VIDEOS_PATH):
-            await self._budget.reserve()
-            tally = request.extensions.get("tally")
-            if isinstance(tally, Tally):
-                tally.requests += 1
+        inquiry = request.extensions.get("inquiry")
+        if isinstance(inquiry, Inquiry):
+            await self._admit(request, inquiry)
         response = await self._inner.handle_async_request(request)
         encoding = response.headers.pop("Content-Encoding", "identity").strip().lower()
         response.headers.pop("Content-Length", None)
@@ -72,6 +97,15 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close the wrapped transport."""
         await self._inner.aclose()
+
+    async def _admit(self, request: httpx.Request, inquiry: Inquiry) -> None:
+        if not inquiry.wanted():
+            raise UnwantedError
+        # From here on it is finished: what is reserved has been counted, so it is sent.
+        inquiry.on_the_wire = True
+        if request.url.path.endswith(wire.PINNED_VIDEOS_PATH):
+            inquiry.reservation = await self._budget.reserve()
+            inquiry.requests += 1
 
 
 class _BoundedStream(httpx.AsyncByteStream):

@@ -14,7 +14,8 @@ import httpx
 from opentelemetry import metrics, trace
 from opentelemetry.trace import SpanKind, StatusCode
 
-from tiktok_pinned_videos.research.transport import Tally
+from tiktok_pinned_videos.research.transport import Inquiry
+from tiktok_pinned_videos.research.wire import PINNED_VIDEOS_PATH
 
 from .telemetry import NAME
 
@@ -55,9 +56,9 @@ class TracedTransport(httpx.AsyncBaseTransport):
             "url.template": url.path,  # the paths here have no parts that vary
         }
         more: dict[str, Any] = {"url.full": str(url.copy_with(query=None)), "url.scheme": url.scheme}
-        tally = request.extensions.get("tally")
-        if isinstance(tally, Tally) and tally.requests > 1:
-            more["http.request.resend_count"] = tally.requests - 1
+        inquiry = request.extensions.get("inquiry")
+        if isinstance(inquiry, Inquiry) and inquiry.requests > 1 and url.path.endswith(PINNED_VIDEOS_PATH):
+            more["http.request.resend_count"] = inquiry.requests - 1
         span = self._tracer.start_span(f"{request.method} {url.path}", kind=SpanKind.CLIENT, attributes=facts | more)
         started = time.perf_counter()
 

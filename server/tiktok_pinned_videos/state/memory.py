@@ -9,9 +9,11 @@ wrong rather than slow, so it is never dropped before it expires.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import NamedTuple
+
+from .base import CounterLostError
 
 MOST_ENTRIES = 20_000
 MOST_BYTES = 64 * 1024 * 1024
@@ -43,6 +45,10 @@ class MemoryStore:
             return None
         return entry.value
 
+    async def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """See `StateStore.get_many`."""
+        return [await self.get(key) for key in keys]
+
     async def set(self, key: str, value: bytes, *, ttl: float) -> None:
         """See `StateStore.set`."""
         self._write(key, _Entry(value, self._clock() + ttl, lasting=False))
@@ -54,23 +60,49 @@ class MemoryStore:
         self._write(key, _Entry(value, self._clock() + ttl, lasting=True))
         return True
 
-    async def delete(self, key: str, *, expected: bytes | None = None) -> bool:
-        """See `StateStore.delete`."""
+    async def renew(self, key: str, value: bytes, *, ttl: float) -> bool:
+        """See `StateStore.renew`."""
         entry = self._alive(key)
-        if entry is None or (expected is not None and entry.value != expected):
+        if entry is None or entry.value != value:
             return False
-        self._drop(key)
+        self._write(key, entry._replace(expires_at=self._clock() + ttl))
         return True
 
-    async def increment(self, key: str, amount: int = 1, *, ttl: float, ceiling: int | None = None) -> int | None:
-        """See `StateStore.increment`."""
+    async def hold(self, key: str, *, ttl: float) -> None:
+        """See `StateStore.hold`."""
+        if await self.remaining(key) < ttl:
+            self._write(key, _Entry(b"1", self._clock() + ttl, lasting=True))
+
+    async def remaining(self, key: str) -> float:
+        """See `StateStore.remaining`."""
         entry = self._alive(key)
-        before = None if entry is None else as_count(entry.value)
+        return 0.0 if entry is None else entry.expires_at - self._clock()
+
+    async def delete(self, *keys: str, expected: bytes | None = None) -> bool:
+        """See `StateStore.delete`."""
+        living = [(key, self._alive(key)) for key in keys]
+        doomed = [key for key, entry in living if entry is not None and expected in (None, entry.value)]
+        for key in doomed:
+            self._drop(key)
+        return bool(doomed)
+
+    async def increment(
+        self, key: str, amount: int = 1, *, ttl: float, ceiling: int | None = None, least: int = 0
+    ) -> int | None:
+        """See `StateStore.increment`."""
+        before = self._count(key)
+        if (before or 0) < least:
+            raise CounterLostError(f"{before or 0} instead of {least} or more")
         total = (before or 0) + amount
         if ceiling is not None and total > ceiling:
             return None
-        expires_at = self._clock() + ttl if entry is None or before is None else entry.expires_at
-        self._write(key, _Entry(b"%d" % total, expires_at, lasting=True))
+        self._write_count(key, total, ttl)
+        return total
+
+    async def raise_to(self, key: str, least: int, *, ttl: float) -> int:
+        """See `StateStore.raise_to`."""
+        total = max(self._count(key) or 0, least)
+        self._write_count(key, total, ttl)
         return total
 
     async def keys(self, prefix: str, *, limit: int) -> list[str]:
@@ -78,11 +110,6 @@ class MemoryStore:
         now = self._clock()
         living = (key for key, entry in self._entries.items() if key.startswith(prefix) and entry.expires_at > now)
         return list(islice(living, max(0, limit)))
-
-    async def remaining(self, key: str) -> float | None:
-        """Seconds until the key expires, or None when absent or expired."""
-        entry = self._alive(key)
-        return None if entry is None else entry.expires_at - self._clock()
 
     async def ping(self) -> None:
         """Memory is always there."""
@@ -95,6 +122,16 @@ class MemoryStore:
         """See `StateStore.aclose`."""
         self._entries.clear()
         self._bytes = 0
+
+    def _count(self, key: str) -> int | None:
+        entry = self._alive(key)
+        return None if entry is None else as_count(entry.value)
+
+    def _write_count(self, key: str, total: int, ttl: float) -> None:
+        entry = self._alive(key)
+        counts = entry is not None and as_count(entry.value) is not None
+        expires_at = entry.expires_at if entry is not None and counts else self._clock() + ttl
+        self._write(key, _Entry(b"%d" % total, expires_at, lasting=True))
 
     def _alive(self, key: str) -> _Entry | None:
         entry = self._entries.get(key)

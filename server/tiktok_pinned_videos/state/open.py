@@ -41,8 +41,8 @@ def check_url(url: str) -> None:
             raise ValueError(f"the state store should be one of {FORMS}")
 
 
-def open_store(url: str, *, clock: Callable[[], float] = time.time) -> MemoryStore | ResilientStore:
-    """The store that `url` names, not yet connected; ValueError as `check_url` says.
+def open_store(url: str, *, prefix: str = "", clock: Callable[[], float] = time.time) -> MemoryStore | ResilientStore:
+    """The store that `url` names, not yet connected; ValueError as `check_url` says. Its keys begin with `prefix`.
 
     Everything but memory comes wrapped, so that its failures never reach a call. `MissingExtraError` is raised here
     for a Redis URL without the library: that is a mistake of the installation, not an outage.
@@ -55,18 +55,19 @@ def open_store(url: str, *, clock: Callable[[], float] = time.time) -> MemorySto
 
             return MemoryStore(clock=clock)
         case "sqlite":
+            from .prefixed import PrefixedStore  # noqa: PLC0415 - only what is chosen is imported
             from .resilient import ResilientStore  # noqa: PLC0415 - only what is chosen is imported
-            from .sqlite import LONGEST_WAIT, SQLiteStore  # noqa: PLC0415 - only what is chosen is imported
+            from .sqlite import SQLiteStore  # noqa: PLC0415 - only what is chosen is imported
 
-            # Waiting for another process's lock is not an outage yet, and a broken file seldom heals in a second.
-            patience = LONGEST_WAIT + 0.5
-            store = SQLiteStore(_sqlite_path(rest), clock=clock)
-            return ResilientStore(store, clock=clock, limit=patience, retry_after=2 * patience)
+            file = SQLiteStore(_sqlite_path(rest), clock=clock)
+            # A file does not forget, and a broken one seldom heals within a second.
+            return ResilientStore(PrefixedStore(file, prefix), clock=clock, may_forget=False, retry_after=2.0)
         case _:
+            from .prefixed import PrefixedStore  # noqa: PLC0415 - only what is chosen is imported
             from .redis import RedisStore  # noqa: PLC0415 - only what is chosen is imported
             from .resilient import ResilientStore  # noqa: PLC0415 - only what is chosen is imported
 
-            return ResilientStore(RedisStore(url), clock=clock)
+            return ResilientStore(PrefixedStore(RedisStore(url), prefix), clock=clock)
 
 
 def _sqlite_path(rest: str) -> str:

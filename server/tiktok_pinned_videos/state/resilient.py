@@ -1,14 +1,12 @@
-"""A store that never fails a call. Knows outages, and what counters were last seen at; refuses to know any medium.
+"""A store that never fails a call. Knows outages and stores that forget; refuses to know any medium.
 
-While the primary store works, everything goes to it. When it fails or stalls, one line is logged and everything goes
-to the memory of this process. From `retry_after` seconds later on, the next operation starts a try in the background,
-and so on until one succeeds. No operation waits for a try, so an outage delays a caller by `limit` seconds at most, and
-only callers that were under way when it began.
+While the primary store works, everything goes to it. When it fails, one line is logged and everything goes to the
+memory of this process; a timer tries the primary again, whether or not anybody calls. Whatever was written to memory
+meanwhile is dropped when it is back, but for counters.
 
-Counters stand for something already spent, so they outlive an outage: memory goes on from the figure last seen, and
-when the primary returns it is raised to that figure, should it have forgotten, before what was counted meanwhile is
-added. A step that was cut off may have been carried out all the same and is then counted twice: a count may come out
-too high, not too low. Whatever else was written during an outage is dropped at its end.
+Counters stand for something already spent. `counters` knows what each was last seen at; a primary that says less has
+lost it, and is raised to what this process knows. Other processes may know more, so before anything is counted on top
+they are given time to say so: each looks at its counters every `_HEARTBEAT` seconds.
 """
 
 from __future__ import annotations
@@ -16,76 +14,53 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from contextvars import Context
-from dataclasses import dataclass
-from secrets import token_hex
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from .base import StateStore, StateStoreError
+from .base import CounterLostError, StateStore, StateStoreError
+from .counters import Counters
 from .memory import MemoryStore, as_count
 
-# Tells a primary that lost everything (a Redis restarted without persistence) from one that we know.
-_MARK = "state:mark"
-_DAY = 86400.0
-_MARK_TTL = 35 * _DAY
-_FLOOR = "state:floor:"
-
-# When more counters than this are remembered, the expired ones are let go.
-_COUNTERS_BEFORE_PURGE = 1000
+_HEARTBEAT = 0.6
+_OTHERS_SPEAK_UP = 0.9
+"""Seconds that every other process needs to look at its counters."""
+_LAST_WORDS = 1.0
+"""Seconds that may be spent at the end on telling what was counted during an outage."""
 
 _T = TypeVar("_T")
 
 
-class PrimaryStore(StateStore, Protocol):
-    """A `StateStore` whose counters tell when they expire."""
-
-    async def remaining(self, key: str) -> float | None:
-        """Seconds until the key expires, or None when absent or expired."""
-        ...
-
-
-@dataclass(slots=True)
-class _Counter:
-    seen: int
-    """What the primary last said."""
-    expires_at: float
-    pending: int = 0
-    """What was counted during an outage and not yet told to the primary."""
-
-
 class ResilientStore:
-    """A `StateStore` over `primary` whose operations raise nothing and take at most `limit` seconds.
+    """A `StateStore` over `primary` whose operations raise nothing.
 
-    `limit` is below `retry_after` (both in seconds), so what was under way when an outage began has ended before the
-    primary is used again, and cannot be taken for the next outage.
+    `may_forget`: whether the primary can lose what it holds while this process lives (a Redis can, a file does not).
+    `retry_after`: seconds from one try to use a lost primary to the next.
     """
 
     def __init__(
         self,
-        primary: PrimaryStore,
+        primary: StateStore,
         *,
         clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
-        limit: float = 0.8,
-        retry_after: float = 1.5,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        may_forget: bool = True,
+        retry_after: float = 1.0,
         log: logging.Logger | None = None,
     ) -> None:
-        if limit >= retry_after:
-            raise ValueError("limit must be below retry_after")
         self._primary = primary
         self._clock = clock
-        self._monotonic = monotonic
-        self._limit = limit
+        self._sleep = sleep
+        self._may_forget = may_forget
         self._retry_after = retry_after
         self._log = log or logging.getLogger(__name__)
         self._memory = MemoryStore(clock=clock)
-        self._retry_at: float | None = None
+        self._counters = Counters(clock)
+        self._lost = False
         self._trying: asyncio.Task[None] | None = None
-        self._counters: dict[str, _Counter] = {}
-        self._mark: bytes | None = None
-        self._mark_due = 0.0
+        self._beating: asyncio.Task[None] | None = None
+        self._restoring: asyncio.Task[None] | None = None
 
     @property
     def shared(self) -> bool:
@@ -100,224 +75,201 @@ class ResilientStore:
     @property
     def degraded(self) -> bool:
         """Whether memory stands in for the primary now."""
-        return self._retry_at is not None
+        return self._lost
 
     def describe(self) -> str:
         """What holds the state now, in words and without secrets."""
         name = self._primary.describe()
-        return f"{name} (degraded: memory of this process until it returns)" if self.degraded else name
+        return f"{name} (degraded: memory of this process until it returns)" if self._lost else name
 
     async def get(self, key: str) -> bytes | None:
         """See `StateStore.get`."""
         return await self._either(lambda store: store.get(key))
 
+    async def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """See `StateStore.get_many`."""
+        return await self._either(lambda store: store.get_many(keys))
+
     async def set(self, key: str, value: bytes, *, ttl: float) -> None:
         """See `StateStore.set`."""
+        self._counters.forget(key)
         await self._either(lambda store: store.set(key, value, ttl=ttl))
-        self._counters.pop(key, None)
 
     async def add(self, key: str, value: bytes, *, ttl: float) -> bool:
         """See `StateStore.add`."""
-        added = await self._either(lambda store: store.add(key, value, ttl=ttl))
-        if added:
-            self._counters.pop(key, None)
-        return added
+        return await self._either(lambda store: store.add(key, value, ttl=ttl))
 
-    async def delete(self, key: str, *, expected: bytes | None = None) -> bool:
+    async def renew(self, key: str, value: bytes, *, ttl: float) -> bool:
+        """See `StateStore.renew`."""
+        return await self._either(lambda store: store.renew(key, value, ttl=ttl))
+
+    async def hold(self, key: str, *, ttl: float) -> None:
+        """See `StateStore.hold`."""
+        await self._either(lambda store: store.hold(key, ttl=ttl))
+
+    async def remaining(self, key: str) -> float:
+        """See `StateStore.remaining`."""
+        return await self._either(lambda store: store.remaining(key))
+
+    async def delete(self, *keys: str, expected: bytes | None = None) -> bool:
         """See `StateStore.delete`."""
-        removed = await self._either(lambda store: store.delete(key, expected=expected))
-        if removed or expected is None:
-            self._counters.pop(key, None)
-        return removed
-
-    async def increment(self, key: str, amount: int = 1, *, ttl: float, ceiling: int | None = None) -> int | None:
-        """See `StateStore.increment`."""
-
-        async def count(store: StateStore) -> int | None:
-            return await store.increment(key, amount, ttl=ttl, ceiling=ceiling)
-
-        if self._primary_serves():
-            try:
-                total = await self._bounded(count(self._primary))
-            except Exception as error:  # a store never fails a call, whatever its driver throws
-                await self._lost(error)
-            else:
-                return await self._counted(key, total, amount, ttl=ttl, ceiling=ceiling)
-        total = await count(self._memory)
-        if total is not None:
-            self._counter(key, ttl).pending += amount
-        return total
+        self._counters.forget(*keys)
+        return await self._either(lambda store: store.delete(*keys, expected=expected))
 
     async def keys(self, prefix: str, *, limit: int) -> list[str]:
         """See `StateStore.keys`."""
         return await self._either(lambda store: store.keys(prefix, limit=limit))
 
+    async def increment(
+        self, key: str, amount: int = 1, *, ttl: float, ceiling: int | None = None, least: int = 0
+    ) -> int | None:
+        """See `StateStore.increment`; never `CounterLostError`: what was lost is restored first."""
+        counter = self._counters.living(key, ttl)
+        while not self._lost:
+            known = max(least, counter.seen)
+            try:
+                total = await self._primary.increment(key, amount, ttl=ttl, ceiling=ceiling, least=known)
+            except CounterLostError:
+                await self._restored()
+                continue
+            except Exception as error:  # a store never fails a call, whatever its driver throws
+                await self._give_up(error)
+                break
+            # A refusal tells that others have counted at least so far.
+            counter.saw(total if total is not None else (ceiling or 0) - amount + 1)
+            self._keep_beating()
+            return total
+        total = await self._memory.increment(key, amount, ttl=ttl, ceiling=ceiling)
+        if total is not None:
+            counter.pending += amount
+        return total
+
+    async def raise_to(self, key: str, least: int, *, ttl: float) -> int:
+        """See `StateStore.raise_to`."""
+        total = await self._either(lambda store: store.raise_to(key, least, ttl=ttl))
+        self._counters.living(key, ttl).saw(total)
+        return total
+
     async def ping(self) -> None:
         """Try the primary for someone who wants to know; `StateStoreError` says why it cannot be used."""
-        self._primary_serves()
         try:
-            await self._bounded(self._primary.ping())
-        except TimeoutError:
-            raise StateStoreError(self._reason(TimeoutError())) from None
+            await self._primary.ping()
+        except StateStoreError:
+            raise
+        except Exception as error:
+            raise StateStoreError(type(error).__name__) from None
 
     async def aclose(self) -> None:
-        """See `StateStore.aclose`. No task is left behind."""
-        if self._trying is not None:
-            self._trying.cancel()
-            await asyncio.wait([self._trying])
+        """See `StateStore.aclose`. What was counted during an outage is told first; no task is left behind."""
+        tasks = [task for task in (self._trying, self._beating, self._restoring) if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        with suppress(Exception):  # it was an outage, and may be one still
+            async with asyncio.timeout(_LAST_WORDS):
+                if any(counter.pending for _, counter in self._counters.all_living()):
+                    await self._raise_known()
+                    await self._tell_pending()
         with suppress(StateStoreError):
             await self._primary.aclose()
 
     async def _either(self, operation: Callable[[StateStore], Awaitable[_T]]) -> _T:
-        if self._primary_serves():
+        if not self._lost:
             try:
-                return await self._bounded(operation(self._primary))
+                return await operation(self._primary)
             except Exception as error:  # a store never fails a call, whatever its driver throws
-                await self._lost(error)
+                await self._give_up(error)
         return await operation(self._memory)
-
-    async def _bounded(self, work: Awaitable[_T]) -> _T:
-        async with asyncio.timeout(self._limit):
-            return await work
 
     # Outages
 
-    def _primary_serves(self) -> bool:
-        if self._retry_at is None:
-            return True
-        if (self._trying is None or self._trying.done()) and self._monotonic() >= self._retry_at:
-            # In a context of its own: what it logs and sends belongs to no call.
-            self._trying = asyncio.create_task(self._try(), context=Context())
-        return False
-
-    async def _lost(self, error: Exception) -> None:
-        if self._retry_at is not None:
+    async def _give_up(self, error: Exception) -> None:
+        if self._lost:
             return
-        self._retry_at = self._monotonic() + self._retry_after
+        self._lost = True
         self._log.warning(
             "State store lost: %s cannot be used (%s). Going on with the memory of this process, shared with nobody; "
-            "calls from %g s later on try it again.",
+            "it is tried again every %g s.",
             self._primary.describe(),
-            self._reason(error),
+            # What an unforeseen error says may be anything, a secret too.
+            str(error) if isinstance(error, StateStoreError) else type(error).__name__,
             self._retry_after,
         )
-        for key, counter in self._living_counters():
-            await self._count_on_in_memory(key, counter)
+        for key, counter in self._counters.all_living():
+            await self._memory.raise_to(key, counter.seen + counter.pending, ttl=counter.left(self._clock()))
+        # In a context of its own: what it logs and sends belongs to no call.
+        self._trying = asyncio.create_task(self._try_again(), context=Context())
 
-    def _reason(self, error: Exception) -> str:
-        match error:
-            case StateStoreError():
-                return str(error)
-            case TimeoutError():
-                return f"no answer within {self._limit:g} s"
-            case _:
-                # What an unforeseen error says may be anything, a secret too.
-                return type(error).__name__
-
-    async def _try(self) -> None:
-        """Use the primary again if it works, after telling it what was counted without it."""
-        started = self._monotonic()
-        try:
-            await self._bounded(self._primary.ping())
-            await self._restore()
-            # Calls go on counting in memory meanwhile. The last look at what is pending and the end of the outage
-            # have no await between them, so nothing falls between the two.
-            while pending := [(key, counter) for key, counter in self._living_counters() if counter.pending]:
-                for key, counter in pending:
-                    amount, ttl = counter.pending, counter.expires_at - self._clock()
-                    total = await self._bounded(self._primary.increment(key, amount, ttl=ttl))
-                    counter.pending -= amount
-                    counter.seen = total or 0
-        except Exception:  # said when the outage began; the next try is due all the same
-            self._retry_at = started + self._retry_after
+    async def _try_again(self) -> None:
+        while True:
+            await self._sleep(self._retry_after)
+            try:
+                await self._primary.ping()
+                await self._raise_known()
+                await self._let_others_speak_up()
+                # Calls go on counting in memory meanwhile. The last look at what is pending and the end of the outage
+                # have no await between them, so nothing falls between the two.
+                while await self._tell_pending():
+                    pass
+            except Exception:  # noqa: S112 - said when the outage began; the next try is due all the same
+                continue
+            self._memory = MemoryStore(clock=self._clock)
+            self._lost = False
+            self._log.info("State store back: %s is used again.", self._primary.describe())
+            self._keep_beating()
             return
-        self._memory = MemoryStore(clock=self._clock)
-        self._retry_at = None
-        self._log.info("State store back: %s is used again.", self._primary.describe())
 
-    # Counters
+    async def _tell_pending(self) -> bool:
+        """Add what was counted without the primary; whether there was anything."""
+        pending = [(key, counter) for key, counter in self._counters.all_living() if counter.pending]
+        for key, counter in pending:
+            amount = counter.pending
+            total = await self._primary.increment(key, amount, ttl=counter.left(self._clock()))
+            counter.pending -= amount
+            counter.saw(total or 0)
+        return bool(pending)
 
-    def _living_counters(self) -> list[tuple[str, _Counter]]:
-        now = self._clock()
-        return [(key, counter) for key, counter in self._counters.items() if counter.expires_at > now]
+    # Stores that forget
 
-    def _counter(self, key: str, ttl: float) -> _Counter:
-        counter = self._counters.get(key)
-        if counter is None or counter.expires_at <= self._clock():
-            if len(self._counters) > _COUNTERS_BEFORE_PURGE:
-                self._counters = dict(self._living_counters())
-            counter = self._counters[key] = _Counter(seen=0, expires_at=self._clock() + ttl)
-        return counter
+    def _keep_beating(self) -> None:
+        if self._may_forget and (self._beating is None or self._beating.done()):
+            self._beating = asyncio.create_task(self._beat(), context=Context())
 
-    async def _counted(
-        self, key: str, total: int | None, amount: int, *, ttl: float, ceiling: int | None
-    ) -> int | None:
-        """Remember what the primary answered to an increment, and correct it if the primary has lost its memory."""
-        counter = self._counters.get(key)
-        new = counter is None or counter.expires_at <= self._clock()
-        counter = self._counter(key, ttl)
-        # A refusal tells that others have counted at least so far.
-        at_least = total if total is not None else (ceiling or 0) - amount + 1
-        before, counter.seen = counter.seen, at_least if amount < 0 else max(counter.seen, at_least)
-        try:
-            if new and total != amount:
-                left = await self._bounded(self._primary.remaining(key))
-                counter.expires_at = self._clock() + (left or ttl)
-            if self._mark is None:
-                await self._learn_mark()
-            elif self._clock() >= self._mark_due and not await self._has_forgotten():
-                # An expired mark would look like a primary that has forgotten.
-                await self._bounded(self._primary.set(_MARK, self._mark, ttl=_MARK_TTL))
-                self._mark_due = self._clock() + _DAY
-            elif not new and total is not None and total < before + amount and await self._has_forgotten():
-                counter.seen = before
-                total = await self._recount(key, counter, amount, ceiling)
-        except Exception as error:  # the increment itself was answered
-            await self._lost(error)
-        if self._retry_at is not None:
-            await self._count_on_in_memory(key, counter)
-        return total
+    async def _beat(self) -> None:
+        """Look at the counters this process knows, and raise what is lower, as long as there are any."""
+        while counters := self._counters.all_living():
+            await self._sleep(_HEARTBEAT)
+            if self._lost:
+                return
+            known = [counter.seen for _, counter in counters]
+            try:
+                held = await self._primary.get_many([key for key, _ in counters])
+            except Exception as error:  # a store never fails a call, whatever its driver throws
+                await self._give_up(error)
+                return
+            totals = [as_count(value or b"") or 0 for value in held]
+            if any(total < seen for total, seen in zip(totals, known, strict=True)):
+                await self._restored()
 
-    async def _recount(self, key: str, counter: _Counter, amount: int, ceiling: int | None) -> int | None:
-        await self._restore()
-        held = as_count(await self._bounded(self._primary.get(key)) or b"")
-        total = counter.seen = held or 0
-        if ceiling is None or total <= ceiling:
-            return total
-        await self._bounded(self._primary.increment(key, -amount, ttl=1.0))
-        counter.seen -= amount
-        return None
-
-    async def _count_on_in_memory(self, key: str, counter: _Counter) -> None:
-        ttl = counter.expires_at - self._clock()
-        await self._memory.delete(key)
-        await self._memory.add(key, b"%d" % (counter.seen + counter.pending), ttl=ttl)
+    async def _restored(self) -> None:
+        """Once for however many have met the loss: what this process knows, then what the others know."""
+        if self._restoring is None or self._restoring.done():
+            self._restoring = asyncio.create_task(self._restore(), context=Context())
+        await asyncio.shield(self._restoring)
 
     async def _restore(self) -> None:
-        """Tell a primary that has forgotten what its counters were, each replica as far as it knew."""
-        if self._mark is not None and await self._has_forgotten():
-            for key, counter in self._living_counters():
-                await self._raise_floor(key, counter.seen, ttl=counter.expires_at - self._clock())
-        await self._learn_mark()
+        try:
+            await self._raise_known()
+        except Exception as error:  # as above
+            await self._give_up(error)
+            return
+        await self._let_others_speak_up()
 
-    async def _raise_floor(self, key: str, seen: int, *, ttl: float) -> None:
-        # What the replicas knew before overlaps, what they have counted since does not. So the former is agreed on in
-        # a counter beside it, the highest that any of them saw, and each adds just what it raised that one by.
-        floor = f"{_FLOOR}{key}"
-        while True:
-            agreed = as_count(await self._bounded(self._primary.get(floor)) or b"") or 0
-            if seen <= agreed:
-                return
-            # The ceiling makes this harmless when another replica has raised it since it was read.
-            if await self._bounded(self._primary.increment(floor, seen - agreed, ttl=ttl, ceiling=seen)) is not None:
-                await self._bounded(self._primary.increment(key, seen - agreed, ttl=ttl))
-                return
+    async def _raise_known(self) -> None:
+        for key, counter in self._counters.all_living():
+            counter.saw(await self._primary.raise_to(key, counter.seen, ttl=counter.left(self._clock())))
 
-    async def _learn_mark(self) -> None:
-        mark = token_hex(8).encode()
-        written = await self._bounded(self._primary.add(_MARK, mark, ttl=_MARK_TTL))
-        self._mark = mark if written else await self._bounded(self._primary.get(_MARK))
-        self._mark_due = self._clock() + _DAY
-
-    async def _has_forgotten(self) -> bool:
-        return await self._bounded(self._primary.get(_MARK)) != self._mark
+    async def _let_others_speak_up(self) -> None:
+        if self._may_forget:
+            await self._sleep(_OTHERS_SPEAK_UP)

@@ -111,18 +111,19 @@ class AccountAnswer(_Out):
 def account_answer(answer: Answer, *, whole: bool = False) -> AccountAnswer:
     """An answer of the accounts room in the words of the contract. `whole`: for people and files no text is cut."""
     clipping = Clipping(whole=whole)
-    totals, notes = totals_of(answer.videos)
+    snapshot = answer.snapshot
+    totals, notes = totals_of(snapshot.videos)
     told = AccountAnswer.model_validate(
         {
-            "username": answer.username,
-            "status": "found" if answer.videos else "nothing_pinned",
-            "source": source_of(sandbox=answer.sandbox),
-            "retrieved_at": iso(answer.retrieved_at),
+            "username": snapshot.username,
+            "status": snapshot.status,
+            "source": source_of(sandbox=snapshot.sandbox),
+            "retrieved_at": iso(snapshot.retrieved_at),
             "cached": answer.cached,
-            "log_id": answer.log_id,
+            "log_id": snapshot.log_id,
             "totals": totals,
             "changes": changes_out(answer.changes),
-            "videos": [_video(answer.username, video) for video in answer.videos],
+            "videos": [_video(snapshot.username, video) for video in snapshot.videos],
             "notes": [],
         },
         context=clipping,
@@ -178,13 +179,13 @@ def _video(username: str, video: Video) -> dict[str, Any]:
 
 def _notes(answer: Answer, *, clipped: bool, partial: list[str]) -> list[str]:
     notes: list[str] = []
-    if answer.sandbox:
+    if answer.snapshot.sandbox:
         notes.append(SANDBOX)
     notes += partial
     if clipped:
-        uri = f"tiktok://pinned/{quote(answer.username, safe='')}"
+        uri = f"tiktok://pinned/{quote(answer.snapshot.username, safe='')}"
         notes.append(f"Long texts were cut (…); resource {uri} has them whole.")
-    if answer.videos and not set(answer.fields) <= _COUNTED:
+    if answer.snapshot.videos and not set(answer.snapshot.fields) <= _COUNTED:
         notes.append(UNTRUSTED)
     if answer.quota_note:
         notes.append(answer.quota_note)

@@ -72,12 +72,12 @@ def parse_compare(arguments: Mapping[str, Any]) -> CompareArguments:
         raise InvalidArgumentError(
             f"usernames holds {len(names)} distinct account{'' if len(names) == 1 else 's'}, a comparison needs 2 to "
             f"{MOST_ACCOUNTS}.",
-            advice='Send a list such as ["nasa", "esa"], or use get_pinned_videos for one account.',
+            next_step='Send a list such as ["nasa", "esa"], or use get_pinned_videos for one account.',
         )
     if len(names) > MOST_ACCOUNTS:
         raise InvalidArgumentError(
             f"usernames holds {len(names)} distinct accounts, at most {MOST_ACCOUNTS} are possible.",
-            advice="Split them over several calls.",
+            next_step="Split them over several calls.",
         )
     return CompareArguments(
         names=tuple(names.values()),
@@ -94,7 +94,7 @@ def _names(value: object) -> list[object]:
         return [part for part in value.replace("\n", ",").split(",") if part.strip()]
     if isinstance(value, list):
         return cast("list[object]", value)
-    raise InvalidArgumentError("usernames must be a list of names.", advice='Send a list such as ["nasa", "esa"].')
+    raise InvalidArgumentError("usernames must be a list of names.", next_step='Send a list such as ["nasa", "esa"].')
 
 
 def _measure(value: object) -> Measure:
@@ -107,7 +107,7 @@ def _measure(value: object) -> Measure:
     near = difflib.get_close_matches(name[:60].casefold(), MEASURES, n=1, cutoff=0.5)
     hint = f"Did you mean {near[0]}? " if near else ""
     raise InvalidArgumentError(
-        f"unknown rank_by {_shown(value)!r}.", advice=f"{hint}Valid measures: {', '.join(MEASURES)}."
+        f"unknown rank_by {_shown(value)!r}.", next_step=f"{hint}Valid measures: {', '.join(MEASURES)}."
     )
 
 

@@ -74,21 +74,21 @@ def compared(outcomes: Sequence[Outcome[Answer]], measure: Measure) -> Compariso
     if not answers:
         raise all_failed(outcomes)
     clipping = Clipping()
-    found = [_found(answer, measure, clipping) for answer in answers if answer.videos]
+    found = [_found(answer, measure, clipping) for answer in answers if answer.snapshot.videos]
     ranked = [account for account in found if _value(account, measure) is not None]
     ranked.sort(key=lambda account: _value(account, measure) or 0, reverse=True)  # stable: ties as asked
     for place, account in enumerate(ranked, start=1):
         account.rank = place
     unranked = [account for account in found if account.rank is None]
-    nothing = [_found(answer, measure, clipping) for answer in answers if not answer.videos]
+    nothing = [_found(answer, measure, clipping) for answer in answers if not answer.snapshot.videos]
     failed = [
         ComparedAccount(username=outcome.username, status=outcome.error.status, reason=reason(outcome.error))
         for outcome in outcomes
         if outcome.error is not None
     ]
     return Comparison(
-        source=source_of(sandbox=any(answer.sandbox for answer in answers)),
-        retrieved_at=iso(min(answer.retrieved_at for answer in answers)),
+        source=source_of(sandbox=any(answer.snapshot.sandbox for answer in answers)),
+        retrieved_at=iso(min(answer.snapshot.retrieved_at for answer in answers)),
         rank_by=measure,
         notes=_notes(answers, unranked, len(failed), measure, clipped=clipping.happened),
         accounts=[*ranked, *unranked, *nothing, *failed],
@@ -120,7 +120,7 @@ def all_failed(outcomes: Sequence[Outcome[Answer]]) -> TikTokError:
     return AllFailedError(
         first.status if common else Status.UPSTREAM_ERROR,
         f"no account could be answered: {each}.",
-        advice=f"{_sentence(first)} {first.next_step}".strip() if common else "Ask for one of them to see its reason.",
+        next_step=f"{_sentence(first)} {first.next_step}".strip() if common else "Ask for one to see its reason.",
         code=first.code if common else None,
         sandbox=any(error.sandbox for error in failures),
     )
@@ -129,8 +129,8 @@ def all_failed(outcomes: Sequence[Outcome[Answer]]) -> TikTokError:
 class AllFailedError(TikTokError):
     """Every account of a call failed."""
 
-    def __init__(self, status: Status, what: str, *, advice: str, code: str | None, sandbox: bool) -> None:
-        super().__init__(what, advice=advice, code=code, sandbox=sandbox)
+    def __init__(self, status: Status, what: str, *, next_step: str, code: str | None, sandbox: bool) -> None:
+        super().__init__(what, next_step=next_step, code=code, sandbox=sandbox)
         self.status = status
 
 
@@ -139,12 +139,12 @@ def _sentence(error: TikTokError) -> str:
 
 
 def _found(answer: Answer, measure: Measure, clipping: Clipping) -> ComparedAccount:
-    totals, _ = totals_of(answer.videos)
+    totals, _ = totals_of(answer.snapshot.videos)
     return ComparedAccount.model_validate(
         {
-            "username": answer.username,
-            "status": "found" if answer.videos else "nothing_pinned",
-            "retrieved_at": iso(answer.retrieved_at),
+            "username": answer.snapshot.username,
+            "status": answer.snapshot.status,
+            "retrieved_at": iso(answer.snapshot.retrieved_at),
             "cached": answer.cached,
             "totals": totals,
             "changes": changes_in_brief(answer.changes),
@@ -155,13 +155,13 @@ def _found(answer: Answer, measure: Measure, clipping: Clipping) -> ComparedAcco
 
 
 def _top_video(answer: Answer, measure: Measure) -> dict[str, Any] | None:
-    known = [video for video in answer.videos if _measured(video, measure) is not None]
+    known = [video for video in answer.snapshot.videos if _measured(video, measure) is not None]
     if not known:
         return None
     top = max(known, key=lambda video: _measured(video, measure) or 0)
     return {
         "id": top.id,
-        "url": video_url(answer.username, top.id),
+        "url": video_url(answer.snapshot.username, top.id),
         measure: _measured(top, measure),
         "video_description": top.video_description,
     }
@@ -179,7 +179,7 @@ def _notes(
     answers: Sequence[Answer], unranked: Sequence[ComparedAccount], failed: int, measure: Measure, *, clipped: bool
 ) -> list[str]:
     notes: list[str] = []
-    if any(answer.sandbox for answer in answers):
+    if any(answer.snapshot.sandbox for answer in answers):
         notes.append(SANDBOX)
     if failed:
         notes.append(f"{failed} of {len(answers) + failed} accounts failed; asking again costs quota only for those.")
@@ -187,10 +187,10 @@ def _notes(
         names = ", ".join(f"@{account.username}" for account in unranked)
         notes.append(f"Not ranked, TikTok sent no {measure}: {names}.")
     for answer in answers:
-        notes += [f"@{answer.username}: {note}" for note in totals_of(answer.videos)[1]]
+        notes += [f"@{answer.snapshot.username}: {note}" for note in totals_of(answer.snapshot.videos)[1]]
     if clipped:
         notes.append("Long texts were cut (…); resource tiktok://pinned/{username} has them whole.")
-    if any(answer.videos for answer in answers):
+    if any(answer.snapshot.videos for answer in answers):
         notes.append(UNTRUSTED)
     quota = [answer.quota_note for answer in answers if answer.quota_note]
     return notes + quota[-1:]

@@ -99,34 +99,34 @@ async def _status(backend: StatusBackend) -> dict[str, Any]:
     }
     if not settings.configured:
         return status | {"next": "Set TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET, or start with --sandbox."}
-    service = backend.service()
-    quota = await service.ledger.status()
-    token = service.token
+    told = await backend.service().status()
     return status | {
         "quota": {
-            "used_today": quota.used,
-            "daily_quota": quota.quota,
-            "resets_at": quota.resets_at,
-            "closed_by_tiktok": quota.closed,
+            "used_today": told.quota.used,
+            "daily_quota": told.quota.quota,
+            "resets_at": told.quota.resets_at,
+            "closed_by_tiktok": told.quota.closed,
         },
-        "state": service.store_description(),
-        "accounts_cached": await service.cache.count(),
+        "state": told.state,
+        "accounts_cached": told.accounts_cached,
         "token": {"state": "none"}
-        if token is None
-        else {"state": token.state(service.cache.now()).name.lower(), "expires_at": iso(token.expires_at)},
+        if told.token is None
+        else {"state": told.token.state(told.now).name.lower(), "expires_at": iso(told.token.expires_at)},
     }
 
 
 async def _pinned(backend: StatusBackend, username: str) -> str:
-    from .answers import source_of, video_url  # noqa: PLC0415 - not before it is read
-    from .times import iso  # noqa: PLC0415 - not before it is read
+    from tiktok_pinned_videos.research.models import Snapshot  # noqa: PLC0415 - not before it is read
+
+    from .answers import source_of, video_url  # noqa: PLC0415 - as above
+    from .times import iso  # noqa: PLC0415 - as above
 
     try:
         name = parse_username(username)
     except InvalidArgumentError as error:
         raise ResourceNotFoundError(f"No such account can exist: {error}") from None
     entry = await backend.service().stored(name) if backend.settings.configured else None
-    if entry is None or entry.missing:
+    if not isinstance(entry, Snapshot):
         raise ResourceNotFoundError(
             f"Nothing is stored for @{name}. Call get_pinned_videos with this username first, then read again."
         )
@@ -156,7 +156,7 @@ async def _complete(backend: StatusBackend, argument: CompletionArgument) -> Com
     before, comma, last = argument.value.rpartition(",")
     typed = last.strip().removeprefix("@")
     lead = f"{before}{comma} " if comma else ""
-    seen = await backend.service().cache.seen(typed, limit=_COMPLETIONS)
+    seen = await backend.service().seen(typed, limit=_COMPLETIONS)
     taken = {part.strip().removeprefix("@").casefold() for part in before.split(",")}
     return Completion(values=[lead + name for name in seen if name not in taken])
 

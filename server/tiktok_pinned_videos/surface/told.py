@@ -37,7 +37,7 @@ class ToldAnswers:
         """The answer in both channels, `notes` after its own."""
         if notes or not answer.cached:
             return _tell(answer, notes)
-        key = (answer.username, answer.fields)
+        key = (answer.snapshot.username, answer.snapshot.fields)
         remembered = self._told.get(key)
         # Compared as a whole: time, quota note and every value of every video are in it.
         if remembered is not None and remembered[0] == answer:

@@ -16,7 +16,7 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import ConfigDict
 
-from tiktok_pinned_videos.research.errors import APITimeoutError, Status, TikTokError
+from tiktok_pinned_videos.research.errors import APITimeoutError, InternalError, Status, TikTokError
 
 from . import schemas
 from .arguments import parse_compare, parse_get
@@ -148,12 +148,12 @@ async def _recorded(record: CallRecord, settings: ToolSettings, call: Awaitable[
             async with asyncio.timeout(WHOLE_CALL):
                 return await call
         except TimeoutError:
-            raise APITimeoutError("the call took longer than a client waits.", advice="Call again.") from None
+            raise APITimeoutError("the call took longer than a client waits.", next_step="Call again.") from None
         except TikTokError:
             raise
         except Exception as fault:
             _log.exception("unexpected fault in %s", record.tool)
-            raise TikTokError("a fault inside this server; its log has the details.", advice="Report it.") from fault
+            raise InternalError from fault
     except TikTokError as error:
         from .words import error_text  # noqa: PLC0415 - not before the first call
 
@@ -178,7 +178,7 @@ async def _get(
     asked = parse_get(arguments)
     record.accounts = (asked.username,)
     answer = await backend.service().answer(asked.username, asked.fields, refresh=asked.refresh)
-    record.requests, record.cached, record.log_id = answer.requests, int(answer.cached), answer.log_id
+    record.requests, record.cached, record.log_id = answer.requests, int(answer.cached), answer.snapshot.log_id
     told = telling().tell(answer, asked.notes)
     record.status = told.status
     return _result(settings, told.text, told.data)
@@ -209,7 +209,7 @@ async def _compare(
     outcomes = await ask_many(
         valid,
         ask=lambda name: service.answer(name, DEFAULT, refresh=asked.refresh),
-        otherwise=None if asked.refresh else (lambda name: service.from_cache(name, DEFAULT)),
+        fallback=None if asked.refresh else (lambda name: service.from_cache(name, DEFAULT)),
         max_concurrency=settings.max_concurrency,
         time_limit=WHOLE_CALL - 5,
         progress=progress,
