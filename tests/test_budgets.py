@@ -312,7 +312,7 @@ async def test_only_the_last_few_accounts_are_remembered_as_told() -> None:
         await service.aclose()
 
     for number in range(1000):
-        told.tell(replace(answer, username=f"account{number}"))
+        told.tell(replace(answer, snapshot=replace(answer.snapshot, username=f"account{number}")))
 
     assert len(told._told) == 128  # pyright: ignore[reportPrivateUsage] - memory has no other window
 

@@ -64,7 +64,7 @@ def stdio(in_sandbox: bool, sandbox: bool) -> None:
 @click.pass_obj
 def http(in_sandbox: bool, host: str, port: int, sandbox: bool) -> None:
     """Serve MCP on Streamable HTTP at /mcp, with /healthz and /readyz."""
-    settings = _settings(in_sandbox or sandbox)
+    settings = _settings(in_sandbox or sandbox, log_level="INFO")
     from .commands.http import run  # noqa: PLC0415 - only this command pays for it
 
     run(settings, host=host, port=port)
@@ -127,7 +127,8 @@ def sandbox(port: int) -> None:
     run(port)
 
 
-def _settings(sandbox: bool) -> Settings:
+def _settings(sandbox: bool, *, log_level: str = "WARNING") -> Settings:
+    """`log_level`: where LOG_LEVEL says none. Clients show a stdio server's stderr to people, who want to see faults."""
     from .environment import SettingsError  # noqa: PLC0415 - as below
     from .settings import load_settings  # noqa: PLC0415 - --help and --version need none
 
@@ -137,7 +138,7 @@ def _settings(sandbox: bool) -> Settings:
         stop(str(error))
     from .serve.logs import configure_logging  # noqa: PLC0415 - as above
 
-    configure_logging(settings.log_level, settings.log_format)
+    configure_logging(settings.log_level or log_level, settings.log_format)
     return settings
 
 

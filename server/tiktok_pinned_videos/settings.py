@@ -48,7 +48,8 @@ class Settings:
     """Requests a day that one caller may cause over HTTP; 0: no limit of its own."""
     state: str = "memory:"
     result_channels: Literal["both", "text"] = "both"
-    log_level: str = "INFO"
+    log_level: str = ""
+    """Empty: as the command wants it."""
     log_format: Literal["text", "json"] = "text"
     bearer_token: str = field(default="", repr=False)
     jwt_issuer: str = ""
@@ -96,7 +97,7 @@ def load_settings(env: Mapping[str, str], *, sandbox: bool = False) -> Settings:
         caller_quota=read.whole("MCP_CALLER_QUOTA", 0, 1, 1_000_000_000),
         state=_state(read, in_sandbox),
         result_channels=cast('Literal["both", "text"]', read.choice("MCP_RESULT_CHANNELS", "both", ("both", "text"))),
-        log_level=read.choice("LOG_LEVEL", "INFO", _LEVELS),
+        log_level=read.choice("LOG_LEVEL", "", _LEVELS),
         log_format=cast('Literal["text", "json"]', read.choice("LOG_FORMAT", "text", ("text", "json"))),
         bearer_token=_bearer(read),
         jwt_issuer=read.checked("MCP_JWT_ISSUER", "", _https_url),
