@@ -27,10 +27,10 @@ from kit import (
     tiktok,
     too_fast,
     unknown_account,
+    until,
     video,
     videos,
 )
-from support import until
 from tiktok_pinned_videos.accounts.many import Outcome, ask_many
 from tiktok_pinned_videos.research.errors import InternalError, InvalidArgumentError, QuotaExceededError
 from tiktok_pinned_videos.surface import tools

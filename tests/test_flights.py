@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 from kit import (
-    MANY, Asked, Reply, compare, get, pinned, refusal, service, talking, tiktok, unknown_account, until,
+    MANY,
+    Asked,
+    Reply,
+    compare,
+    get,
+    pinned,
+    refusal,
+    service,
+    talking,
+    tiktok,
+    unknown_account,
+    until,
 )  # fmt: skip
 from tiktok_pinned_videos.accounts import flight
 from tiktok_pinned_videos.research.errors import BadRequestError, NotFoundError

@@ -320,7 +320,7 @@ async def test_stdout_and_stderr_may_be_one_pipe() -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=environment(),
+        env=environment(LOG_LEVEL="INFO"),
     )
     out, _ = await _conversation(process, GREETING + call(1, "nasa"), until=b'"id":1')
     answers = [json.loads(written) for written in out.splitlines() if written.startswith(b"{")]

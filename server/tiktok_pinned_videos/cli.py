@@ -128,7 +128,7 @@ def sandbox(port: int) -> None:
 
 
 def _settings(sandbox: bool, *, log_level: str = "WARNING") -> Settings:
-    """`log_level`: where LOG_LEVEL says none. Clients show a stdio server's stderr to people, who want to see faults."""
+    """`log_level`: where LOG_LEVEL says none. Clients show a stdio server's stderr to people: faults only."""
     from .environment import SettingsError  # noqa: PLC0415 - as below
     from .settings import load_settings  # noqa: PLC0415 - --help and --version need none
 

@@ -100,7 +100,6 @@ __all__ = [
     "http_server",
     "issued",
     "need",
-    "until",
     "pinned",
     "quota_spent",
     "raw",
@@ -118,6 +117,7 @@ __all__ = [
     "tiktok",
     "too_fast",
     "unknown_account",
+    "until",
     "video",
     "videos",
 ]
