@@ -12,10 +12,18 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from kit import COMMAND, ERAS, HTTPServer, RedisDatabase, RedisServer, environment, http_server, running_redis
+from kit.selection import BROWSER_IS_MISSING, Selection
 from tiktok_pinned_videos.app import build_server
 from tiktok_pinned_videos.settings import Settings
 
+collect_ignore = ["view"] if BROWSER_IS_MISSING else []
+
 WAYS = ("memory", "stdio", "http")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say which tests run."""
+    config.pluginmanager.register(Selection(config))
 
 
 @pytest.fixture(scope="session")

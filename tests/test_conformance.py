@@ -17,6 +17,8 @@ import pytest
 
 from kit import COMMAND, HTTPServer, environment, http_server
 
+pytestmark = pytest.mark.tools
+
 MODULES = Path(__file__).parent / "conformance" / "node_modules"
 CONFORMANCE = MODULES / "@modelcontextprotocol" / "conformance" / "dist" / "index.js"
 INSPECTOR = MODULES / "@modelcontextprotocol" / "inspector" / "clients" / "launcher" / "build" / "index.js"

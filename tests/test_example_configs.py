@@ -11,7 +11,7 @@ import pytest
 from kit.built import ROOT, SCRIPT, client_of, distributions, uv_environment
 from tiktok_pinned_videos.commands.clients import Launch, configuration
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.builds]
 
 CLIENTS = ("claude-desktop", "claude-code", "vscode", "cursor")
 CHECKOUT = "/path/to/tiktok-pinned-videos-mcp"

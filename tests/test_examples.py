@@ -12,6 +12,8 @@ import pytest
 
 from kit.built import ROOT, uv_environment, uv_program
 
+pytestmark = pytest.mark.builds
+
 EXAMPLES = ROOT / "examples"
 
 

@@ -21,7 +21,7 @@ from tiktok_pinned_videos.app import LazyBackend, build_server
 from tiktok_pinned_videos.research.errors import Status
 from tiktok_pinned_videos.settings import Settings
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.soak]
 
 CALLS = 2000
 AT_ONCE = 16

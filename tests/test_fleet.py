@@ -15,7 +15,7 @@ from mcp.client import Client
 
 from kit import EXAMPLE_VIDEOS, HTTPServer, RedisServer, Reply, Upstream, http_client, http_server, serving, videos
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.soak]
 
 
 @contextlib.contextmanager

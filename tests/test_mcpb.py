@@ -18,7 +18,7 @@ from kit.built import ROOT, client_of, uv_environment
 from tiktok_pinned_videos.app import build_server
 from tiktok_pinned_videos.settings import Settings
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.builds]
 
 MANIFEST: dict[str, Any] = json.loads((ROOT / "packaging" / "manifest.json").read_text(encoding="utf-8"))
 

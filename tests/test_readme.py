@@ -159,7 +159,7 @@ def test_constraints_pin_every_dependency_with_its_hash_and_hold_nothing_else() 
     asked = [
         *project["project"]["dependencies"],
         *(name for extra in project["project"]["optional-dependencies"].values() for name in extra),
-        *(name for group in project["dependency-groups"].values() for name in group),
+        *(name for group in project["dependency-groups"].values() for name in group if isinstance(name, str)),
     ]
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = [line for line in lines if not line.startswith(("#", " "))]

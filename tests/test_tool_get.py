@@ -273,21 +273,21 @@ async def test_what_cannot_be_meant_is_refused_in_one_sentence_before_any_reques
 @pytest.mark.parametrize(
     ("fields", "asked"),
     [
-        (None, set(DEFAULT)),
-        ("", set(DEFAULT)),
-        ([], set(DEFAULT)),
-        ("view_count", {"id", "view_count"}),
-        (" view_count , favourites_count ", {"id", "view_count", "favorites_count"}),
-        (["view_count", "id"], {"id", "view_count"}),
-        ('["view_count"]', {"id", "view_count"}),
-        ('"view_count"', {"id", "view_count"}),
-        ("null", set(DEFAULT)),
-        (list(NAMES), set(NAMES)),
+        (None, [*DEFAULT]),
+        ("", [*DEFAULT]),
+        ([], [*DEFAULT]),
+        ("view_count", ["id", "view_count"]),
+        (" view_count , favourites_count ", ["id", "view_count", "favorites_count"]),
+        (["view_count", "id"], ["id", "view_count"]),
+        ('["view_count"]', ["id", "view_count"]),
+        ('"view_count"', ["id", "view_count"]),
+        ("null", [*DEFAULT]),
+        (list(NAMES), [*NAMES]),
     ],
     ids=repr,
 )
 async def test_fields_are_sent_as_meant_and_nothing_is_added(
-    client: Client, upstream: Upstream, fields: object, asked: set[str]
+    client: Client, upstream: Upstream, fields: object, asked: list[str]
 ) -> None:
     answer = await ask(client, fields=fields)
     query = dict(httpx.QueryParams(upstream.research[0].query))

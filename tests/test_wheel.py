@@ -14,7 +14,7 @@ import pytest
 from kit import RedisServer, environment, http_client
 from kit.built import ROOT, SCRIPT, client_of, distributions, installed, run, serving_http
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.builds]
 
 EXTRAS = ("", "redis", "http", "otel")
 AGES = pytest.mark.parametrize("lowest", [True, False], ids=["lowest", "newest"])
