@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import re
 import subprocess
-from datetime import UTC, datetime, timedelta
+import time
 from pathlib import Path
 
 import pytest
 
 from kit.built import ROOT, uv_environment, uv_program
+from tiktok_pinned_videos.app import build_service
+from tiktok_pinned_videos.settings import Settings
 
 pytestmark = pytest.mark.builds
 
@@ -83,52 +85,53 @@ def test_an_agent_answers_from_the_structured_data() -> None:
     ]
 
 
-def test_a_watch_stops_when_the_quota_ends_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    accounts, state = tmp_path / "accounts.txt", tmp_path / "watch.json"
-    accounts.write_text(
-        "nasa\n@esa\n\n# a comment\nsandbox_private\nsandbox_empty\nsandbox_missing\n", encoding="utf-8"
-    )
-    # In the sandbox state lives in memory, so each run has two requests: as if each were another day.
-    first, second, third = (run("nightly_watch.py", accounts, state, TIKTOK_DAILY_QUOTA="2") for _ in range(3))
+def seen_before(file: Path, minutes: int, *names: str) -> None:
+    """The sandbox's accounts as an earlier night saw them, in the file where the watch remembers."""
 
-    assert (first.returncode, second.returncode, third.returncode) == (75, 75, 0)
-    assert first.stdout.splitlines() == ["@nasa: first seen, 3 pinned", "@esa: first seen, 3 pinned"]
-    assert "3 of 5 are left for the next run" in first.stderr
-    assert second.stdout.splitlines() == ["@sandbox_empty: first seen, 0 pinned"]
-    assert "@sandbox_private: The account is private. " in second.stderr
-    assert third.stdout == ""
-    assert "@sandbox_missing: TikTok knows no account of this name. " in third.stderr
-    told = json.loads(state.read_text(encoding="utf-8"))
-    assert told["done"] == []
-    assert set(told["pins"]) == {"nasa", "esa", "sandbox_empty"}
+    async def look() -> None:
+        told = Settings(sandbox=True, state=f"sqlite:///{file.as_posix()}")
+        service = build_service(told, clock=lambda: time.time() - 60 * minutes)
+        for name in names:
+            await service.answer(name, ("id",))
+        await service.aclose()
+
+    asyncio.run(look())
 
 
-def test_a_watch_tells_what_was_pinned_and_unpinned_and_forgets_what_is_old(tmp_path: Path) -> None:
-    accounts, state = tmp_path / "accounts.txt", tmp_path / "watch.json"
+def test_a_watch_tells_what_was_pinned_and_unpinned_since_the_night_before_and_tells_it_once(tmp_path: Path) -> None:
+    accounts, memory = tmp_path / "accounts.txt", tmp_path / "watch.sqlite3"
+    accounts.write_text("nasa\n@sandbox_changing\n\n# a comment\nsandbox_private\n", encoding="utf-8")
+    seen_before(memory, 24 * 60 + 1, "nasa", "sandbox_changing")
+
+    first, again = (run("nightly_watch.py", accounts, memory) for _ in range(2))
+
+    assert [re.sub(r"\d{19}|\d{4}-.*", "…", line) for line in first.stdout.splitlines()] == [
+        "@sandbox_changing: pinned … since …",
+        "@sandbox_changing: unpinned … since …",
+    ]
+    assert "@sandbox_private: The account is private. " in first.stderr
+    assert again.stdout == ""
+    assert (first.returncode, again.returncode) == (1, 1)
+
+
+def test_a_watch_goes_on_where_a_spent_quota_stopped_it(tmp_path: Path) -> None:
+    accounts, memory = tmp_path / "accounts.txt", tmp_path / "watch.sqlite3"
+    accounts.write_text("nasa\nesa\nsandbox_changing\n", encoding="utf-8")
+
+    first = run("nightly_watch.py", accounts, memory, TIKTOK_DAILY_QUOTA="2")
+    second = run("nightly_watch.py", accounts, memory, TIKTOK_DAILY_QUOTA="3")
+
+    assert (first.returncode, second.returncode) == (1, 0)
+    assert "@sandbox_changing: " in first.stderr
+    assert "are done" in first.stderr
+    assert second.stderr == ""
+
+
+def test_a_watch_that_is_not_configured_stops(tmp_path: Path) -> None:
+    accounts = tmp_path / "accounts.txt"
     accounts.write_text("nasa\n", encoding="utf-8")
-    now = datetime.now(UTC)
-    pins = {
-        "nasa": {
-            "seen": now.isoformat(),
-            "videos": ["7298740294892660705", "7369256783397659115", "7000000000000000001"],
-        },
-        "esa": {"seen": (now - timedelta(days=16)).isoformat(), "videos": ["7000000000000000002"]},
-    }
-    state.write_text(json.dumps({"done": [], "pins": pins}), encoding="utf-8")
 
-    done = run("nightly_watch.py", accounts, state)
-
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["@nasa: pinned 7484231339734681845", "@nasa: unpinned 7000000000000000001"]
-    assert set(json.loads(state.read_text(encoding="utf-8"))["pins"]) == {"nasa"}
-
-
-def test_a_watch_that_is_not_configured_stops_and_changes_nothing(tmp_path: Path) -> None:
-    accounts, state = tmp_path / "accounts.txt", tmp_path / "watch.json"
-    accounts.write_text("nasa\n", encoding="utf-8")
-
-    done = run("nightly_watch.py", accounts, state, TIKTOK_TIMEOUT="soon")
+    done = run("nightly_watch.py", accounts, tmp_path / "watch.sqlite3", TIKTOK_TIMEOUT="soon")
 
     assert done.returncode == 2
     assert "TIKTOK_TIMEOUT holds 'soon'" in done.stderr
-    assert not state.exists()

@@ -80,6 +80,7 @@ def build_service(
     """Client, cache, ledger and store, wired. `transport` stands in for the network, as the sandbox does."""
     # ruff: noqa: PLC0415 - loaded on the first call only: together they cost as much as the server's own start
     from .accounts.cache import AnswerCache
+    from .accounts.history import History
     from .accounts.ledger import Ledger
     from .accounts.service import PinnedVideosService
     from .accounts.tokens import SharedTokens
@@ -110,6 +111,7 @@ def build_service(
     return PinnedVideosService(
         client=client,
         cache=AnswerCache(store, ttl=settings.cache_ttl, clock=clock),
+        history=History(store, days=settings.history_days),
         ledger=ledger,
         store=store,
         max_concurrency=settings.max_concurrency,

@@ -101,6 +101,18 @@ def get(  # noqa: PLR0917 - click passes what it parsed by name
 
 
 @cli.command()
+@click.argument("usernames", nargs=-1, required=True, metavar="USERNAME...")
+@_SANDBOX
+@click.pass_obj
+def forget(in_sandbox: bool, usernames: tuple[str, ...], sandbox: bool) -> None:
+    """Delete what is kept of accounts: answer, history, name. Sends nothing."""
+    settings = _settings(in_sandbox or sandbox)
+    from .commands.forget import run  # noqa: PLC0415 - only this command pays for it
+
+    run(settings, usernames=usernames)
+
+
+@cli.command()
 @click.option("--offline", is_flag=True, help="Send nothing.")
 @click.option(
     "--client",

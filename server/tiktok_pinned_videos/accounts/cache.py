@@ -7,9 +7,11 @@ minute, other failures never. Values are cleaned texts and counts as TikTok sent
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from pydantic import ValidationError
 
@@ -17,7 +19,8 @@ from tiktok_pinned_videos.research.errors import NotFoundError
 from tiktok_pinned_videos.research.models import Missing, Snapshot, Video
 from tiktok_pinned_videos.state.base import StateStore
 
-from .names import same_account
+from .looks import Changes
+from .names import in_key
 
 _SHORT_TTL: Final = 60.0
 _SEEN_TTL: Final = 15 * 86_400.0
@@ -25,6 +28,19 @@ _CLOCKS_DIFFER: Final = 60.0
 """Seconds by which the clock of whoever stored an answer may be ahead of ours; one further ahead was wrong."""
 _DECODED_AT_MOST: Final = 256
 _VERSION: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Kept(Snapshot):
+    """A snapshot as it is stored, with what had changed by then."""
+
+    changes: Changes | None = None
+
+    @classmethod
+    def of(cls, new: Snapshot, changes: Changes | None) -> Kept:
+        """A new snapshot, to be stored."""
+        return cls(new.username, new.fields, new.videos, new.retrieved_at, new.log_id, new.sandbox, changes)
+
 
 Stored: TypeAlias = Snapshot | Missing
 """What can be known of an account."""
@@ -46,28 +62,36 @@ class AnswerCache:
 
     async def find(self, username: str) -> Stored | None:
         """What is stored of an account and still true, however its name is written."""
-        if not self.enabled:
-            return None
+        return self.read(username, await self._store.get(self.key(username))) if self.enabled else None
+
+    def key(self, username: str) -> str:
+        """Where an account is stored, for whoever reads several keys at once."""
+        return _key(username)
+
+    def read(self, username: str, value: bytes | None) -> Stored | None:
+        """What `find` finds, from the value that the account's key has."""
         key = _key(username)
-        value = await self._store.get(key)
         if value is None:
             self._decoded.pop(key, None)
             return None
         remembered = self._decoded.get(key)
         stored = remembered[1] if remembered is not None and remembered[0] == value else _decode(value)
-        if stored is None or not self._is_current(stored):
+        if stored is None or not self.enabled or not self._is_current(stored):
             return None
         if len(self._decoded) >= _DECODED_AT_MOST:
             self._decoded.pop(next(iter(self._decoded)))
         self._decoded[key] = (value, stored)
         return stored
 
-    async def keep(self, new: Snapshot, *, instead_of: Stored | None) -> None:
-        """Store what TikTok answered, unless what is stored (`instead_of`) has more fields of the same account."""
+    async def keep(self, new: Kept, *, instead_of: Stored | None, at_most: float) -> None:
+        """Store what TikTok answered, unless what is stored (`instead_of`) has more fields of the same account.
+
+        It is kept for `at_most` seconds: what had changed names videos of an earlier look, which is to be forgotten.
+        """
         richer = isinstance(instead_of, Snapshot) and instead_of.videos and not new.serves(instead_of.fields)
         if not richer:
-            await self._write(new)
-        await self._store.set(f"seen:{_ascii(new.username)}", b"1", ttl=_SEEN_TTL)
+            await self._write(new, at_most)
+        await self._store.set(f"seen:{in_key(new.username)}", b"1", ttl=_SEEN_TTL)
 
     async def keep_missing(self, username: str, error: NotFoundError) -> None:
         """Remember for a short while that TikTok knows no such account."""
@@ -75,16 +99,20 @@ class AnswerCache:
 
     async def seen(self, beginning: str, *, limit: int) -> list[str]:
         """Accounts that were answered before and begin like this, in lower case."""
-        keys = await self._store.keys(f"seen:{_ascii(beginning)}", limit=limit)
+        keys = await self._store.keys(f"seen:{in_key(beginning)}", limit=limit)
         return sorted(unquote(key.removeprefix("seen:")) for key in keys)
 
     async def count(self) -> int:
         """How many accounts are stored (at most a thousand are counted)."""
         return len(await self._store.keys("pinned:", limit=1000))
 
-    async def _write(self, stored: Stored) -> None:
+    async def forget(self, username: str) -> None:
+        """Neither an answer nor the name is stored any more."""
+        await self._store.delete(_key(username), f"seen:{in_key(username)}")
+
+    async def _write(self, stored: Stored, at_most: float = math.inf) -> None:
         if self.enabled:
-            await self._store.set(_key(stored.username), _encode(stored), ttl=self._ttl_of(stored))
+            await self._store.set(_key(stored.username), _encode(stored), ttl=min(at_most, self._ttl_of(stored)))
 
     def _ttl_of(self, stored: Stored) -> float:
         lasting = isinstance(stored, Snapshot) and stored.videos
@@ -96,12 +124,8 @@ class AnswerCache:
         return -_CLOCKS_DIFFER <= age < self._ttl_of(stored)
 
 
-def _ascii(username: str) -> str:
-    return quote(same_account(username), safe="")
-
-
 def _key(username: str) -> str:
-    return f"pinned:{_ascii(username)}"
+    return f"pinned:{in_key(username)}"
 
 
 def _encode(stored: Stored) -> bytes:
@@ -115,6 +139,7 @@ def _encode(stored: Stored) -> bytes:
     match stored:
         case Snapshot():
             record |= {"fields": stored.fields, "videos": [video.as_json() for video in stored.videos]}
+            record |= {"changes": stored.changes.as_json()} if isinstance(stored, Kept) and stored.changes else {}
         case Missing():
             record |= {"code": stored.code}
     return json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
@@ -133,7 +158,8 @@ def _decode(value: bytes) -> Stored | None:
         }
         if "videos" not in record:
             return Missing(code=record["code"], **known)
-        return Snapshot(
+        return Kept(
+            changes=Changes.from_json(record.get("changes")),
             fields=tuple(str(name) for name in record["fields"]),
             videos=tuple(Video.model_validate(video) for video in record["videos"]),
             **known,

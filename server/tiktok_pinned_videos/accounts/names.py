@@ -10,7 +10,7 @@ import math
 import re
 import unicodedata
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from tiktok_pinned_videos.research.errors import InvalidArgumentError
 
@@ -74,6 +74,11 @@ def _belongs(char: str) -> bool:
 def same_account(username: str) -> str:
     """The form under which two spellings of one account are the same: NFC, lower case. `ß` is not `ss`."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", username).lower())
+
+
+def in_key(username: str) -> str:
+    """An account in the key of a store: short ASCII, the same for every spelling."""
+    return quote(same_account(username), safe="")
 
 
 def _named(char: str) -> str:

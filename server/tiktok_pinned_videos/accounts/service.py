@@ -6,23 +6,27 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
 from tiktok_pinned_videos.research.client import Fetched, ResearchClient
-from tiktok_pinned_videos.research.errors import NotFoundError, TikTokError
+from tiktok_pinned_videos.research.errors import NotFoundError, Status, TikTokError
 from tiktok_pinned_videos.research.fields import NAMES
 from tiktok_pinned_videos.research.models import Missing, Snapshot
 from tiktok_pinned_videos.research.oauth import AccessToken
 from tiktok_pinned_videos.research.transport import Inquiry, UnwantedError
 from tiktok_pinned_videos.state.base import StateStore
 
-from .cache import AnswerCache, Stored
+from .cache import AnswerCache, Kept, Stored
 from .flight import Lease, SingleFlight
+from .history import History, Past
 from .ledger import Ledger, QuotaStatus
-from .looks import Changes
+from .looks import Changes, Look, look_at
 from .names import same_account
 
+_GONE: Final = (Status.NOT_FOUND, Status.REFUSED)
+"""After these nothing is remembered of an account, as TikTok's terms want."""
 _log = logging.getLogger("tiktok_pinned_videos.calls")
 
 
@@ -35,8 +39,6 @@ class Answer:
     requests: int
     """Research requests that this call itself caused."""
     quota_note: str | None = None
-    changes: Changes | None = None
-    """What has changed since the oldest look that is remembered; None where there is no past."""
     changes: Changes | None = None
     """What has changed since the oldest look that is remembered; None where there is no past."""
 
@@ -70,6 +72,7 @@ class PinnedVideosService:
         *,
         client: ResearchClient,
         cache: AnswerCache,
+        history: History,
         ledger: Ledger,
         store: StateStore,
         max_concurrency: int,
@@ -79,6 +82,7 @@ class PinnedVideosService:
     ) -> None:
         self._client = client
         self._cache = cache
+        self._history = history
         self._ledger = ledger
         self.store = store
         """Where state is kept; health checks look at it."""
@@ -118,7 +122,7 @@ class PinnedVideosService:
         inquiry = Inquiry()
         try:
             async with self._slots:
-                return await self._ask_and_keep(username, fields, inquiry, await self._cache.find(username))
+                return await self._ask_and_keep(username, fields, inquiry, *await self._look(username))
         except TikTokError as error:
             error.requests = inquiry.requests
             raise
@@ -126,6 +130,15 @@ class PinnedVideosService:
     async def stored(self, username: str) -> Stored | None:
         """What is kept for an account; never sends a request."""
         return await self._cache.find(username)
+
+    async def looks(self, username: str) -> tuple[Look, ...]:
+        """What is remembered of earlier answers, in the order of time; never sends a request."""
+        return await self._history.looks(username, self._clock())
+
+    async def forget(self, username: str) -> None:
+        """Nothing is kept of an account any more."""
+        await self._cache.forget(username)
+        await self._history.forget(username, self._clock())
 
     async def seen(self, beginning: str, *, limit: int) -> list[str]:
         """Accounts answered before whose names begin like this, in lower case."""
@@ -164,8 +177,8 @@ class PinnedVideosService:
             # A slot first: a lease that waits for a slot would have to be renewed for nothing.
             async with self._slots:
                 if not self.store.shared or not self._cache.enabled:
-                    known = await self._cache.find(username) if refresh else known
-                    return await self._ask_for(username, fields, inquiry, known)
+                    stored, past = await self._look(username)
+                    return await self._ask_for(username, fields, inquiry, stored or known, past)
                 return await self._fetch_leased(username, fields, inquiry, refresh=refresh)
         except TikTokError as error:
             return error
@@ -182,36 +195,56 @@ class PinnedVideosService:
                 return _Found(stored, new=refresh)
             if self._monotonic() >= give_up:
                 # Whoever holds the lease has had all the time one account may take: ask without it.
-                return await self._ask_for(username, fields, inquiry, stored)
+                return await self._ask_for(username, fields, inquiry, *await self._look(username))
         async with lease.held():
             # Another process may have answered between our look and the lease.
-            stored = await self._cache.find(username)
+            stored, past = await self._look(username)
             if stored is not None and not refresh and _serves(stored, fields):
                 return _Found(stored, new=False)
-            return await self._ask_for(username, fields, inquiry, stored)
+            return await self._ask_for(username, fields, inquiry, stored, past)
 
-    async def _ask_for(self, username: str, fields: tuple[str, ...], inquiry: Inquiry, known: Stored | None) -> _Found:
+    async def _look(self, username: str) -> tuple[Stored | None, Past]:
+        """What is stored and remembered of an account, in one round trip."""
+        now, cached = self._clock(), self._cache.key(username)
+        first, *rest = await self.store.get_many([cached, *self._history.keys(username, now)])
+        return self._cache.read(username, first), self._history.past(rest, now)
+
+    async def _ask_for(
+        self, username: str, fields: tuple[str, ...], inquiry: Inquiry, known: Stored | None, past: Past
+    ) -> _Found:
         """Ask for the fields wanted now and those stored, so that neither call's are lost to the other."""
         wanted = {*fields, *(known.fields if isinstance(known, Snapshot) else ())}
-        fetched = await self._ask_and_keep(username, tuple(name for name in NAMES if name in wanted), inquiry, known)
+        asked = tuple(name for name in NAMES if name in wanted)
+        fetched = await self._ask_and_keep(username, asked, inquiry, known, past)
         return _Found(fetched.snapshot, new=True)
 
     async def _ask_and_keep(
-        self, username: str, fields: tuple[str, ...], inquiry: Inquiry, known: Stored | None
+        self, username: str, fields: tuple[str, ...], inquiry: Inquiry, known: Stored | None, past: Past
     ) -> Fetched:
         try:
             fetched = await self._client.pinned_videos(username, fields, inquiry)
-        except NotFoundError as error:
-            await self._cache.keep_missing(username, error)
+        except TikTokError as error:
+            if isinstance(error, NotFoundError):
+                await self._cache.keep_missing(username, error)
+            if error.status in _GONE:
+                await self._history.forget(username, self._clock())
             raise
-        await self._cache.keep(fetched.snapshot, instead_of=known)
-        return fetched
+        new = fetched.snapshot
+        look = look_at(new.videos, new.retrieved_at, sandbox=new.sandbox)
+        changes = past.changes_to(look)
+        kept = Kept.of(new, changes)
+        await self._cache.keep(kept, instead_of=known, at_most=self._history.left_of(changes, kept.retrieved_at))
+        await self._history.remember(username, look, past)
+        return replace(fetched, snapshot=kept)
 
     async def _answer(self, username: str, fields: tuple[str, ...], found: _Found, *, requests: int) -> Answer:
         if isinstance(found.what, Missing):
             raise found.what.error()
         snapshot = found.what.narrowed(username, fields)
-        return Answer(snapshot, not found.new, requests, await self._ledger.note())
+        changes = found.what.changes if isinstance(found.what, Kept) else None
+        if changes is not None and found.what.fields != fields:
+            changes = changes.only(fields)
+        return Answer(snapshot, not found.new, requests, await self._ledger.note(), changes)
 
 
 def _serves(stored: Stored, fields: tuple[str, ...]) -> bool:

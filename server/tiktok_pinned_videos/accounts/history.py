@@ -1,0 +1,86 @@
+"""Where looks are kept: the first of each UTC day and the latest, each with a life of its own.
+
+Every look is a key by itself, so that writing one reads nothing and replicas lose none. Reading is a list of keys, for
+whoever leads a request to read together with what it reads anyway.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tiktok_pinned_videos.state.base import StateStore
+
+from .looks import Changes, Look, changes_between, decode, encode
+from .names import in_key
+
+_DAY: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is remembered of an account."""
+
+    looks: tuple[Look, ...] = ()
+    """In the order of time."""
+    day: int | None = None
+    """The UTC day, counted from 1970, whose first look is among them; None when today has none yet."""
+
+    def changes_to(self, look: Look) -> Changes | None:
+        """What has changed up to this look; None when nothing is remembered, of the sandbox or of TikTok as it is."""
+        comparable = [one for one in self.looks if one.seen_at <= look.seen_at and one.sandbox == look.sandbox]
+        return changes_between([*comparable, look])
+
+
+class History:
+    """The looks of all accounts in a `StateStore`, for `days` days; with 0 there are none. Times are Unix seconds."""
+
+    def __init__(self, store: StateStore, *, days: int) -> None:
+        self._store = store
+        self._days = days
+
+    def keys(self, username: str, now: float) -> list[str]:
+        """Where looks may be: a key a day, today's last, and then the latest's."""
+        if not self._days:
+            return []
+        today = int(now // _DAY)
+        return [*(_key(username, day) for day in range(today - self._days, today + 1)), _key(username, None)]
+
+    def past(self, values: Sequence[bytes | None], now: float) -> Past:
+        """What the values of `keys(…, now)` say. What a wrong clock wrote, or is kept for longer than here, is not."""
+        looks = [decode(value) if value is not None else None for value in values]
+        known = [look if look and now - self._days * _DAY < look.seen_at <= now else None for look in looks]
+        *daily, latest = known or [None]
+        ordered = sorted((look for look in daily if look), key=lambda look: look.seen_at)
+        # Once the next day has been looked at, the latest of the day before has done its work.
+        if latest and (not ordered or latest.seen_at > ordered[-1].seen_at):
+            ordered.append(latest)
+        return Past(tuple(ordered), int(now // _DAY) if daily and daily[-1] else None)
+
+    async def remember(self, username: str, look: Look, past: Past) -> None:
+        """Keep a look that is newer than its past: one command, unless another process looked at the same moment."""
+        if not self._days:
+            return
+        day, value, ttl = look.seen_at // _DAY, encode(look), float(self._days * _DAY)
+        if past.day == day or not await self._store.add(_key(username, day), value, ttl=ttl):
+            await self._store.set(_key(username, None), value, ttl=ttl)
+
+    async def forget(self, username: str, now: float) -> None:
+        """Nothing of this account is remembered any more: one command."""
+        if keys := self.keys(username, now):
+            await self._store.delete(*keys)
+
+    async def looks(self, username: str, now: float) -> tuple[Look, ...]:
+        """What is remembered, in the order of time."""
+        keys = self.keys(username, now)
+        return self.past(await self._store.get_many(keys), now).looks if keys else ()
+
+    def left_of(self, changes: Changes | None, now: float) -> float:
+        """Seconds for which changes may be kept: as long as the oldest look that they tell of."""
+        return max(1.0, changes.since + self._days * _DAY - now) if changes else math.inf
+
+
+def _key(username: str, day: int | None) -> str:
+    return f"look:{in_key(username)}:{'latest' if day is None else day}"

@@ -1,0 +1,39 @@
+"""`forget`: what is kept of single accounts is deleted at once. Sends nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from tiktok_pinned_videos.accounts.names import parse_username
+from tiktok_pinned_videos.app import build_service
+from tiktok_pinned_videos.research.errors import ConfigurationError, InvalidArgumentError
+from tiktok_pinned_videos.settings import Settings
+
+from . import stop
+
+
+def run(settings: Settings, *, usernames: tuple[str, ...]) -> None:
+    """Delete answer, history and name of each account, in the store of these settings; ends with 1 if it failed."""
+    try:
+        names = [parse_username(name) for name in usernames]
+    except InvalidArgumentError as error:
+        stop(f"{error.status}: {error}")
+    if not settings.configured:
+        # What is kept is kept for one client key.
+        error = ConfigurationError("no TikTok credentials are set.")
+        stop(f"{error.status}: {error}")
+    raise SystemExit(asyncio.run(_forget(settings, names)))
+
+
+async def _forget(settings: Settings, names: list[str]) -> int:
+    service = build_service(settings)
+    try:
+        await service.store.ping()
+        for name in names:
+            await service.forget(name)
+            click.echo(f"@{name}: nothing is kept any more ({service.store.describe()}).")
+        return 1 if service.store.degraded else 0
+    finally:
+        await service.aclose()

@@ -1,0 +1,410 @@
+"""What is remembered between answers, and for how long: on every store, with a clock that the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kit import NOON, Asked, Clock, RedisDatabase, Reply, refusal, service, tiktok, videos
+from tiktok_pinned_videos.accounts.history import History
+from tiktok_pinned_videos.accounts.looks import Changes, Look
+from tiktok_pinned_videos.accounts.service import Answer, PinnedVideosService
+from tiktok_pinned_videos.research.errors import TikTokError
+from tiktok_pinned_videos.research.fields import COUNTS, DEFAULT
+from tiktok_pinned_videos.state.memory import MemoryStore
+from tiktok_pinned_videos.state.open import open_store
+
+pytestmark = pytest.mark.anyio
+DAY = 86_400
+Pins = dict[str, int]
+"""Views by id."""
+
+
+class Script:
+    """An account that pins what the test says."""
+
+    def __init__(self) -> None:
+        self.pins: Pins = {}
+        self.failure: Reply | None = None
+
+    def reply(self, asked: Asked) -> Reply:
+        if self.failure:
+            return self.failure
+        every = [{"id": int(id_), **dict.fromkeys(COUNTS, views)} for id_, views in self.pins.items()]
+        return videos([{name: value for name, value in one.items() if name in asked.fields} for one in every])
+
+
+def fails(code: str = "invalid_params", message: str = "something else") -> Reply:
+    return refusal(400, code, message)
+
+
+NOT_FOUND = fails(message="`username: nasa` is invalid: cannot find the user")
+PRIVATE = fails(message="`username: nasa` is private")
+
+
+@asynccontextmanager
+async def looking(clock: Clock, *urls: str, **more: Any) -> AsyncGenerator[tuple[Script, list[PinnedVideosService]]]:
+    """A service for each of these stores, as if each were a process, all asking one upstream."""
+    script = Script()
+    async with tiktok(script.reply) as upstream, AsyncExitStack() as stack:
+        services = [
+            await stack.enter_async_context(service(upstream, clock=clock, state=url, timeout=30, **more))
+            for url in urls
+        ]
+        yield script, services
+
+
+async def look(asked: PinnedVideosService, fields: tuple[str, ...] = DEFAULT) -> Answer:
+    return await asked.answer("nasa", fields, refresh=True)
+
+
+# --- the script of 40 steps -----------------------------------------------------------------------------------------
+
+
+class Remembered:
+    """What ought to be remembered, worked out anew and in another way: every look that was taken, thinned out."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[int, Pins]] = []
+
+    def changes_at(self, now: int, pins: Pins) -> dict[str, Any] | None:
+        past = [(at, then) for at, then in self.taken if at > now - 15 * DAY]
+        firsts: dict[int, tuple[int, Pins]] = {}
+        for one in past:
+            firsts.setdefault(one[0] // DAY, one)
+        looks = sorted(firsts.values(), key=lambda one: one[0])
+        if past and past[-1][0] > looks[-1][0]:
+            looks.append(past[-1])
+        if not looks:
+            return None
+        looks.append((now, pins))
+        since, before = looks[0]
+        turned: dict[str, tuple[int, int]] = {}
+        for (after, old), (by, new) in itertools.pairwise(looks):
+            turned |= dict.fromkeys(old.keys() ^ new.keys(), (after, by))
+        both = before.keys() & pins.keys()
+        grown = sum(pins[id_] - before[id_] for id_ in both)
+        return {
+            "since": since,
+            "pinned": {id_: turned[id_] for id_ in pins.keys() - before.keys()},
+            "unpinned": {id_: turned[id_] for id_ in before.keys() - pins.keys()},
+            "growth": dict.fromkeys(COUNTS, grown) if both else {},
+        }
+
+
+def as_told(changes: Changes | None) -> dict[str, Any] | None:
+    if changes is None:
+        return None
+    return {
+        "since": changes.since,
+        "pinned": {one.id: (one.after, one.by) for one in changes.pinned},
+        "unpinned": {one.id: (one.after, one.by) for one in changes.unpinned},
+        "growth": dict(changes.growth),
+    }
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def stores(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
+    """Where two processes keep what they share; memory is one process's alone."""
+    match request.param:
+        case "memory":
+            return ["memory:"]
+        case "sqlite":
+            return [f"sqlite:///{tmp_path}/state.sqlite3"] * 2
+        case _:
+            database: RedisDatabase = request.getfixturevalue("shared_redis")
+            return [database.url] * 2
+
+
+async def test_every_told_change_is_the_scripts_over_sixteen_days_and_forty_steps(stores: list[str]) -> None:
+    dice, clock, expected = random.Random(7), Clock(), Remembered()
+    views = dict.fromkeys("123456", 1000)
+    told: list[dict[str, Any] | None] = []
+    wanted: list[dict[str, Any] | None] = []
+    async with looking(clock, *stores) as (script, services):
+        for step in range(40):
+            clock.now += dice.randrange(2_000, 16 * DAY // 20)
+            views = {id_: count + dice.randrange(-5, 500) for id_, count in views.items()}
+            script.pins = {id_: views[id_] for id_ in dice.sample("123456", dice.randrange(4))}
+            script.failure = {11: fails(), 12: fails("internal_error"), 17: NOT_FOUND, 29: PRIVATE}.get(step)
+            asked = services[step % len(services)]
+            if script.failure:
+                with pytest.raises(TikTokError):
+                    await look(asked)
+                expected.taken = [] if step in (17, 29) else expected.taken
+                continue
+            told.append(as_told((await look(asked)).changes))
+            wanted.append(expected.changes_at(int(clock.now), script.pins))
+            expected.taken.append((int(clock.now), script.pins))
+
+    assert told == wanted
+    assert sum(one is None for one in told) == 3
+    assert sum(bool(one and one["pinned"]) for one in told) > 10
+
+
+async def test_two_processes_that_look_at_the_same_time_lose_no_day(stores: list[str]) -> None:
+    clock = Clock()
+    async with looking(clock, *stores) as (script, services):
+        for day in range(4):
+            script.pins = {str(day): day}
+            await asyncio.gather(*(look(each) for each in services for _ in range(3)))
+            clock.now += DAY
+        remembered = await services[-1].looks("nasa")
+
+    assert [(one.seen_at, list(one.videos)) for one in remembered[:4]] == [
+        (int(NOON) + day * DAY, [str(day)]) for day in range(4)
+    ]
+
+
+# --- what is not a change -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def one() -> AsyncGenerator[tuple[Clock, Script, PinnedVideosService]]:
+    clock = Clock()
+    async with looking(clock, "memory:") as (script, (asked,)):
+        yield clock, script, asked
+
+
+async def test_the_first_answer_has_no_past(one: tuple[Clock, Script, PinnedVideosService]) -> None:
+    _, script, asked = one
+    script.pins = {"1": 5}
+
+    assert (await look(asked)).changes is None
+
+
+async def test_a_cached_answer_tells_what_was_told_when_it_was_fetched(
+    one: tuple[Clock, Script, PinnedVideosService],
+) -> None:
+    clock, script, asked = one
+    script.pins = {"1": 5}
+    await look(asked)
+    clock.now += 3600
+    script.pins = {"1": 7, "2": 1}
+    fresh = await look(asked)
+    cached = await asked.answer("NASA", DEFAULT)
+
+    assert cached.cached
+    assert cached.changes == fresh.changes
+    assert cached.changes is not None
+    assert dict(cached.changes.growth) == dict.fromkeys(COUNTS, 2)
+
+
+async def test_growth_is_told_of_no_count_that_was_not_asked_for(
+    one: tuple[Clock, Script, PinnedVideosService],
+) -> None:
+    clock, script, asked = one
+    script.pins = {"1": 5}
+    await look(asked)
+    clock.now += 3600
+    script.pins = {"1": 8}
+    await look(asked)
+    narrow = await asked.answer("nasa", ("id", "like_count"))
+    bare = await asked.answer("nasa", ("id",))
+
+    assert (narrow.changes, bare.changes) == (
+        Changes(int(NOON), (), (), (("like_count", 3),)),
+        Changes(int(NOON), (), (), ()),
+    )
+
+
+async def test_a_field_that_was_not_asked_for_is_unknown_and_unpins_nothing(
+    one: tuple[Clock, Script, PinnedVideosService],
+) -> None:
+    clock, script, asked = one
+    script.pins = {"1": 5}
+    await look(asked, ("id",))
+    clock.now += 3600
+    script.pins = {"1": 9}
+
+    assert (await look(asked)).changes == Changes(int(NOON), (), (), ())
+
+
+@pytest.mark.parametrize(("failure", "left"), [(fails(), 1), (NOT_FOUND, 0), (PRIVATE, 0)])
+async def test_a_failure_leaves_the_history_unless_the_account_is_gone(
+    one: tuple[Clock, Script, PinnedVideosService], failure: Reply, left: int
+) -> None:
+    _, script, asked = one
+    script.pins = {"1": 5}
+    await look(asked)
+    script.failure = failure
+    with pytest.raises(TikTokError):
+        await look(asked)
+
+    assert len(await asked.looks("nasa")) == left
+
+
+async def test_nothing_pinned_is_a_look(one: tuple[Clock, Script, PinnedVideosService]) -> None:
+    clock, script, asked = one
+    script.pins = {"1": 5}
+    await look(asked)
+    clock.now += 60
+    script.pins = {}
+    changes = (await look(asked)).changes
+
+    assert changes is not None
+    assert [gone.id for gone in changes.unpinned] == ["1"]
+
+
+@pytest.mark.parametrize("wrong", [400 * DAY, 3 * DAY, 7200, -3 * DAY, -9000 * DAY])
+async def test_a_clock_that_was_wrong_makes_no_look_in_the_future(
+    one: tuple[Clock, Script, PinnedVideosService], wrong: int
+) -> None:
+    clock, script, asked = one
+    script.pins = {"1": 5}
+    clock.now += wrong
+    await look(asked)
+    clock.now -= wrong
+    script.pins = {"2": 5}
+    changes = (await look(asked)).changes
+    remembered = await asked.looks("nasa")
+    clock.now += 60
+    later = (await look(asked)).changes
+
+    assert all(seen.seen_at <= NOON for seen in remembered)
+    assert changes is None or changes.since < NOON
+    assert later is not None
+    assert later.since <= NOON
+    assert all(turn.after < turn.by <= NOON + 60 for turn in (*later.pinned, *later.unpinned))
+
+
+async def test_of_a_day_the_first_look_and_the_latest_are_remembered(
+    one: tuple[Clock, Script, PinnedVideosService],
+) -> None:
+    clock, script, asked = one
+    for hour in range(5):
+        script.pins = {str(hour): 1}
+        await look(asked)
+        clock.now += 3600
+
+    assert [list(seen.videos) for seen in await asked.looks("nasa")] == [["0"], ["4"]]
+
+
+async def test_an_account_of_ten_thousand_videos_is_remembered_by_its_first_hundred(
+    one: tuple[Clock, Script, PinnedVideosService],
+) -> None:
+    clock, script, asked = one
+    script.pins = {str(number): 1 for number in range(1, 10_001)}
+    await look(asked)
+    (seen,) = await asked.looks("nasa")
+    clock.now += 60
+
+    assert (len(seen.videos), seen.whole) == (100, False)
+    assert (await look(asked)).changes == Changes(int(NOON), (), (), tuple((name, 0) for name in COUNTS))
+
+
+# --- for how long ---------------------------------------------------------------------------------------------------
+
+
+async def test_without_days_nothing_is_remembered(tmp_path: Path) -> None:
+    file = tmp_path / "state.sqlite3"
+    async with looking(Clock(), f"sqlite:///{file}", history_days=0) as (script, (asked,)):
+        script.pins = {"1": 5}
+        await look(asked)
+        assert (await look(asked)).changes is None
+
+    assert b"look:" not in file.read_bytes()
+
+
+@pytest.mark.parametrize("days", [1, 15])
+async def test_the_day_after_nothing_of_a_look_is_left_in_the_store_nor_beside_it(tmp_path: Path, days: int) -> None:
+    clock, marks = Clock(), (7_271_828_182_845_904_523, 7_314_159_265_358_979_323)
+    url = f"sqlite:///{tmp_path}/state.sqlite3"
+    async with looking(clock, url, history_days=days, cache_ttl=15 * DAY) as (script, (asked,)):
+        for at, mark in enumerate(marks):
+            script.pins = {str(mark): 5}
+            await look(asked)
+            clock.now += at + 60
+        assert any(found(tmp_path, mark) for mark in marks)
+        clock.now += days * DAY
+        script.pins = {}
+        await asked.answer("other", DEFAULT)
+        clock.now += 1
+
+    async with looking(clock, url, history_days=days) as (script, (asked,)):
+        await asked.answer("third", DEFAULT)
+        assert not any(found(tmp_path, mark) for mark in marks)
+
+
+def found(folder: Path, mark: int) -> bool:
+    """Whether an id can be read in any file, as a number or as text."""
+    content = b"".join(written(folder))
+    return mark.to_bytes(8, "big") in content or str(mark).encode() in content
+
+
+def written(folder: Path) -> list[bytes]:
+    """Every file of a store: the database, and what stands beside it."""
+    return [file.read_bytes() for file in folder.iterdir()]
+
+
+async def test_one_account_is_forgotten_when_told_to(one: tuple[Clock, Script, PinnedVideosService]) -> None:
+    clock, script, asked = one
+    script.pins = {"1": 5}
+    for _ in range(3):
+        await look(asked)
+        await asked.answer("other", DEFAULT, refresh=True)
+        clock.now += DAY / 2
+    await asked.forget("NASA")
+
+    assert await asked.looks("nasa") == ()
+    assert await asked.stored("nasa") is None
+    assert await asked.seen("", limit=9) == ["other"]
+    assert len(await asked.looks("other")) == 3
+
+
+async def test_a_thousand_accounts_with_fifteen_looks_each_take_less_than_four_mebibytes(tmp_path: Path) -> None:
+    file = tmp_path / "state.sqlite3"
+    clock = Clock()
+    store = open_store(f"sqlite:///{file}", prefix="tpv:0123456789abcdef:", clock=clock)
+    history, dice = History(store, days=15), random.Random(7)
+    names = [f"account.number_{number}" for number in range(1000)]
+    counts = (44_199_736, 5_902_447, 41_906, 188_215, 873_120)
+    for _ in range(15):
+        dice.shuffle(names)
+        for name in names:
+            ids = [str(7_298_412_345_678_901_240 + dice.randrange(10**9)) for _ in range(3)]
+            seen = Look(int(clock.now), dict.fromkeys(ids, counts))
+            await history.remember(name, seen, history.past([], clock.now))
+        clock.now += DAY
+    await store.aclose()
+
+    assert sum(map(len, written(tmp_path))) < 4 * 2**20
+
+
+# --- what it costs --------------------------------------------------------------------------------------------------
+
+
+class Counting(MemoryStore):
+    """A store that counts what it is asked to do."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(clock=clock)
+        self.commands: list[str] = []
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in {"get", "get_many", "set", "add", "delete"}:
+            self.commands.append(name)
+        return super().__getattribute__(name)
+
+
+async def test_remembering_a_look_is_one_command_and_forgetting_all_of_them_too() -> None:
+    clock = Clock()
+    store = Counting(clock)
+    history = History(store, days=15)
+    for expected in (["add"], ["set"], ["set"]):
+        past = history.past(await MemoryStore.get_many(store, history.keys("nasa", clock.now)), clock.now)
+        store.commands.clear()
+        await history.remember("nasa", Look(int(clock.now), {}), past)
+        assert store.commands == expected
+        clock.now += 60
+    store.commands.clear()
+    await history.forget("nasa", clock.now)
+
+    assert store.commands == ["delete"]
