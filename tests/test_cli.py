@@ -206,7 +206,7 @@ async def test_csv_columns_are_as_documented_and_a_row_survives_spreadsheets(ups
 
     assert header == (
         "username,status,source,retrieved_at,log_id,url,id,view_count,video_description,hashtag_names,"
-        "video_mention_list,region_code"
+        "video_mention_list,region_code,engagement_rate"
     )
     assert formula["id"] == "7777777777777777777"
     assert formula["view_count"] == "-5"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,16 @@ if TYPE_CHECKING:
 _SANDBOX = click.option(
     "--sandbox", is_flag=True, help="Answer with invented data, without credentials (TIKTOK_SANDBOX=1)."
 )
-_FORMATS = ("text", "json", "jsonl", "csv", "raw", "html")
+_FORMATS = ("table", "text", "json", "jsonl", "csv", "raw", "html")
+_MEASURES = ("view_count", "like_count", "comment_count", "share_count", "favorites_count", "engagement_rate")
+_FROM = click.option(
+    "--from",
+    "source",
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="Read names from a file, one a line, # begins a comment; - is stdin.",
+)
+_REFRESH = click.option("--refresh", is_flag=True, help="Ask TikTok again instead of the cache.")
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -72,23 +82,20 @@ def http(in_sandbox: bool, host: str, port: int, sandbox: bool) -> None:
 
 @cli.command()
 @click.argument("usernames", nargs=-1, metavar="USERNAME...")
-@click.option(
-    "--from",
-    "source",
-    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
-    metavar="FILE",
-    help="Read names from a file, one a line; - is stdin.",
-)
+@_FROM
 @click.option("--fields", metavar="A,B,C", help="Fields of a video to ask for; default: all that the statistics need.")
-@click.option("--refresh", is_flag=True, help="Ask TikTok again instead of the cache.")
+@_REFRESH
 @click.option(
-    "--format", "output", type=click.Choice(_FORMATS), default="text", show_default=True, help="How to print answers."
+    "--format",
+    "output",
+    type=click.Choice(_FORMATS),
+    help="How to print answers; default: table on a terminal, else text.",
 )
 @_SANDBOX
 @click.pass_obj
 def get(  # noqa: PLR0917 - click passes what it parsed by name
     in_sandbox: bool, usernames: tuple[str, ...], source: Path | None, fields: str | None, refresh: bool,
-    output: str, sandbox: bool,
+    output: str | None, sandbox: bool,
 ) -> None:  # fmt: skip
     """Print the pinned videos of accounts: names, @names or profile links; - reads names from stdin.
 
@@ -97,7 +104,45 @@ def get(  # noqa: PLR0917 - click passes what it parsed by name
     settings = _settings(in_sandbox or sandbox)
     from .commands.get import run  # noqa: PLC0415 - only this command pays for it
 
-    run(settings, usernames=usernames, source=source, fields=fields, refresh=refresh, output=output)
+    run(
+        settings, usernames=usernames, source=source, fields=fields, refresh=refresh, output=output or _default_format()
+    )
+
+
+@cli.command()
+@click.argument("usernames", nargs=-1, metavar="USERNAME USERNAME...")
+@_FROM
+@click.option(
+    "--rank-by", type=click.Choice(_MEASURES), default="view_count", show_default=True, help="What decides who leads."
+)
+@_REFRESH
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(("table", "text", "json", "csv", "html")),
+    help="How to print the ranking; default: table on a terminal, else text.",
+)
+@_SANDBOX
+@click.pass_obj
+def compare(  # noqa: PLR0917 - as above
+    in_sandbox: bool, usernames: tuple[str, ...], source: Path | None, rank_by: Any, refresh: bool,
+    output: str | None, sandbox: bool,
+) -> None:  # fmt: skip
+    """Rank two or more accounts by what they have pinned: names, @names or profile links; - reads names from stdin.
+
+    Exit status: 0 all answered, 1 some account failed, 2 usage or configuration.
+    """
+    settings = _settings(in_sandbox or sandbox)
+    from .commands.compare import run  # noqa: PLC0415 - only this command pays for it
+
+    run(
+        settings,
+        usernames=usernames,
+        source=source,
+        rank_by=rank_by,
+        refresh=refresh,
+        output=output or _default_format(),
+    )
 
 
 @cli.command()
@@ -137,6 +182,10 @@ def sandbox(port: int) -> None:
     from .commands.sandbox import run  # noqa: PLC0415 - only this command pays for it
 
     run(port)
+
+
+def _default_format() -> str:
+    return "table" if sys.stdout.isatty() else "text"
 
 
 def _settings(sandbox: bool, *, log_level: str = "WARNING") -> Settings:

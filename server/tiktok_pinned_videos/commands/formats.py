@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
 import click
 
 from tiktok_pinned_videos.accounts.many import Outcome
 from tiktok_pinned_videos.accounts.service import Answer
 from tiktok_pinned_videos.research.client import Fetched
-from tiktok_pinned_videos.research.text import clean
-from tiktok_pinned_videos.surface.answers import account_answer, source_of
-from tiktok_pinned_videos.surface.times import iso
-from tiktok_pinned_videos.surface.words import account_text, cell, error_text, reason
+from tiktok_pinned_videos.surface.answers import account_answer
+from tiktok_pinned_videos.surface.words import account_text
 
-_ABOUT_ACCOUNT: Final = ("username", "status", "source", "retrieved_at", "log_id", "url")
+from .outcomes import failure, provenance, raw_line, result_of, say_failure
+from .rows import ABOUT_ACCOUNT, columns, video_rows, written
+
+FORMATS: Final = ("table", "text", "json", "jsonl", "csv", "raw", "html")
 
 
 class Printer(Protocol):
@@ -35,9 +34,11 @@ class Printer(Protocol):
         ...
 
 
-def printer_for(output: str, fields: tuple[str, ...], *, alone: bool) -> Printer:
+def printer_for(output: str, fields: tuple[str, ...], *, alone: bool) -> Printer:  # noqa: PLR0911 - one each
     """The printer of a `--format`. `alone`: there is one account, so JSON needs no array."""
     match output:
+        case "table":
+            return _Table()
         case "json":
             return _JSON(alone=alone)
         case "jsonl":
@@ -59,11 +60,25 @@ class _Text:
         self._first = True
 
     def write(self, outcome: Outcome[Answer]) -> None:
-        if outcome.error is not None:
-            _say_failure(outcome)
+        say_failure(outcome)
         if outcome.answer is not None:
             click.echo(("" if self._first else "\n") + account_text(account_answer(outcome.answer)))
             self._first = False
+
+    def finish(self) -> None:
+        pass
+
+
+class _Table:
+    raw = False
+
+    def __init__(self) -> None:
+        from .cards import Cards  # noqa: PLC0415 - only this format pays for it
+
+        self._cards = Cards()
+
+    def write(self, outcome: Outcome[Answer]) -> None:
+        self._cards.account(result_of(outcome, whole=False))
 
     def finish(self) -> None:
         pass
@@ -77,7 +92,7 @@ class _JSON:
         self._first = True
 
     def write(self, outcome: Outcome[Answer]) -> None:
-        text = json.dumps(_data(outcome), ensure_ascii=False, indent=2)
+        text = json.dumps(result_of(outcome), ensure_ascii=False, indent=2)
         if self._alone:
             click.echo(text)
             return
@@ -94,7 +109,7 @@ class _JSONLines:
     raw = False
 
     def write(self, outcome: Outcome[Answer]) -> None:
-        click.echo(json.dumps(_data(outcome), ensure_ascii=False, separators=(",", ":")))
+        click.echo(json.dumps(result_of(outcome), ensure_ascii=False, separators=(",", ":")))
 
     def finish(self) -> None:
         pass
@@ -104,30 +119,10 @@ class _Raw:
     raw = True
 
     def write(self, outcome: Outcome[Fetched]) -> None:
-        if outcome.answer is None:
-            self._line({**_failure(outcome), **_provenance(outcome)}, _json_or_nothing(outcome))
-            return
-        snapshot = outcome.answer.snapshot
-        head = {
-            "username": snapshot.username,
-            "retrieved_at": iso(snapshot.retrieved_at),
-            "log_id": snapshot.log_id,
-            "fields": list(snapshot.fields),
-        }
-        self._line(head, outcome.answer.body)
+        click.echo(raw_line(outcome))
 
     def finish(self) -> None:
         pass
-
-    def _line(self, head: dict[str, Any], content: bytes) -> None:
-        opened = json.dumps(head, ensure_ascii=False, separators=(",", ":"))
-        if not content:
-            click.echo(opened)
-            return
-        # TikTok's body stays as it came, digit for digit; only line breaks between its values go, to stay on one line.
-        # Read as the parser reads it: another Unicode encoding, a byte order mark or half a character is no surprise.
-        body = content.decode(json.detect_encoding(content), "surrogatepass").translate({10: " ", 13: " "}).strip()
-        click.echo(f'{opened[:-1]},"response":{body}}}')
 
 
 class _CSV:
@@ -135,29 +130,21 @@ class _CSV:
 
     def __init__(self, fields: tuple[str, ...]) -> None:
         self._fields = fields
-        self._line((*_ABOUT_ACCOUNT, *fields))
+        self._blank = [None] * (len(columns(fields)) - len(ABOUT_ACCOUNT))
+        click.echo(written([columns(fields)]), nl=False)
 
     def write(self, outcome: Outcome[Answer]) -> None:
-        if outcome.answer is None:
-            _say_failure(outcome)
-            about = {**_failure(outcome), **_provenance(outcome)}
-            self._line([_csv_cell(about.get(name)) for name in _ABOUT_ACCOUNT])
-            return
-        told = account_answer(outcome.answer).as_json()
-        about = [_csv_cell(told.get(name)) for name in _ABOUT_ACCOUNT[:-1]]
-        if not told["videos"]:
-            self._line(about)
-        for video in told["videos"]:
-            self._line([*about, video["url"], *(_csv_cell(video.get(name)) for name in self._fields)])
+        say_failure(outcome)
+        result = result_of(outcome)
+        failed = outcome.answer is None
+        about = {**failure(outcome), **provenance(outcome)} if failed else result
+        rows = [] if failed else video_rows(result, self._fields)
+        # An account without videos has a row all the same.
+        rows = rows or [[*(about.get(name) for name in ABOUT_ACCOUNT), *self._blank]]
+        click.echo(written(rows), nl=False)
 
     def finish(self) -> None:
         pass
-
-    def _line(self, values: Any) -> None:
-        line = io.StringIO()
-        row = [*values, *[""] * (len(_ABOUT_ACCOUNT) + len(self._fields) - len(values))]
-        csv.writer(line, lineterminator="\n").writerow(row)
-        click.echo(line.getvalue(), nl=False)
 
 
 class _HTML:
@@ -167,64 +154,9 @@ class _HTML:
         self._results: list[dict[str, Any]] = []
 
     def write(self, outcome: Outcome[Answer]) -> None:
-        if outcome.answer is None:
-            self._results.append(_failure(outcome))
-        else:
-            self._results.append(account_answer(outcome.answer, whole=True).as_json())
+        self._results.append(result_of(outcome))
 
     def finish(self) -> None:
         from tiktok_pinned_videos.surface.view import page  # noqa: PLC0415 - only this format pays for it
 
         click.echo(page(self._results), nl=False)
-
-
-def _csv_cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, list):
-        items = cast("list[object]", value)
-        names = [item for item in items if isinstance(item, str) and " " not in item]
-        return _csv_text(" ".join(names)) if len(names) == len(items) else cell(value)
-    return _csv_text(value) if isinstance(value, str) else cell(value)
-
-
-def _csv_text(text: str) -> str:
-    # A text that begins like a formula would be run as one by a spreadsheet.
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
-
-
-def _data(outcome: Outcome[Answer]) -> dict[str, Any]:
-    return _failure(outcome) if outcome.answer is None else account_answer(outcome.answer).as_json()
-
-
-def _say_failure(outcome: Outcome[Any]) -> None:
-    if outcome.error is not None:
-        # What can be no name is shown as far as a terminal can show it.
-        name = clean(outcome.username)
-        about = "" if f"@{name}" in outcome.error.what else f"@{name}: "
-        click.echo(about + error_text(outcome.error), err=True)
-
-
-def _provenance(outcome: Outcome[Any]) -> dict[str, str]:
-    """Where a failure came from, as far as somebody answered."""
-    error = outcome.error
-    if error is None or (error.status_code is None and not error.sandbox):
-        return {}
-    return {"source": source_of(sandbox=error.sandbox)} | ({"log_id": error.log_id} if error.log_id else {})
-
-
-def _json_or_nothing(outcome: Outcome[Any]) -> bytes:
-    """The body behind a failure, if it fits into a line of JSON: an HTML page does not."""
-    body = outcome.error.body if outcome.error is not None else b""
-    try:
-        json.loads(body)
-    except (ValueError, RecursionError):
-        return b""
-    return body
-
-
-def _failure(outcome: Outcome[Any]) -> dict[str, str]:
-    error = outcome.error
-    if error is None:
-        raise ValueError("an outcome has an answer or an error")
-    return {"username": outcome.username, "status": str(error.status), "reason": reason(error)}

@@ -68,12 +68,12 @@ class Comparison(BaseModel):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-def compared(outcomes: Sequence[Outcome[Answer]], measure: Measure) -> Comparison:
-    """Rank the outcomes. Raises the error of them all when none has an answer."""
+def compared(outcomes: Sequence[Outcome[Answer]], measure: Measure, *, whole: bool = False) -> Comparison:
+    """Rank the outcomes. Raises the error of them all when none has an answer. `whole`: no text is cut."""
     answers = [outcome.answer for outcome in outcomes if outcome.answer is not None]
     if not answers:
         raise all_failed(outcomes)
-    clipping = Clipping()
+    clipping = Clipping(whole=whole)
     found = [_found(answer, measure, clipping) for answer in answers if answer.snapshot.videos]
     ranked = [account for account in found if _value(account, measure) is not None]
     ranked.sort(key=lambda account: _value(account, measure) or 0, reverse=True)  # stable: ties as asked

@@ -1,0 +1,106 @@
+"""`compare`: accounts ranked by one measure, on a terminal or in a script."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from tiktok_pinned_videos.accounts.many import Outcome
+from tiktok_pinned_videos.accounts.service import Answer
+from tiktok_pinned_videos.research.fields import DEFAULT
+from tiktok_pinned_videos.settings import Settings
+from tiktok_pinned_videos.surface.arguments import MEASURES, Measure
+from tiktok_pinned_videos.surface.comparison import compared, comparison_text
+
+from . import stop
+from .asking import ask_accounts, need_credentials, run_to_its_end, say_how_to_go_on, utf_8
+from .names import distinct, names_written
+from .outcomes import failure, provenance, result_of, say_failure
+from .rows import written
+
+FORMATS: Final = ("table", "text", "json", "csv", "html")
+_COLUMNS: Final = (
+    "rank", "username", "status", "reason", "videos", *MEASURES, "top_video_id", "source", "retrieved_at", "log_id",
+)  # fmt: skip
+
+
+def run(
+    settings: Settings,
+    *,
+    usernames: tuple[str, ...],
+    source: Path | None,
+    rank_by: Measure,
+    refresh: bool,
+    output: str,
+) -> None:
+    """Print one ranking of all accounts; ends the process with the documented status."""
+    utf_8()
+    names = distinct(names_written(usernames, source))
+    if len(names) < 2:
+        stop("compare takes two accounts or more. Try: tiktok-pinned-videos-mcp compare nasa esa --sandbox")
+    need_credentials(settings)
+    outcomes: list[Outcome[Answer]] = []
+
+    async def asked() -> int:
+        outcomes.extend(await ask_accounts(settings, names, DEFAULT, refresh=refresh, each=lambda _: None))
+        return sum(outcome.error is not None for outcome in outcomes)
+
+    def finish() -> None:
+        _print(outcomes, rank_by, output)
+        say_how_to_go_on(outcomes)
+
+    run_to_its_end(asked, finish=finish)
+
+
+def _print(outcomes: Sequence[Outcome[Answer]], measure: Measure, output: str) -> None:
+    answered = any(outcome.answer for outcome in outcomes)
+    if output == "csv" or not answered:
+        for outcome in outcomes:
+            say_failure(outcome)
+    match output:
+        case "csv":
+            click.echo(written([_COLUMNS, *_rows(outcomes, measure)]), nl=False)
+        case "json":
+            click.echo(json.dumps(_result(outcomes, measure), ensure_ascii=False, indent=2))
+        case "table":
+            from .cards import Cards  # noqa: PLC0415 - only this format pays for it
+
+            Cards().ranking(_result(outcomes, measure, whole=False))
+        case "html":
+            from tiktok_pinned_videos.surface.view import page  # noqa: PLC0415 - as above
+
+            results = [_result(outcomes, measure)] if answered else [failure(outcome) for outcome in outcomes]
+            click.echo(page(results), nl=False)
+        case _:
+            if answered:
+                click.echo(comparison_text(compared(outcomes, measure)))
+
+
+def _result(outcomes: Sequence[Outcome[Answer]], measure: Measure, *, whole: bool = True) -> dict[str, Any]:
+    """The structured result, its texts `whole` or clipped; without any answer, that each account failed."""
+    if any(outcome.answer for outcome in outcomes):
+        return compared(outcomes, measure, whole=whole).as_json()
+    return {"rank_by": measure, "accounts": [failure(outcome) for outcome in outcomes], "notes": []}
+
+
+def _rows(outcomes: Sequence[Outcome[Answer]], measure: Measure) -> list[list[Any]]:
+    by_name = {outcome.username: outcome for outcome in outcomes}
+    rows: list[list[Any]] = []
+    for account in _result(outcomes, measure)["accounts"]:
+        outcome = by_name[account["username"]]
+        origin = provenance(outcome) if outcome.answer is None else result_of(outcome)
+        totals = account.get("totals", {})
+        rows.append([
+            *(account.get(name) for name in ("rank", "username", "status", "reason")),
+            totals.get("videos"),
+            *(totals.get(name) for name in MEASURES),
+            account.get("top_video", {}).get("id"),
+            origin.get("source"),
+            account.get("retrieved_at"),
+            origin.get("log_id"),
+        ])  # fmt: skip
+    return rows
