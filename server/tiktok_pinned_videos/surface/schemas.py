@@ -1,6 +1,9 @@
 """The published schemas, by hand: every word of a definition is paid for in every conversation.
 
-A test compares them with what is parsed and what is answered, another one counts their tokens.
+A test compares them with what is parsed and what is answered, another one counts their tokens, a third holds them to
+what other makers' converters understand: each property has one `type`, an `enum` too, and nothing is a choice of
+schemas (`anyOf`), for services behind such converters refuse what else there is. Some fields have no documented type:
+these are answered, and published nowhere.
 """
 
 from __future__ import annotations
@@ -16,15 +19,15 @@ _INTEGER: Final = {"type": "integer"}
 _NUMBER: Final = {"type": "number"}
 _BOOLEAN: Final = {"type": "boolean"}
 _STRINGS: Final = {"type": "array", "items": _STRING}
+_OBJECT: Final = {"type": "object"}
 _JSON_TYPES: Final[dict[Kind, dict[str, Any]]] = {
     "id": _STRING,
     "int": _INTEGER,
     "str": _STRING,
     "bool": _BOOLEAN,
     "list[str]": _STRINGS,
-    "hashtags": {"type": "array"},
-    "label": {"type": "object"},
-    "any": {},
+    "hashtags": {"type": "array", "items": _OBJECT},
+    "label": _OBJECT,
 }
 _REFRESH: Final = {"type": "boolean", "description": "Ask TikTok again instead of the cache"}
 
@@ -36,8 +39,9 @@ def get_input() -> dict[str, Any]:
         "properties": {
             "username": {"type": "string", "description": "Name, @name or profile URL"},
             "fields": {
-                "anyOf": [{"type": "array", "items": {"enum": list(NAMES)}}, _STRING],
-                "description": "List or comma-separated; default: all that the statistics need",
+                "type": "array",
+                "items": {"type": "string", "enum": list(NAMES)},
+                "description": "Leave out or [] for all the statistics need",
             },
             "refresh": _REFRESH,
         },
@@ -51,7 +55,7 @@ def compare_input() -> dict[str, Any]:
         "type": "object",
         "properties": {
             "usernames": {"type": "array", "items": _STRING, "minItems": 2, "maxItems": MOST_ACCOUNTS},
-            "rank_by": {"enum": list(MEASURES), "default": MEASURES[0]},
+            "rank_by": {"type": "string", "enum": list(MEASURES), "default": MEASURES[0]},
             "refresh": _REFRESH,
         },
         "required": ["usernames"],
@@ -60,23 +64,24 @@ def compare_input() -> dict[str, Any]:
 
 def get_output() -> dict[str, Any]:
     """Structured result of `get_pinned_videos`."""
-    video = {field.name: _STRING if field.name == "create_time" else _JSON_TYPES[field.kind] for field in FIELDS}
+    typed = {field.name: _JSON_TYPES[field.kind] for field in FIELDS if field.kind in _JSON_TYPES}
+    video = typed | {"create_time": _STRING, "url": _STRING, "engagement_rate": _NUMBER}
     return {
         "type": "object",
         "properties": {
             "username": _STRING,
-            "status": {"enum": ["found", "nothing_pinned"]},
+            "status": {"type": "string", "enum": ["found", "nothing_pinned"]},
             "source": _source(),
             "retrieved_at": _STRING,
             "cached": _BOOLEAN,
             "log_id": _STRING,
-            "totals": {"type": "object", "additionalProperties": _NUMBER},
-            "changes": {"type": "object"},
+            "totals": _totals(),
+            "changes": _OBJECT,
             "videos": {
                 "type": "array",
                 "items": {
                     "type": "object",
-                    "properties": {**video, "url": _STRING, "engagement_rate": _NUMBER},
+                    "properties": video,
                     "required": ["id", "url"],
                 },
             },
@@ -94,9 +99,14 @@ def compare_output() -> dict[str, Any]:
         "status": _STRING,
         "retrieved_at": _STRING,
         "cached": _BOOLEAN,
-        "totals": {"type": "object", "additionalProperties": _NUMBER},
-        "changes": {"type": "object"},
-        "top_video": {"type": "object"},
+        "totals": _totals(),
+        "changes": _OBJECT,
+        "top_video": {
+            "type": "object",
+            "properties": {"id": _STRING, "url": _STRING, **_statistics(), "video_description": _STRING},
+            "required": ["id", "url"],
+            "additionalProperties": False,
+        },
         "reason": _STRING,
     }
     return {
@@ -116,4 +126,12 @@ def compare_output() -> dict[str, Any]:
 
 
 def _source() -> dict[str, Any]:
-    return {"enum": ["tiktok_research_api", "sandbox"]}
+    return {"type": "string", "enum": ["tiktok_research_api", "sandbox"]}
+
+
+def _totals() -> dict[str, Any]:
+    return {"type": "object", "properties": {"videos": _INTEGER, **_statistics()}, "additionalProperties": False}
+
+
+def _statistics() -> dict[str, Any]:
+    return {name: _NUMBER if name == "engagement_rate" else _INTEGER for name in MEASURES}
