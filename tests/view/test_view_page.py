@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -141,13 +140,12 @@ def test_it_prints_light_and_whole_without_its_buttons(saved: Saved) -> None:
 
 
 def test_fifty_accounts_open_in_less_than_two_seconds(saved: Saved) -> None:
-    # 1,000 captions of 2,000 characters would be more than TikTok lets anybody pin.
     account = samples.account(
         *({**samples.CHANGED["videos"][0], "video_description": "long " * 400} for _ in range(3)),
         totals=samples.FULL["totals"],
     )
-    started = time.perf_counter()
     tab = saved(*({**account, "username": f"account{number}"} for number in range(50)))
     expect(tab.locator("article")).to_have_count(50)
 
-    assert time.perf_counter() - started < 2
+    # By the page's own clock: how long the browser took to open a tab is not its matter.
+    assert tab.evaluate("() => performance.getEntriesByType('navigation')[0].domComplete") < 2_000
