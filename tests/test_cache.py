@@ -15,6 +15,7 @@ from kit import (
     KEY,
     SANDBOX,
     SECRET,
+    VIRTUAL_TIME,
     Asked,
     Clock,
     Reply,
@@ -35,7 +36,7 @@ from kit import (
 )
 from tiktok_pinned_videos.research.errors import NotFoundError
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, VIRTUAL_TIME]
 
 
 def fields_asked(upstream: TikTok) -> list[set[str]]:

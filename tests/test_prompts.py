@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from kit import talking, tiktok
+from kit import VIRTUAL_TIME, talking, tiktok
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, VIRTUAL_TIME]
 
 
 async def test_both_prompts_are_listed_with_descriptions_and_required_arguments() -> None:

@@ -11,10 +11,24 @@ from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference, ResourceTemplateReference
 
-from kit import KEY, SECRET, Asked, Clock, Reply, compare, get, talking, tiktok, unknown_account, video, videos
+from kit import (
+    KEY,
+    SECRET,
+    VIRTUAL_TIME,
+    Asked,
+    Clock,
+    Reply,
+    compare,
+    get,
+    talking,
+    tiktok,
+    unknown_account,
+    video,
+    videos,
+)
 from tiktok_pinned_videos.research.fields import NAMES
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, VIRTUAL_TIME]
 TEMPLATE = ResourceTemplateReference(uri="tiktok://pinned/{username}")
 REPORT = PromptReference(name="pinned_videos_report")
 CREATORS = PromptReference(name="compare_creators")

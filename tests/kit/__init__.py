@@ -1,8 +1,9 @@
 """What every test may import, in one line: `from kit import ask, connected, serving, settings`.
 
 `upstream` is TikTok's side of the wire, byte for byte; `tiktok` the same told per account; `calls` the server in memory
-and how to call a tool; `processes` the server in a process; `redis_server` a real Redis; `clock` the time; `programs`
-what must be installed. `kit.built` (wheels and environments) is imported by name, few need it. Fixtures: conftest.
+and how to call a tool; `processes` the server in a process; `redis_server` a real Redis; `clock` time that the test
+moves, `virtual` time that passes by itself but without anybody waiting; `programs` what must be installed. `kit.built`
+(wheels and environments) is imported by name, few need it. Fixtures are in conftest.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ from kit.upstream import (
     OK,
     PINNED,
     TOKEN,
+    InMemory,
     Received,
     Reply,
     Teller,
@@ -61,6 +63,7 @@ from kit.upstream import (
     serving,
     videos,
 )
+from kit.virtual import VIRTUAL_TIME, VirtualTimeLoop, is_virtual, now, wall_clock
 
 __all__ = [
     "COMMAND",
@@ -76,11 +79,13 @@ __all__ = [
     "SETTINGS",
     "TOKEN",
     "VERSIONS",
+    "VIRTUAL_TIME",
     "Addressed",
     "Asked",
     "Clock",
     "Era",
     "HTTPServer",
+    "InMemory",
     "Received",
     "RedisDatabase",
     "RedisServer",
@@ -88,6 +93,7 @@ __all__ = [
     "Teller",
     "TikTok",
     "Upstream",
+    "VirtualTimeLoop",
     "ask",
     "compare",
     "connected",
@@ -98,8 +104,10 @@ __all__ = [
     "html",
     "http_client",
     "http_server",
+    "is_virtual",
     "issued",
     "need",
+    "now",
     "pinned",
     "quota_spent",
     "raw",
@@ -120,4 +128,5 @@ __all__ = [
     "until",
     "video",
     "videos",
+    "wall_clock",
 ]

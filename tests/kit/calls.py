@@ -6,7 +6,6 @@ A client of a process is had from `processes`; it is called in the same way.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, Protocol
@@ -15,6 +14,8 @@ import httpx
 from mcp.client import Client
 from mcp_types import CallToolResult, TextContent
 
+from kit.tiktok import TikTok
+from kit.virtual import wall_clock
 from tiktok_pinned_videos.accounts.service import PinnedVideosService
 from tiktok_pinned_videos.app import build_server, build_service
 from tiktok_pinned_videos.settings import Settings
@@ -53,10 +54,11 @@ async def connected(
 
 @contextlib.asynccontextmanager
 async def service(
-    upstream: Addressed, *, clock: Callable[[], float] = time.time, **changes: Any
+    upstream: TikTok, *, clock: Callable[[], float] | None = None, **changes: Any
 ) -> AsyncGenerator[PinnedVideosService]:
     """What the tools ask, without MCP around it; with the cache that users have."""
-    built = build_service(settings(upstream, **({"cache_ttl": 300.0} | changes)), clock=clock)
+    told = settings(upstream, **({"cache_ttl": 300.0} | changes))
+    built = build_service(told, transport=upstream.transport, clock=clock or wall_clock())
     try:
         yield built
     finally:
@@ -65,10 +67,12 @@ async def service(
 
 @contextlib.asynccontextmanager
 async def talking(
-    upstream: Addressed | None, *, clock: Callable[[], float] = time.time, **changes: Any
+    upstream: TikTok | None, *, clock: Callable[[], float] | None = None, **changes: Any
 ) -> AsyncGenerator[Client]:
     """An MCP client of a whole server; with the cache that users have."""
-    async with connected(settings(upstream, **({"cache_ttl": 300.0} | changes)), clock=clock) as client:
+    told = settings(upstream, **({"cache_ttl": 300.0} | changes))
+    transport = upstream.transport if upstream is not None else None
+    async with connected(told, transport=transport, clock=clock or wall_clock()) as client:
         yield client
 
 

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
+import itertools
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs
 
-from kit.upstream import Received, Reply, Upstream, refusal, serving, videos
+from kit.upstream import InMemory, Received, Reply, Upstream, refusal, serving, videos
+from kit.virtual import is_virtual
 
 SANDBOX = {"X-Sandbox": "tiktok-pinned-videos-mcp"}
+_NOWHERE = itertools.count(1)
+"""Ports of upstreams in memory: each has an address of its own, which nobody ever calls."""
 MANY = [f"user{number}" for number in range(50)]
 
 
@@ -37,7 +40,9 @@ class TikTok:
 
     def __init__(self, upstream: Upstream, reply: Callable[[Asked], Reply], latency: float) -> None:
         self.wire = upstream
-        self.url = upstream.url
+        self.url = upstream.url or f"http://127.0.0.1:{next(_NOWHERE)}"
+        self.transport = None if upstream.url else InMemory(upstream)
+        """The way to it where it has no address."""
         self.reply = reply
         self.latency = latency
         self.asked: list[Asked] = []
@@ -63,7 +68,7 @@ class TikTok:
 
     def _answer(self, request: Received) -> Reply:
         fields = tuple(parse_qs(request.query)["fields"][0].split(","))
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         asked = Asked(request.json["username"], fields, request.token, len(self.asked) + 1, now)
         self.asked.append(asked)
         self.first.set()
@@ -76,7 +81,13 @@ class TikTok:
 
 @contextlib.asynccontextmanager
 async def tiktok(reply: Callable[[Asked], Reply] | None = None, *, latency: float = 0.0) -> AsyncGenerator[TikTok]:
-    """One on a loopback port. Without `reply` every account has one video with every field that is asked for."""
+    """One on a loopback port, in virtual time in memory.
+
+    Without `reply` every account has one video with every field that is asked for.
+    """
+    if is_virtual():
+        yield TikTok(Upstream(), reply or pinned, latency)
+        return
     async with serving() as upstream:
         yield TikTok(upstream, reply or pinned, latency)
 

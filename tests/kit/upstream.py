@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import httpx
+
 TOKEN = "/v2/oauth/token/"
 PINNED = "/v2/research/user/pinned_videos/"
 OK = {"code": "ok", "message": "", "log_id": "20261122101512C0FFEE"}
@@ -223,6 +225,25 @@ class Upstream:
         for task in list(self._open):
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
+
+
+class InMemory(httpx.AsyncBaseTransport):
+    """The way to an `Upstream` without a socket; of the faults it knows delays, resets and cut-off bodies."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Its answer."""
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        url = request.url
+        received = Received(request.method, url.path, url.query.decode(), headers, await request.aread())
+        self._upstream.received.append(received)
+        reply = self._upstream.reply_to(received)
+        await asyncio.sleep(reply.delay)
+        if reply.reset or reply.send_only is not None:
+            raise httpx.RemoteProtocolError("the connection broke")
+        return httpx.Response(reply.status, headers=dict(reply.headers), content=reply.body)
 
 
 async def _read(reader: asyncio.StreamReader) -> Received | None:

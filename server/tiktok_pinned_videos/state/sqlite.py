@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -167,11 +168,11 @@ class SQLiteStore:
         worker, self._worker = self._worker, None
         if worker is None:
             return
-        closing = worker.submit(self._close)
+        closing = asyncio.get_running_loop().run_in_executor(worker, self._close)
         worker.shutdown(wait=False)
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSING_WAIT):
-                await asyncio.wrap_future(closing)
+                await closing
 
     async def _changed(self, statement: str, values: Sequence[object]) -> int:
         """How many rows a statement has changed."""
@@ -182,7 +183,8 @@ class SQLiteStore:
             self._worker = ThreadPoolExecutor(1, thread_name_prefix="state")
         if self._purge_due is None:
             self._purge_due = asyncio.get_running_loop().call_later(_PURGE_EVERY, self._purge_soon)
-        return await asyncio.wrap_future(self._worker.submit(self._step, step, time.monotonic(), writes=writes))
+        work = partial(self._step, step, time.monotonic(), writes=writes)
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
 
     def _purge_soon(self) -> None:
         self._purge_due = None
