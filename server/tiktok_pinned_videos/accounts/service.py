@@ -199,8 +199,8 @@ class PinnedVideosService:
         async with lease.held():
             # Another process may have answered between our look and the lease.
             stored, past = await self._look(username)
-            if stored is not None and not refresh and _serves(stored, fields):
-                return _Found(stored, new=False)
+            if stored is not None and _serves(stored, fields) and (not refresh or stored.retrieved_at >= started):
+                return _Found(stored, new=refresh)
             return await self._ask_for(username, fields, inquiry, stored, past)
 
     async def _look(self, username: str) -> tuple[Stored | None, Past]:
