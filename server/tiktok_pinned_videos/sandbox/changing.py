@@ -26,7 +26,7 @@ def changing_videos(now: float) -> tuple[Video, ...]:
 
 
 def _video(number: int, minute: int) -> Video:
-    views = 250_000 * (number + 1) + (number + 2) * minute
+    views = 250_000 * (number + 1) + 7 * (number + 2) * minute
     return compose(
         key=f"changing {number}",
         created=1_746_000_000 + number * 1_382_400,
