@@ -359,3 +359,12 @@ def test_a_door_shows_its_secret_to_nobody() -> None:
     assert "horse" not in repr(door)
     assert door.admits("Bearer correct-horse-battery-staple")
     assert not door.admits("")
+
+
+async def test_a_key_published_for_encryption_verifies_no_signature(authority: Authority, keys: KeySet) -> None:
+    published = [{**key, "use": "enc"} for key in authority.public_keys()]
+    authority.paths["/keys"] = lambda: (200, {"keys": published})
+    verifier = JWTVerifier(JWTDoor(authority.issuer, AUDIENCE, ""), keys)
+
+    assert await verifier.verify_token(authority.token()) is None
+    assert authority.asked.count("/keys") == 1

@@ -462,3 +462,14 @@ async def test_a_comparison_in_the_sandbox_says_so() -> None:
         assert told["source"] == "sandbox"
         assert told["notes"][0] == "Sandbox: invented data, not TikTok's."
         assert [account["status"] for account in told["accounts"]] == ["found", "nothing_pinned", "not_found"]
+
+
+async def test_a_comparison_that_wants_fresh_answers_is_given_no_old_one_when_the_quota_is_spent() -> None:
+    async with tiktok() as upstream, talking(upstream, daily_quota=3) as client:
+        await compare(client, ["nasa", "esa", "jaxa"])
+        fresh = await compare(client, ["nasa", "esa", "jaxa"], refresh=True)
+        known = await compare(client, ["nasa", "esa", "jaxa"])
+
+        assert fresh["error"].startswith("quota_exceeded: ")
+        assert list(statuses(known).values()) == ["found"] * 3
+        assert len(upstream.asked) == 3

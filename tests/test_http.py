@@ -53,7 +53,7 @@ def guarded() -> Iterator[HTTPServer]:
     env = {
         "MCP_BEARER_TOKEN": SECRET,
         "MCP_ALLOWED_HOSTS": "MCP.Example.org,other.example.org:*",
-        "MCP_ALLOWED_ORIGINS": "https://app.example.org",
+        "MCP_ALLOWED_ORIGINS": "https://app.example.org,https://ported.example.org:8443",
     }
     with http_server(env=env) as server:
         yield server
@@ -70,7 +70,16 @@ def test_a_foreign_host_is_misdirected(shared_http_server: HTTPServer, host: str
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "http://localhost.evil.example", "https://app.example.org.evil.example"]
+    "origin",
+    [
+        "https://evil.example",
+        "null",
+        "http://localhost.evil.example",
+        "https://app.example.org.evil.example",
+        "https://app.example.org:8443",
+        "https://ported.example.org",
+        "https://ported.example.org:9443",
+    ],
 )
 def test_a_foreign_origin_is_forbidden_and_gets_no_cors(guarded: HTTPServer, origin: str) -> None:
     headers = ACCEPT | {"Origin": origin, "Authorization": f"Bearer {SECRET}"}
@@ -94,7 +103,10 @@ def test_a_host_named_without_a_port_is_not_every_port(guarded: HTTPServer) -> N
     assert httpx.post(guarded.url, json=LIST, headers=headers).status_code == 421
 
 
-@pytest.mark.parametrize("origin", ["https://app.example.org", "http://localhost:5173", "http://127.0.0.1"])
+@pytest.mark.parametrize(
+    "origin",
+    ["https://app.example.org", "https://ported.example.org:8443", "http://localhost:5173", "http://127.0.0.1"],
+)
 def test_a_page_on_an_allowed_origin_can_ask_first_without_a_token(guarded: HTTPServer, origin: str) -> None:
     wanted = "authorization, content-type, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id"
     preflight = httpx.options(

@@ -369,3 +369,23 @@ async def test_concurrent_calls_never_reserve_more_than_the_quota() -> None:
         assert sum(not isinstance(result, BaseException) for result in results) == 7
         assert len(upstream.asked) == 7
         assert (await asking.quota()).used == 7
+
+
+async def test_a_pause_that_leaves_too_little_time_to_be_answered_is_told_at_once(tmp_path: Path) -> None:
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with (
+        tiktok(lambda _: too_fast("9")) as upstream,
+        talking(upstream, state=state, timeout=1) as hasty,
+        talking(upstream, state=state, timeout=10) as patient,
+        talking(upstream, state=state, timeout=30) as very_patient,
+    ):
+        await get(hasty, "nasa")
+        upstream.reply = pinned
+        started = now()
+        told = await get(patient, "esa")
+
+        assert status_of(told) == "rate_limited"
+        assert now() - started < 0.1
+        assert upstream.names == ["nasa"]
+        assert status_of(await get(very_patient, "esa")) == "found"
+        assert 8.9 <= now() - started < 9.2

@@ -20,6 +20,7 @@ from kit import (
     Reply,
     compare,
     get,
+    service,
     talking,
     tiktok,
     unknown_account,
@@ -246,3 +247,15 @@ async def test_without_credentials_everything_answers_and_says_what_to_do() -> N
             await read(client, "tiktok://pinned/nasa")
         assert (await compare(client, ["a", "b"]))["error"].startswith("not_configured: ")
         assert (await get(client, "nasa"))["error"].startswith("not_configured: ")
+
+
+async def test_a_name_is_completed_for_fifteen_days_and_not_longer() -> None:
+    clock = Clock()
+    async with tiktok() as upstream, service(upstream, clock=clock) as asking:
+        await asking.answer("nasa", ("id",))
+        clock.now += 15 * 86_400 - 1
+        before = await asking.seen("na", limit=9)
+        clock.now += 2
+
+        assert before == ["nasa"]
+        assert await asking.seen("na", limit=9) == []

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -464,6 +465,27 @@ async def test_what_has_expired_is_in_no_file_a_minute_later(file: Path, monkeyp
 
     assert await store.keys("", limit=9) == ["new"]
     await store.aclose()
+
+
+async def test_what_is_deleted_is_overwritten_where_sqlite_itself_would_leave_it(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def forgetful(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        # Builds differ in what they do unless told. This one leaves deleted content in the file.
+        connection = connect(*arguments, **options)
+        connection.execute("PRAGMA secure_delete = OFF")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", forgetful)
+    store = SQLiteStore(file)
+    await store.set("other", b"", ttl=60)
+    await store.set("key", b"content that may be kept no longer" * 20, ttl=60)
+    await store.delete("key")
+    await store.aclose()
+
+    assert b"no longer" not in b"".join(path.read_bytes() for path in file.parent.iterdir())
 
 
 async def test_the_count_of_an_older_version_survives_the_update(file: Path) -> None:

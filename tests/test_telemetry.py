@@ -31,6 +31,9 @@ class Collector:
 
         self.spans: list[dict[str, Any]] = []
         self.points: dict[str, list[tuple[dict[str, Any], Any]]] = {}
+        self.units: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
+        """Of each histogram, the sum of what was recorded."""
         self.resource: dict[str, Any] = {}
         self.raw = b""
         collector = self
@@ -82,6 +85,9 @@ class Collector:
                         (values(point.attributes), point.count if kind == "histogram" else point.as_int)
                         for point in getattr(metric, kind).data_points
                     ]
+                    if kind == "histogram":
+                        self.units[metric.name] = metric.unit
+                        self.seconds[metric.name] = sum(point.sum for point in metric.histogram.data_points)
 
     def value(self, name: str, **attributes: Any) -> Any:
         return sum(value for found, value in self.points.get(name, []) if attributes.items() <= found.items())
@@ -135,6 +141,11 @@ async def test_a_call_over_http_is_seen_whole_and_nothing_secret_with_it(collect
     assert collector.value(own + "calls", tool="get_pinned_videos", status="found") == 2
     assert collector.value(own + "calls", status="upstream_error") == 1
     assert collector.value(own + "call.duration") == 3
+    # Three calls, one with two waits of 0.5 s or more: whole seconds of a busy machine, never thousands.
+    for name in (own + "call.duration", "http.client.request.duration"):
+        assert collector.units[name] == "s"
+        assert 0 < collector.seconds[name] < 100
+    assert collector.seconds[own + "call.duration"] > 0.9
     assert collector.value(own + "requests") == 4
     assert collector.value(own + "cache.hits") == 1
     assert collector.value(own + "quota.used") == 4

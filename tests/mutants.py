@@ -1,0 +1,147 @@
+"""Small faults, planted one at a time: `python -m tests.mutants [WORD...]` says which of them no test finds.
+
+A copy of the project is changed, never the project. mutmut and cosmic-ray change every operator they meet; with tests
+of sockets and processes that is a night of work for faults that mostly mean nothing. These are faults that somebody
+could make and users would feel; each names the test files that should notice, and a further one is three lines.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = "server/tiktok_pinned_videos"
+AT_ONCE = 2
+TIME_LIMIT = 600
+"""Seconds for the tests of one fault; a fault that makes them hang is found."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`old`, which stands once in `file`, becomes `new`. `tests`: files that should fail then."""
+
+    says: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+FAULTS = [
+    Fault("a pause may use up all the time that is left", "research/client.py",
+          "_WORTH_WAITING: Final = 0.8", "_WORTH_WAITING: Final = 1.0", "ledger"),
+    Fault("as many requests at once as anybody wants", "accounts/service.py",
+          "asyncio.Semaphore(max_concurrency)", "asyncio.Semaphore(10_000)", "flights"),
+    Fault("an allowed origin is allowed on every port", "serve/http.py",
+          '[name.lower() for name in settings.allowed_origins]',
+          '[name.lower().rsplit(":", 1)[0] + ":*" if name.count(":") > 1 else name.lower() + ":*" '
+          "for name in settings.allowed_origins]", "http"),
+    Fault("names are remembered for 150 days", "accounts/cache.py",
+          "_SEEN_TTL: Final = 15 *", "_SEEN_TTL: Final = 150 *", "resources"),
+    Fault("what is deleted stays in the file", "state/sqlite_file.py",
+          'file.execute("PRAGMA secure_delete = ON")', "pass", "state"),
+    Fault("what is counted while an outage is told is forgotten", "state/resilient.py",
+          "counter.pending -= amount", "counter.pending = 0", "counters"),
+    Fault("an idle process never tells a store what it forgot", "state/resilient.py",
+          "if any(total < seen for total, seen in zip(totals, known, strict=True)):", "if False:", "counters"),
+    Fault("a refreshed comparison is given old answers once the quota is spent", "surface/tools.py",
+          "fallback=None if asked.refresh else (", "fallback=(", "compare"),
+    Fault("a key for encryption verifies signatures", "serve/keys.py",
+          'key.get("use", "sig") == "sig"', 'key.get("use", "sig") in ("sig", "enc")', "auth"),
+    Fault("durations are told in milliseconds", "serve/telemetry.py",
+          "duration.record(record.milliseconds / 1000, facts)", "duration.record(record.milliseconds, facts)",
+          "telemetry"),
+    Fault("upstream durations are told in milliseconds", "serve/spans.py",
+          "self._duration.record(time.perf_counter() - started,",
+          "self._duration.record(1000 * (time.perf_counter() - started),", "telemetry"),
+    Fault("a lease is deleted whoever holds it", "accounts/flight.py",
+          "self._store.delete(self._key, expected=self._owner)", "self._store.delete(self._key)", "flights"),
+    Fault("the token lease is kept when fetching fails", "research/oauth.py",
+          "                        finally:\n                            if self._shared is not None:",
+          "                        finally:\n                            if self._shared is not None and token:",
+          "counters"),
+    Fault("leases are renewed every 150 s", "accounts/flight.py",
+          "_RENEW: Final = 1.5", "_RENEW: Final = 150.0", "flights"),
+    Fault("two refreshes at once are two requests", "accounts/service.py",
+          "(not refresh or stored.retrieved_at >= started):\n                return _Found(stored, new=refresh)\n"
+          "            return",
+          "not refresh:\n                return _Found(stored, new=refresh)\n            return", "flights"),
+    Fault("a caller who leaves takes the request on the wire along", "accounts/flight.py",
+          " and not flight.inquiry.on_the_wire:", ":", "flights"),
+    Fault("a request that nobody waits for is tried again", "research/client.py",
+          "                if not inquiry.wanted():\n                    raise UnwantedError from None\n", "",
+          "flights"),
+    Fault("a pause never ends for whom the clock was put back", "accounts/ledger.py",
+          "if 0 < left <= LONGEST_PAUSE:", "if 0 < left:", "ledger"),
+    Fault("a request is sent before it is counted", "accounts/ledger.py",
+          "ceiling=self._quota\n", "ceiling=self._quota + 1\n", "ledger"),
+    Fault("TikTok is asked about a closed day as before", "accounts/ledger.py",
+          "if closed is not None and not await self._may_probe(day):", "if False:", "ledger"),
+    Fault("nothing pinned is remembered as long as an answer", "accounts/cache.py",
+          "lasting = isinstance(stored, Snapshot) and stored.videos", "lasting = isinstance(stored, Snapshot)",
+          "cache"),
+    Fault("one account's quota in the sandbox ends a comparison", "accounts/many.py",
+          "if error.for_every_account and not error.sandbox:", "if error.for_every_account:", "compare"),
+    Fault("an answer of any size is read", "research/transport.py",
+          "if max(received, total) > MAX_RESPONSE_BYTES:", "if False:", "wire"),
+    Fault("the secret may go to another host", "research/transport.py",
+          "if (request.url.scheme, request.url.host, request.url.port) != self._origin:", "if False:",
+          "wire property retry oauth"),
+    Fault("invisible characters of strangers are passed on", "research/text.py",
+          'frozenset({"Cc", "Cf", "Cs", "Co"})', 'frozenset({"Cc", "Cs", "Co"})', "text"),
+    Fault("a body of any size is read from a client", "serve/gate.py",
+          "while len(body) <= MAX_BODY:", "while True:", "http_gate http"),
+]  # fmt: skip
+
+
+def planted(fault: Fault) -> str:
+    """The name of the first test that finds it, or what is wrong with the fault itself, or nothing: it lives."""
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        copy = Path(folder)
+        for name in ("server", "tests", "docs", "examples", "packaging"):
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
+        for path in ROOT.iterdir():
+            if path.is_file():
+                shutil.copy(path, copy)
+        source = copy / PACKAGE / fault.file
+        text = source.read_text(encoding="utf-8")
+        if text.count(fault.old) != 1:
+            return f"STALE: the old text stands {text.count(fault.old)} times in {fault.file}"
+        source.write_text(text.replace(fault.old, fault.new), encoding="utf-8")
+        files = [f"tests/test_{name}.py" for name in fault.tests.split()]
+        command = [sys.executable, "-m", "pytest", "-n0", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *files]
+        kept = {name: value for name, value in os.environ.items() if name != "CI"}
+        try:
+            done = subprocess.run(
+                command, cwd=copy, env=kept | {"PYTHONPATH": str(copy / "server")}, timeout=TIME_LIMIT,
+                capture_output=True, encoding="utf-8", errors="replace", check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return "found: the tests hang"
+        if done.returncode == 0:
+            return ""
+        found = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+        return f"found: {found[0].split(' - ')[0]}" if found else f"STALE: pytest says {done.stdout[-300:]}"
+
+
+def main(words: list[str]) -> int:
+    """Plant those that any of the words is in, or all. 0: all were found."""
+    chosen = [fault for fault in FAULTS if not words or any(word in f"{fault.says} {fault.file}" for word in words)]
+    lives = 0
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for fault, outcome in zip(chosen, pool.map(planted, chosen), strict=True):
+            lives += not outcome.startswith("found")
+            print(f"{fault.says} ({fault.file})\n    {outcome or 'LIVES: no test finds it'}", flush=True)  # noqa: T201
+    print(f"{len(chosen) - lives} of {len(chosen)} found")  # noqa: T201 - this is what it is for
+    return 1 if lives else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
