@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from kit import NOON, Asked, Clock, RedisDatabase, Reply, refusal, service, tiktok, videos
 from tiktok_pinned_videos.accounts.history import History
@@ -408,3 +409,28 @@ async def test_remembering_a_look_is_one_command_and_forgetting_all_of_them_too(
     await history.forget("nasa", clock.now)
 
     assert store.commands == ["delete"]
+
+
+async def test_a_fresh_answer_costs_redis_one_write_more_for_its_history_and_a_cached_one_nothing(
+    shared_redis: RedisDatabase,
+) -> None:
+    writes: dict[int, int] = {}
+    async with Redis.from_url(shared_redis.url) as watching:
+
+        async def counted(command: str) -> int:
+            return (await watching.info("commandstats")).get(f"cmdstat_{command}", {}).get("calls", 0)
+
+        for days in (0, 15):
+            async with looking(Clock(), shared_redis.url, history_days=days) as (script, (asked,)):
+                script.pins = {"1": 5}
+                await asked.answer("first", DEFAULT)
+                await watching.config_resetstat()
+                for number in range(5):
+                    await asked.answer(f"nasa{number}_{days}", DEFAULT)
+                writes[days] = await counted("set")
+                await watching.config_resetstat()
+                for _ in range(5):
+                    assert (await asked.answer(f"nasa0_{days}", DEFAULT)).cached
+                assert (await counted("get"), await counted("set")) == (5, 0)
+
+    assert writes[15] - writes[0] == 5

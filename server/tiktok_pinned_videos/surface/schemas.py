@@ -29,7 +29,7 @@ _JSON_TYPES: Final[dict[Kind, dict[str, Any]]] = {
     "hashtags": {"type": "array", "items": _OBJECT},
     "label": _OBJECT,
 }
-_REFRESH: Final = {"type": "boolean", "description": "Ask TikTok again instead of the cache"}
+_REFRESH: Final = {"type": "boolean", "description": "Skip the cache"}
 
 
 def get_input() -> dict[str, Any]:

@@ -97,7 +97,7 @@ def build_tools(backend: Backend, settings: ToolSettings) -> list[Tool]:
         _tool(
             get_pinned_videos,
             title="Get pinned videos",
-            description="Videos a TikTok account pinned to its profile, with statistics. "
+            description="Videos a TikTok account has pinned, their statistics, and what changed. "
             "Costs one request of the daily quota, none when cached.",
             parameters=schemas.get_input(),
             output=schemas.get_output() if settings.channels == "both" else None,
