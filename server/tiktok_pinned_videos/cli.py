@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,19 @@ _FROM = click.option(
     help="Read names from a file, one a line, # begins a comment; - is stdin.",
 )
 _REFRESH = click.option("--refresh", is_flag=True, help="Ask TikTok again instead of the cache.")
+
+
+_FORTNIGHT = 14 * 86_400.0
+
+
+def _seconds(_: click.Context, __: click.Parameter, age: str | None) -> float | None:
+    """An age such as 14d in seconds."""
+    if age is None:
+        return None
+    found = re.fullmatch(r"\s*(?:(\d{1,6})\s*([mhd])|0+)\s*", age)
+    if found is None:
+        stop(f"--max-age {age!r}: write a number and m, h or d, as in 14d, or 0 to ask for all.")
+    return int(found[1] or 0) * {"m": 60.0, "h": 3600.0, "d": 86_400.0}[found[2] or "m"]
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -91,21 +105,45 @@ def http(in_sandbox: bool, host: str, port: int, sandbox: bool) -> None:
     type=click.Choice(_FORMATS),
     help="How to print answers; default: table on a terminal, else text.",
 )
+@click.option(
+    "--out",
+    "directory",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Make a data set in DIR, or bring the one there up to date; without names, about its own accounts.",
+)
+@click.option(
+    "--max-age",
+    metavar="AGE",
+    callback=_seconds,
+    help="With --out: ask again for what is older, as 30m, 12h, 7d; 0 asks for all. Default: 14d.",
+)
 @_SANDBOX
 @click.pass_obj
 def get(  # noqa: PLR0917 - click passes what it parsed by name
     in_sandbox: bool, usernames: tuple[str, ...], source: Path | None, fields: str | None, refresh: bool,
-    output: str | None, sandbox: bool,
+    output: str | None, directory: Path | None, max_age: float | None, sandbox: bool,
 ) -> None:  # fmt: skip
     """Print the pinned videos of accounts: names, @names or profile links; - reads names from stdin.
 
     Exit status: 0 all answered, 1 some account failed, 2 usage or configuration.
     """
+    if directory is None and max_age is not None:
+        stop("--max-age belongs to --out DIR: it says how old an answer of a data set may be.")
+    if directory is not None and output is not None:
+        stop("--format does not go with --out: a data set has files of its own.")
     settings = _settings(in_sandbox or sandbox)
     from .commands.get import run  # noqa: PLC0415 - only this command pays for it
 
     run(
-        settings, usernames=usernames, source=source, fields=fields, refresh=refresh, output=output or _default_format()
+        settings,
+        usernames=usernames,
+        source=source,
+        fields=fields,
+        refresh=refresh,
+        output=output or _default_format(),
+        directory=directory,
+        max_age=_FORTNIGHT if max_age is None else max_age,
     )
 
 

@@ -24,12 +24,24 @@ def run(
     fields: str | None,
     refresh: bool,
     output: str,
+    directory: Path | None = None,
+    max_age: float = 0,
 ) -> None:
-    """Print an answer for each account, in the order asked; ends the process with the documented status."""
+    """Print an answer for each account, in the order asked; ends the process with the documented status.
+
+    `directory`: a data set to bring up to date instead; `max_age`: seconds that its answers may be old.
+    """
     utf_8()
     wanted = fields_named(fields)
     written = names_written(usernames, source)
     names = distinct(written)
+    if directory is not None:
+        from .dataset.update import run as update  # noqa: PLC0415 - only this option pays for it
+
+        update(
+            settings, directory=directory, names=names, fields=wanted if fields else None,
+            max_age=0 if refresh else max_age,
+        )  # fmt: skip
     if not names:
         stop("No username given. Try: tiktok-pinned-videos-mcp get nasa --sandbox")
     need_credentials(settings)

@@ -38,12 +38,18 @@ def distinct(written: Iterable[str]) -> list[str]:
     names: dict[str, str] = {}
     for text in written:
         try:
-            name = parse_username(text)
+            names.setdefault(key_of(text), parse_username(text))
         except InvalidArgumentError:
-            names.setdefault(f"invalid {text}", text)
-        else:
-            names.setdefault(same_account(name), name)
+            names.setdefault(key_of(text), text)
     return list(names.values())
+
+
+def key_of(text: str) -> str:
+    """The same for every spelling of one account; what can be no name is only like itself."""
+    try:
+        return same_account(parse_username(text))
+    except InvalidArgumentError:
+        return f"invalid {text}"
 
 
 def _listed(content: bytes) -> list[str]:

@@ -46,12 +46,15 @@ def say_failure(outcome: Outcome[Any]) -> None:
         click.echo(about + error_text(outcome.error), err=True)
 
 
-def raw_line(outcome: Outcome[Fetched], *, failed_at: float | None = None) -> str:
-    """An account with TikTok's body as it came, on one line of JSON. `failed_at`: Unix seconds to tell of a failure."""
+def raw_line(outcome: Outcome[Fetched], *, failed_at: float | None = None, body: bool = True) -> str:
+    """An account with TikTok's body as it came, on one line of JSON.
+
+    `failed_at`: Unix seconds to tell of a failure. `body`: whether the body behind a failure is told.
+    """
     answer = outcome.answer
     if answer is None:
         at = {} if failed_at is None else {"retrieved_at": iso(failed_at)}
-        return _with_body({**failure(outcome), **at, **provenance(outcome)}, _json_or_nothing(outcome))
+        return _with_body({**failure(outcome), **at, **provenance(outcome)}, _json_or_nothing(outcome) if body else b"")
     snapshot = answer.snapshot
     head: dict[str, Any] = {
         "username": snapshot.username,

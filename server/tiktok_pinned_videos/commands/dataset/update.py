@@ -1,0 +1,264 @@
+"""Bring a data set up to date: who is asked, what is kept, and how the process ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import click
+
+from tiktok_pinned_videos.accounts.many import Outcome
+from tiktok_pinned_videos.research.errors import Status, TikTokError
+from tiktok_pinned_videos.research.fields import DEFAULT
+from tiktok_pinned_videos.settings import DEFAULT_BASE_URL, Settings
+from tiktok_pinned_videos.surface.answers import Source, source_of
+
+from .. import loaded, stop
+from ..asking import ask_accounts, need_credentials
+from ..names import key_of
+from ..outcomes import raw_line
+from . import package as described
+from .folder import PACKAGE, RESPONSES, Folder
+from .journal import Journal
+from .lock import LockedError, held
+from .record import ForeignLineError, Record
+
+_OTHERS: Final = "Choose a new or empty folder."
+
+
+class MixedSourcesError(Exception):
+    """An answer of the sandbox among TikTok's, or the other way round."""
+
+
+def run(
+    settings: Settings,
+    *,
+    directory: Path,
+    names: Sequence[str],
+    fields: tuple[str, ...] | None,
+    max_age: float,
+    clock: Callable[[], float] = time.time,
+) -> NoReturn:
+    """Ends with 0 when every account is answered and fresh, with 1 when some are left, with 2 before any request.
+
+    `names`: none for those of the data set. `fields`: None for its own. `max_age`: seconds.
+    """
+    if not names and not (directory / RESPONSES).exists():
+        stop("No username given. Try: tiktok-pinned-videos-mcp get nasa --sandbox --out pinned")
+    need_credentials(settings)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with held(directory):
+            data = _opened(settings, Folder(directory), fields, names)
+            code = _update(data, names, max_age, clock)
+    except LockedError:
+        stop(f"--out {directory}: another run is at work there. Wait for its end.")
+    except OSError as error:
+        stop(f"--out {directory}: {error.strerror or error}. Choose a folder that can be written.")
+    raise SystemExit(code)
+
+
+class _DataSet:
+    def __init__(self, settings: Settings, folder: Folder, journal: Journal, fields: tuple[str, ...]) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.journal = journal
+        self.fields = fields
+
+    @property
+    def source(self) -> Source | None:
+        """Where its answers come from, as far as there are any."""
+        return next((record.source for record in self.journal.records.values() if record.source), None)
+
+    def publish(self) -> None:
+        """Derive all that is derived; does nothing where it is there already."""
+        records = list(self.journal.records.values())
+        tables = described.tables(records, self.fields)
+        files = {RESPONSES: self.journal.content(), **tables}
+        base_url = None if self.settings.sandbox else self.settings.base_url
+        content = described.package(records, self.fields, files, base_url=base_url)
+        self.folder.publish(tables, content)
+
+
+def _opened(settings: Settings, folder: Folder, fields: tuple[str, ...] | None, names: Sequence[str]) -> _DataSet:
+    """The data set in `folder`, or an empty one; ends with 2 where it is somebody else's, or not to be mixed with."""
+    where = f"--out {folder.path}"
+    present, told = folder.read(RESPONSES), folder.read(PACKAGE)
+    before = described.of_this_program(told) if told is not None else None
+    if told is not None and before is None:
+        stop(f"{where}: holds a datapackage.json of something else. {_OTHERS}")
+    strangers = folder.strangers()
+    if present is None and (strangers or told is not None):
+        stop(f"{where}: holds something else ({', '.join(strangers[:3]) or PACKAGE}) and no data set. {_OTHERS}")
+    try:
+        journal = Journal(folder)
+    except ForeignLineError:
+        stop(f"{where}: its responses.jsonl is not one that this command wrote. {_OTHERS}")
+    if not names and not journal.records:
+        stop(f"{where}: the data set names no account yet. Give usernames or --from FILE.")
+    known = next((record.fields for record in journal.records.values() if record.fields), None)
+    if known is None and before is not None:
+        known = tuple(before.get("requested_fields", ()))
+    if known is not None and fields is not None and set(known) != set(fields):
+        stop(f"{where}: the data set has the fields {','.join(known)}. Leave out --fields, or choose a new folder.")
+    data = _DataSet(settings, folder, journal, known or fields or DEFAULT)
+    _refuse_to_mix(where, data.source, settings, before)
+    folder.clean_up()
+    return data
+
+
+def _refuse_to_mix(where: str, source: Source | None, settings: Settings, before: Mapping[str, Any] | None) -> None:
+    if source is None:
+        return
+    invented = source == source_of(sandbox=True)
+    if settings.sandbox or not invented:
+        mixed = settings.sandbox != invented
+    else:
+        # A sandbox can be reached by its address as well: the package says by which; after a kill, its first answer.
+        reached = str(before["sources"][0].get("path", "")) if before is not None else settings.base_url
+        mixed = settings.base_url == DEFAULT_BASE_URL or not reached.startswith(settings.base_url)
+    if mixed:
+        stop(f"{where}: {_mixed(source)}")
+
+
+def _mixed(source: Source | None) -> str:
+    return (
+        "holds invented answers of the sandbox; TikTok's do not belong among them. Choose a new folder."
+        if source == source_of(sandbox=True)
+        else "holds TikTok's answers; invented ones of the sandbox do not belong among them. Choose a new folder."
+    )
+
+
+def _update(data: _DataSet, names: Sequence[str], max_age: float, clock: Callable[[], float]) -> int:
+    """Ask for what is missing or old, put everything in order, say where it stands; the exit status."""
+    started = clock()
+    journal, where = data.journal, f"--out {data.folder.path}"
+    listed = {key_of(name): name for name in names} or {key: one.username for key, one in journal.records.items()}
+    # A name that can be none is forgotten once the list has it no more.
+    gone = [key for key, one in journal.records.items() if key not in listed and _is(one, Status.INVALID_ARGUMENT)]
+    everyone = {key: one.username for key, one in journal.records.items() if key not in gone} | listed
+    asked = {key: name for key, name in everyone.items() if _wants(journal.records.get(key), started, max_age)}
+    new = [key for key in everyone if key not in journal.records]
+    met: dict[str, Outcome[Any]] = {}
+    loaded()
+    code: int | None = None
+    try:
+        if asked:
+            data.folder.retract()
+            asyncio.run(_ask(data, asked, met, clock))
+    except MixedSourcesError:
+        code = 2
+        click.echo(f"{where}: {_mixed(data.source)}", err=True)
+    except KeyboardInterrupt:
+        code = 130
+    except OSError as error:
+        code = 1
+        click.echo(f"{where}: {_left_by(error)}", err=True)
+    try:
+        journal.tidy(new, dropped=gone)
+        if journal.records:
+            data.publish()
+    except OSError as error:
+        if code is None:
+            click.echo(f"{where}: {_left_by(error)}", err=True)
+        return code or 1
+    if code is not None:
+        return code
+    return _told(data, everyone, asked, met)
+
+
+async def _ask(
+    data: _DataSet, asked: Mapping[str, str], met: dict[str, Outcome[Any]], clock: Callable[[], float]
+) -> None:
+    unasked: list[Record] = []
+
+    def each(outcome: Outcome[Any]) -> None:
+        key = key_of(outcome.username)
+        before = data.journal.records.get(key)
+        record = _recorded(outcome, before, clock())
+        if record.source and data.source and record.source != data.source:
+            raise MixedSourcesError
+        met[key] = outcome
+        if outcome.error is not None and _for_all(outcome.error):
+            # Nothing was sent for it: lost with a kill it costs nothing, and thousands of them come at once.
+            unasked.append(record)
+        else:
+            data.journal.append([record])
+
+    await ask_accounts(data.settings, list(asked.values()), data.fields, raw=True, each=each)
+    if unasked:
+        data.journal.append(unasked)
+
+
+def _recorded(outcome: Outcome[Any], before: Record | None, now: float) -> Record:
+    line = raw_line(outcome, failed_at=now)
+    record = Record.read(line.encode("utf-8", "replace").decode("utf-8"))
+    if before is not None and before.answered and record.lasting and not record.answered:
+        # It vanished: of what TikTok answered about it nothing stays but the reason.
+        record = Record.read(raw_line(outcome, failed_at=now, body=False))
+    return record
+
+
+def _for_all(error: TikTokError) -> bool:
+    return error.for_every_account and not error.requests and not error.sandbox
+
+
+def _wants(record: Record | None, started: float, max_age: float) -> bool:
+    """Whether an account is to be asked about: it is new, failed for a reason that may pass, or is too old."""
+    if record is None or not record.lasting:
+        return True
+    return not _is(record, Status.INVALID_ARGUMENT) and (not max_age or started - record.retrieved_at >= max_age)
+
+
+def _is(record: Record, status: Status) -> bool:
+    return record.failure is not None and record.failure[0] == status
+
+
+def _told(
+    data: _DataSet, everyone: Mapping[str, str], asked: Mapping[str, str], met: Mapping[str, Outcome[Any]]
+) -> int:
+    """One line on where the data set stands; 0 when nothing is left to do, else 1."""
+    records = data.journal.records
+    failed = {key: outcome for key in asked if (outcome := met.get(key)) and not _stands(outcome)}
+    wrong = [one.username for one in records.values() if _is(one, Status.INVALID_ARGUMENT)]
+    count = Counter(record.status for record in records.values())
+    standing = ", ".join(f"{number} {status}" for status, number in sorted(count.items()))
+    where = f"{data.folder.path}: {len(everyone)} account{'s' if len(everyone) != 1 else ''} ({standing})"
+    if not failed and not wrong:
+        click.echo(f"{where}; all answered and fresh, {len(asked)} asked now.")
+        return 0
+    parts: list[str] = []
+    if failed:
+        why = Counter(str(outcome.error.status) for outcome in failed.values() if outcome.error)
+        causes = ", ".join(f"{number} {status}" for status, number in sorted(why.items()))
+        parts.append(f"{len(failed)} left ({causes}): {_what_to_do(failed.values())}")
+    if wrong:
+        parts.append(f"no usernames: {', '.join(wrong[:5])}{' …' if len(wrong) > 5 else ''}: correct them in the list")
+    click.echo(f"{where}; {'; '.join(parts)}.", err=True)
+    return 1
+
+
+def _stands(outcome: Outcome[Any]) -> bool:
+    lasting = (Status.NOT_FOUND, Status.REFUSED, Status.INVALID_ARGUMENT)
+    return outcome.error is None or outcome.error.status in lasting
+
+
+def _what_to_do(failed: Any) -> str:
+    errors: list[TikTokError] = [outcome.error for outcome in failed if outcome.error is not None]
+    if any(error.status is Status.QUOTA_EXCEEDED for error in errors):
+        return "the daily quota ended; run the same command after 00:00 UTC"
+    common = next((error for error in errors if error.for_every_account), None)
+    if common is not None:
+        return f"{common.next_step.rstrip('.')}, then run the same command again"
+    return "run the same command again"
+
+
+def _left_by(error: OSError) -> str:
+    return (
+        f"{error.strerror or error}. What was answered before is kept; make room, then run the same command again "
+        "to go on."
+    )
