@@ -27,7 +27,7 @@ import uvicorn
 import tiktok_pinned_videos
 from kit import Received, Reply, ask, connected, data, html, raw, refusal, serving, settings, status, text, videos
 from tiktok_pinned_videos.app import build_service
-from tiktok_pinned_videos.research.fields import DEFAULT
+from tiktok_pinned_videos.research.fields import DEFAULT, NAMES
 from tiktok_pinned_videos.surface.told import ToldAnswers
 
 pytestmark = pytest.mark.anyio
@@ -75,6 +75,18 @@ async def test_the_default_answer_of_three_videos_costs_at_most_42_percent_in_te
     whole = tokens(reference())
     assert tokens(text(answer)) <= 0.42 * whole
     assert tokens(compact(data(answer))) <= 0.62 * whole
+
+
+async def test_an_answer_with_all_fields_costs_at_most_80_percent_in_text_and_125_in_data(
+    tokens: Callable[[str], int],
+) -> None:
+    async with serving() as upstream, connected(settings(upstream.url)) as client:
+        upstream.answer(raw(reference().encode()))
+        answer = await ask(client, "slow_oven", fields=list(NAMES))
+
+    whole = tokens(reference())
+    assert tokens(text(answer)) <= 0.80 * whole
+    assert tokens(compact(data(answer))) <= 1.25 * whole
 
 
 async def test_nothing_asked_for_is_saved_on() -> None:

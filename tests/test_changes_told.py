@@ -70,6 +70,12 @@ def test_that_nothing_changed_is_said_too_and_of_nothing_pinned() -> None:
     assert "Since 2026-05-31T12:00:00Z: the same videos pinned" in words.splitlines()
 
 
+def test_counts_that_all_stood_still_are_said_in_few_words() -> None:
+    _, words = told(Changes(NOON - DAY, (), (), (("view_count", 0), ("like_count", 0))))
+
+    assert "Since 2026-05-31T12:00:00Z: the same videos pinned; their counts unchanged" in words.splitlines()
+
+
 def test_an_answer_without_a_past_says_nothing_of_it() -> None:
     data, words = told(None)
 

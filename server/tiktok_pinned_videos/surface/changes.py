@@ -78,7 +78,10 @@ def changes_text(changes: ChangesOut) -> str:
     parts = [
         f"{verb} {_listed(ones)}" for verb, ones in (("pinned", changes.pinned), ("unpinned", changes.unpinned)) if ones
     ] or ["the same videos pinned"]
-    if growth := _growth(changes):
+    growth = _growth(changes)
+    if growth and all(each.endswith(" +0") for each in growth):
+        parts.append("their counts unchanged")
+    elif growth:
         parts.append(f"growth of the videos pinned both times: {', '.join(growth)}")
     return f"Since {changes.since}: {'; '.join(parts)}"
 

@@ -10,13 +10,19 @@ from typing import Any, Final
 from tiktok_pinned_videos.research.errors import TikTokError
 from tiktok_pinned_videos.research.fields import COUNTS
 
-from .answers import AccountAnswer, Source, VideoOut
+from .answers import AccountAnswer, LabelOut, Source, VideoOut
 from .changes import changes_text
 
 UNKNOWN: Final = "?"
 _HASHTAG: Final = re.compile(r"#(\w+)")
-_HEADINGS: Final = {"hashtag_names": "more hashtag_names", "create_time": "create_time UTC"}
-"""Most hashtags stand in the description already; said once, they cost half."""
+_LABELS: Final = tuple(LabelOut.model_fields)
+_HEADINGS: Final = {
+    "hashtag_names": "more hashtag_names",
+    "create_time": "create_time UTC",
+    "hashtag_info_list": "hashtag_info_list: id name description",
+    "video_label": f"video_label: {' '.join(_LABELS)}",
+}
+"""Most hashtags stand in the description already, and keys are the same in each row; said once, they cost half."""
 _TOTALS: Final = (*COUNTS, "engagement_rate")
 _TEXTS: Final = ("hashtag_names", "video_description")
 _COLUMNS: Final = (
@@ -77,7 +83,7 @@ def reason(error: TikTokError) -> str:
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Tab-separated lines; a value TikTok did not send is a question mark, and said to be."""
     lines = ["\t".join(columns), *("\t".join(row) for row in rows)]
-    if any(UNKNOWN in row for row in rows):
+    if any(UNKNOWN in value.split(" ") for row in rows for value in row if not value.startswith('"')):
         lines.append(f"{UNKNOWN} = not sent by TikTok")
     return lines
 
@@ -92,7 +98,8 @@ def cell(value: Any) -> str:
         case int() | float():
             return str(value)
         case str():
-            return value
+            # What reads like a mark of ours is quoted, so that it cannot be taken for one.
+            return quoted(value) if value == UNKNOWN else value
         case _:
             return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
@@ -119,18 +126,46 @@ def _video_cell(name: str, video: Mapping[str, Any]) -> str:
         return UNKNOWN
     match name:
         case "video_description":
-            return quoted(value)
+            told = quoted(value)
         case "create_time":
-            return value.removesuffix("Z").replace("T", " ")
+            told = value.removesuffix("Z").replace("T", " ")
         case "hashtag_names":
-            in_description = set(_HASHTAG.findall(video.get("video_description", "")))
-            return _names(tag for tag in value if tag not in in_description)
+            shown = set(_HASHTAG.findall(video.get("video_description", "")))
+            shown |= {tag.get("hashtag_name") for tag in video.get("hashtag_info_list", ())}
+            told = _names(tag for tag in value if tag not in shown)
+        case "hashtag_info_list":
+            told = "; ".join(_hashtag(tag) for tag in value) or "-"
+        case "video_label":
+            told = _label(value)
         case "video_mention_list":
-            return _names(value)
+            told = _names(value)
         case _:
-            return cell(value)
+            told = cell(value)
+    return told
 
 
 def _names(names: Iterable[str]) -> str:
     # Separated by blanks they stay readable one by one, as long as none has a blank inside.
-    return " ".join(name if name and " " not in name else quoted(name) for name in names) or "-"
+    return " ".join(_word(name) for name in names) or "-"
+
+
+def _hashtag(tag: Mapping[str, str]) -> str:
+    # Most have no description: the empty one is left out, one that was not sent is a mark as everywhere.
+    description = _prose(tag.get("hashtag_description")).removeprefix('""')
+    return " ".join([_word(tag.get("hashtag_id")), _word(tag.get("hashtag_name")), description]).rstrip()
+
+
+def _label(label: Mapping[str, Any]) -> str:
+    known = [_word(label.get(key)) if key != "content" else _prose(label.get(key)) for key in _LABELS]
+    more = {key: value for key, value in label.items() if key not in _LABELS}
+    return " ".join([*known, *([cell(more)] if more else [])])
+
+
+def _word(value: Any) -> str:
+    """A value among others that are separated by blanks."""
+    word = cell(value)
+    return word if word and not {" ", ";"} & set(word) and word != "-" else quoted(word)
+
+
+def _prose(text: str | None) -> str:
+    return UNKNOWN if text is None else quoted(text)
