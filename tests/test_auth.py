@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from kit import HTTPServer, http_client, http_server
+from kit import Clock, HTTPServer, http_client, http_server
 from tiktok_pinned_videos.serve.auth import BearerDoor, JWTDoor, JWTVerifier
 from tiktok_pinned_videos.serve.keys import KeySet
 
@@ -231,18 +231,9 @@ def test_without_an_authorization_server_nobody_is_let_in_and_the_log_says_why(a
 # The keys, closer
 
 
-class Clock:
-    """Monotonic seconds, moved by hand."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 @pytest.fixture

@@ -465,7 +465,7 @@ async def test_a_comparison_in_the_sandbox_says_so() -> None:
 
 
 async def test_a_comparison_that_wants_fresh_answers_is_given_no_old_one_when_the_quota_is_spent() -> None:
-    async with tiktok() as upstream, talking(upstream, daily_quota=3) as client:
+    async with tiktok() as upstream, talking(upstream, daily_quota=3, max_concurrency=1) as client:
         await compare(client, ["nasa", "esa", "jaxa"])
         fresh = await compare(client, ["nasa", "esa", "jaxa"], refresh=True)
         known = await compare(client, ["nasa", "esa", "jaxa"])

@@ -183,7 +183,7 @@ async def test_a_secret_file_that_cannot_be_read_is_named(tmp_path: Path) -> Non
     said = await doctor(TIKTOK_CLIENT_KEY=KEY, TIKTOK_CLIENT_SECRET_FILE=str(missing))
 
     assert said.code == 1
-    assert str(missing) in said.out
+    assert str(missing)[:60] in said.out  # a value is cut where it gets long
     assert said.line("credentials").startswith("fail  ")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +12,18 @@ from typing import Any
 import pytest
 from mcp.client import Client
 
-from kit import EXAMPLE_VIDEOS, HTTPServer, RedisServer, Reply, Upstream, http_client, http_server, serving, videos
+from kit import (
+    EXAMPLE_VIDEOS,
+    HTTPServer,
+    RedisServer,
+    Reply,
+    Upstream,
+    http_client,
+    http_server,
+    serving,
+    until,
+    videos,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.soak]
 
@@ -73,34 +83,35 @@ async def test_a_replica_that_is_killed_costs_the_others_nothing(
     redis_server: RedisServer,
 ) -> None:
     answered: Counter[int] = Counter()
-    killed_at = 0.0
+    killed, enough = asyncio.Event(), asyncio.Event()
     after: Counter[int] = Counter()
 
-    async def load(replica: int, url: str, worker: int, until: float) -> None:
+    async def load(replica: int, url: str, worker: int) -> None:
         number = 0
         async with http_client(url, mode="auto" if worker % 2 else "legacy") as client:
-            while time.monotonic() < until:
+            while not enough.is_set():
                 # Half of the names are asked of every replica: they meet in leases and in the cache.
                 name = f"shared_{number // 2}" if number % 2 else f"own_{replica}_{worker}_{number}"
                 told = await ask(client, name)
                 assert told["username"].startswith(("shared", f"own_{replica}"))
                 number += 1
                 answered[replica] += 1
-                after[replica] += bool(killed_at)
-                await asyncio.sleep(0.15)
+                after[replica] += killed.is_set()
+                await asyncio.sleep(0.05)
 
     async with serving() as upstream:
         slowly(upstream)
         with replicas(3, redis_server, upstream) as servers:
-            until = time.monotonic() + 6
             loads = [
-                asyncio.create_task(load(replica, server.url, worker, until))
+                asyncio.create_task(load(replica, server.url, worker))
                 for replica, server in enumerate(servers)
                 for worker in range(2)
             ]
-            await asyncio.sleep(2)
+            await until(lambda: answered[0] >= 5)
             servers[0].process.kill()
-            killed_at = time.monotonic()
+            killed.set()
+            await until(lambda: min(after[1], after[2]) >= 10)
+            enough.set()
             outcomes = await asyncio.gather(*loads, return_exceptions=True)
 
         requested = Counter(request.json["username"] for request in upstream.research)
@@ -108,8 +119,6 @@ async def test_a_replica_that_is_killed_costs_the_others_nothing(
 
     assert [outcome for outcome in outcomes[2:] if outcome is not None] == []
     assert all(isinstance(outcome, BaseException) for outcome in outcomes[:2])
-    assert min(after[1], after[2]) >= 10
-    assert answered[0] >= 5
     # A lease whose holder was killed is asked for again by another; nothing else is asked for twice.
     assert sum(requested.values()) - len(requested) <= 2
 
@@ -125,22 +134,16 @@ async def test_without_redis_each_replica_goes_on_alone_and_with_it_together_aga
                 await ask(first, "before")
                 await ask(second, "before")
                 redis_server.kill()
-                started = time.monotonic()
                 alone = [await ask(client, f"meanwhile_{number}") for number, client in enumerate((first, second))]
-                took = time.monotonic() - started
                 redis_server.start()
-                await asyncio.sleep(2)
-                await ask(first, "anything")  # tries the store again, in the background
-                await ask(second, "anything")
-                await asyncio.sleep(0.5)
+                await until(lambda: all(any("State store back" in line for line in s.lines) for s in servers))
                 told = await ask(first, "afterwards")
                 shared = await ask(second, "afterwards")
         spent = len(upstream.research)
 
     assert [answer["status"] for answer in alone] == ["found"] * 2
-    assert took < 4
     assert (told["cached"], shared["cached"]) == (False, True)
-    assert spent <= 6
+    assert spent <= 5
     for server in servers:
         assert [line.split()[1] for line in server.lines if "State store" in line] == ["WARNING", "INFO"]
 

@@ -125,6 +125,20 @@ async def test_a_failure_that_nobody_waits_for_is_not_tried_again() -> None:
         assert len(upstream.asked) == 1
 
 
+async def test_a_token_that_nobody_waits_for_any_more_is_kept_and_no_account_asked_for() -> None:
+    async with tiktok() as upstream, service(upstream) as asking:
+        upstream.wire.token_delay = 1.0
+        call = asyncio.create_task(asking.answer("nasa", FIELDS))
+        await until(lambda: upstream.wire.token_requests)
+        call.cancel()
+        await until(lambda: not left_over())
+        asked = len(upstream.asked)
+        await asking.answer("esa", FIELDS)
+
+        assert asked == 0
+        assert len(upstream.wire.token_requests) == 1
+
+
 async def test_what_waits_for_its_turn_is_not_sent_for_nobody() -> None:
     async with tiktok(latency=0.3) as upstream, service(upstream, max_concurrency=1) as asking:
         first = asyncio.create_task(asking.answer("nasa", FIELDS))
@@ -307,16 +321,20 @@ async def test_a_refresh_in_two_servers_at_once_is_one_request(tmp_path: Path) -
     state = f"sqlite:///{tmp_path}/state.db"
     async with (
         tiktok() as upstream,
-        service(upstream, state=state) as one,
-        service(upstream, state=state) as other,
+        service(upstream, state=state, max_concurrency=32) as one,
+        service(upstream, state=state, max_concurrency=32) as other,
     ):
-        before = await one.answer("nasa", FIELDS)
+        names = MANY[:20]  # so that some look just before the answer is there, and some just after
+        before = [await one.answer(name, FIELDS) for name in names]
         await asyncio.sleep(1)
         upstream.latency = 0.2
-        told = await asyncio.gather(*(asking.answer("nasa", FIELDS, refresh=True) for asking in (one, other)))
+        told = await asyncio.gather(
+            *(asking.answer(name, FIELDS, refresh=True) for asking in (one, other) for name in names)
+        )
 
-        assert len(upstream.asked) == 2
-        assert all(answer.snapshot.retrieved_at > before.snapshot.retrieved_at and not answer.cached for answer in told)
+        assert len(upstream.asked) == 40
+        assert min(answer.snapshot.retrieved_at for answer in told) > before[-1].snapshot.retrieved_at
+        assert not any(answer.cached for answer in told)
 
 
 async def test_forty_calls_for_different_accounts_share_one_token() -> None:

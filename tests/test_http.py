@@ -18,7 +18,7 @@ import httpx
 import pytest
 from mcp.client import Client
 
-from kit import COMMAND, HTTPServer, environment, http_client, http_server
+from kit import COMMAND, HTTPServer, environment, http_client, http_server, yardstick
 from tiktok_pinned_videos.app import LazyBackend, build_server
 from tiktok_pinned_videos.serve.auth import NoDoor
 from tiktok_pinned_videos.serve.http import address_of, build_app, listen, serve
@@ -258,7 +258,7 @@ async def test_a_head_that_does_not_come_is_not_waited_for(sent: bytes, monkeypa
         for piece in (sent[: len(KEPT_ALIVE)], sent[len(KEPT_ALIVE) :]):
             writer.write(piece)
             await asyncio.sleep(0.1)
-        heard = await asyncio.wait_for(reader.read(), 3)
+        heard = await asyncio.wait_for(reader.read(), 30)
         writer.close()
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
@@ -305,7 +305,7 @@ async def test_a_client_that_goes_away_ends_its_call(shared_http_server: HTTPSer
             await client.call_tool("get_pinned_videos", {"username": "sandbox_slow", "refresh": True})
 
     assert limit.cancelled_caught
-    shared_http_server.wait_for(r"account=sandbox_slow status=cancelled", within=1.4)
+    shared_http_server.wait_for(r"account=sandbox_slow status=cancelled", within=30)
 
 
 async def test_progress_arrives_while_the_call_is_under_way(shared_http_server: HTTPServer) -> None:
@@ -327,12 +327,14 @@ async def test_progress_arrives_while_the_call_is_under_way(shared_http_server: 
 async def test_a_small_answer_is_not_held_back_by_the_network_stack(shared_http_server: HTTPServer) -> None:
     async with httpx.AsyncClient() as http:
         await http.post(shared_http_server.url, json=LIST, headers=ACCEPT)
-        started = time.monotonic()
-        for _ in range(10):
+        durations: list[float] = []
+        for _ in range(30):
+            started = time.monotonic()
             await http.post(shared_http_server.url, json=LIST, headers=ACCEPT)
+            durations.append(time.monotonic() - started)
 
-    # Nagle and delayed acknowledgements together would cost 40 ms each.
-    assert (time.monotonic() - started) / 10 < 0.035
+    # Nagle and delayed acknowledgements together would cost 40 ms each; a busy machine does not delay every one.
+    assert min(durations) < 0.035
 
 
 def test_white_space_around_a_header_value_is_no_part_of_it(shared_http_server: HTTPServer) -> None:
@@ -495,7 +497,7 @@ async def test_a_call_in_flight_is_answered_although_the_server_is_told_to_stop(
     assert result.structured_content is not None
     assert result.structured_content["status"] == "found"
     assert code == 0
-    assert time.monotonic() - told < 10
+    assert time.monotonic() - told < 8 + 20 * yardstick()
     assert [line for line in server.lines if "ERROR" in line or "Traceback" in line] == []
 
 
@@ -514,7 +516,7 @@ def test_a_stop_ends_in_time_whatever_clients_do() -> None:
         unfinished.close()
 
     assert code == 0
-    assert time.monotonic() - told < 10
+    assert time.monotonic() - told < 8 + 20 * yardstick()
 
 
 @POSIX
@@ -527,5 +529,5 @@ async def test_an_idle_server_stops_at_once() -> None:
             code = await asyncio.to_thread(server.wait)
 
     assert code == 0
-    assert time.monotonic() - told < 3
+    assert time.monotonic() - told < 1 + 20 * yardstick()
     assert len(server.lines) == 1

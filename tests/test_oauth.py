@@ -14,6 +14,7 @@ import pytest
 from kit import (
     KEY,
     SECRET,
+    Clock,
     Received,
     Reply,
     Upstream,
@@ -37,14 +38,6 @@ BASE = "https://open.tiktokapis.com"
 Flow = AsyncGenerator[httpx.Request, httpx.Response]
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 async def upstream() -> AsyncIterator[Upstream]:
     async with serving() as running:
@@ -53,7 +46,7 @@ async def upstream() -> AsyncIterator[Upstream]:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_800_000_000.0)
 
 
 @pytest.fixture

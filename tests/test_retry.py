@@ -180,7 +180,7 @@ async def test_retry_after_is_waited_for(upstream: Upstream) -> None:
         answer = await ask(client)
 
     assert data(answer)["status"] == "found"
-    assert 0.9 < time.monotonic() - started < 8
+    assert time.monotonic() - started > 0.9
 
 
 async def test_a_retry_after_beyond_the_deadline_ends_the_call_at_once(upstream: Upstream) -> None:
@@ -190,7 +190,7 @@ async def test_a_retry_after_beyond_the_deadline_ends_the_call_at_once(upstream:
         answers = [await ask(client), await ask(client, "other")]
 
     assert [status(answer) for answer in answers] == ["rate_limited"] * 2
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
     assert len(upstream.research) == 1  # the second call knows already
 
 
@@ -203,14 +203,14 @@ async def test_a_rate_limit_in_an_undocumented_form_is_retried_as_well(upstream:
 
 
 async def test_a_server_that_says_nothing_is_a_timeout_within_the_time_set(upstream: Upstream) -> None:
-    upstream.answer(Reply(delay=5))
+    upstream.answer(Reply(delay=60))
     started = time.monotonic()
     async with connected(settings(upstream.url, timeout=0.5)) as client:
         answer = await ask(client)
 
     assert status(answer) == "timeout"
     assert "0.5 s" in text(answer)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 20
 
 
 async def test_a_token_endpoint_that_says_nothing_is_a_timeout_too(upstream: Upstream) -> None:
@@ -222,13 +222,13 @@ async def test_a_token_endpoint_that_says_nothing_is_a_timeout_too(upstream: Ups
 
 
 async def test_the_deadline_holds_for_all_retries_together(upstream: Upstream) -> None:
-    upstream.answer(Reply(500, b"", delay=0.4))
+    upstream.answer(Reply(500, b"", delay=0.4), Reply(500, b"", delay=60))
     started = time.monotonic()
     async with connected(settings(upstream.url, timeout=1)) as client:
         answer = await ask(client)
 
     assert status(answer) in ("timeout", "upstream_error")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
 
 
 async def test_nobody_listening_is_unreachable_and_named(unused_tcp_port: int) -> None:

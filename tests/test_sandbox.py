@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from typing import Any
 import httpx
 import pytest
 
+from kit import VIRTUAL_TIME, Clock, now, yardstick
 from tiktok_pinned_videos.sandbox.server import serve
 from tiktok_pinned_videos.sandbox.transport import SandboxTransport
 
@@ -37,14 +37,6 @@ PAGE_FIELDS = (
     "hashtag_names,is_stem_verified,favorites_count,video_duration,hashtag_info_list,video_mention_list,video_label"
 )
 ALL_FIELDS = f"{PAGE_FIELDS},sticker_info_list,effect_info_list,video_tag"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Client:
@@ -75,7 +67,7 @@ class Client:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_800_000_000.0)
 
 
 @pytest.fixture
@@ -400,24 +392,26 @@ async def test_sandbox_broken_is_html_for_ever(client: Client) -> None:
         assert "504 Gateway Timeout" in response.text
 
 
+@VIRTUAL_TIME
 async def test_sandbox_slow_takes_two_seconds_and_holds_up_nobody_else(client: Client) -> None:
-    began = time.perf_counter()
+    began = now()
     slow = asyncio.create_task(client.ask("sandbox_slow"))
     await asyncio.sleep(0)
     assert (await client.ask("nasa")).status_code == 200
-    assert time.perf_counter() - began < 1.0
+    assert now() - began < 0.1
     assert (await slow).status_code == 200
 
-    assert 1.9 < time.perf_counter() - began < 4.0
+    assert now() - began == pytest.approx(2.0)
 
 
+@VIRTUAL_TIME
 async def test_an_answer_slower_than_the_read_timeout_times_out(client: Client) -> None:
     client.http.timeout = httpx.Timeout(5.0, read=0.05)
-    began = time.perf_counter()
+    began = now()
 
     with pytest.raises(httpx.ReadTimeout):
         await client.ask("sandbox_slow")
-    assert time.perf_counter() - began < 1.0
+    assert now() - began == pytest.approx(0.05)
 
 
 async def test_sandbox_hostile_carries_everything_a_cleaner_must_remove(client: Client) -> None:
@@ -490,13 +484,14 @@ async def test_no_two_answers_share_a_log_id(client: Client) -> None:
     assert len(set(log_ids)) == len(log_ids)
 
 
+@VIRTUAL_TIME
 async def test_latency_is_added_to_every_answer() -> None:
     async with httpx.AsyncClient(transport=SandboxTransport(latency=0.05), base_url=BASE) as http:
         client = Client(http)
         for ask in (client.log_in, lambda: client.ask("nasa"), lambda: client.ask("sandbox_missing")):
-            began = time.perf_counter()
+            began = now()
             await ask()
-            assert time.perf_counter() - began >= 0.045
+            assert now() - began == pytest.approx(0.05)
 
 
 # On a port
@@ -532,7 +527,7 @@ async def test_headers_and_body_do_not_wait_for_each_other() -> None:
             await client.ask("nasa")
             durations.append(time.perf_counter() - began)
 
-    assert statistics.median(durations) < 0.03
+    assert min(durations) < 0.03  # the fastest: a busy machine does not delay every one
 
 
 async def test_a_port_that_is_taken_is_an_os_error() -> None:
@@ -577,7 +572,7 @@ def test_a_signal_lets_it_finish_what_is_in_flight_and_exit_0(number: signal.Sig
 
     assert b'"access_token":"clt.' in answer
     assert (process.returncode, out, err) == (0, "", "")
-    assert time.perf_counter() - began < 3
+    assert time.perf_counter() - began < 8 + 20 * yardstick()
 
 
 # Where it stands in the house

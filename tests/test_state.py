@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from kit import RedisServer
+from kit import Clock, RedisServer
 from tiktok_pinned_videos.state import memory
 from tiktok_pinned_videos.state.base import CounterLostError, StateStore, StateStoreError
 from tiktok_pinned_videos.state.memory import MemoryStore
@@ -28,14 +28,6 @@ from tiktok_pinned_videos.state.resilient import ResilientStore
 from tiktok_pinned_videos.state.sqlite import SQLiteStore
 
 pytestmark = pytest.mark.anyio
-
-
-@dataclass
-class Clock:
-    now: float = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass
@@ -54,7 +46,7 @@ class Medium:
 
 @pytest.fixture(params=["memory", "sqlite", "redis", "resilient"])
 async def medium(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Medium]:
-    clock = Clock()
+    clock = Clock(1_800_000_000.0)
 
     async def advance() -> None:
         clock.now += 61
@@ -350,7 +342,7 @@ async def test_memory_drops_the_expired_then_the_soonest_but_no_lock_and_no_coun
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(memory, "MOST_ENTRIES", 100)
-    clock = Clock()
+    clock = Clock(1_800_000_000.0)
     store = MemoryStore(clock=clock)
     for i in range(20):
         await store.set(f"expired:{i}", b"", ttl=1)
@@ -452,7 +444,7 @@ async def test_a_file_and_its_folders_are_their_owners_alone(file: Path) -> None
 
 async def test_what_has_expired_is_in_no_file_a_minute_later(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tiktok_pinned_videos.state.sqlite._PURGE_EVERY", 0.05)
-    clock = Clock()
+    clock = Clock(1_800_000_000.0)
     store = SQLiteStore(file, clock=clock)
     for i in range(200):
         await store.set(f"old:{i}", b"content that may be kept no longer" * 20, ttl=60)

@@ -17,7 +17,7 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from kit import COMMAND, environment, http_client, http_server, refusal, serving
+from kit import COMMAND, EXAMPLE_VIDEOS, environment, http_client, http_server, refusal, serving, videos, yardstick
 
 pytestmark = pytest.mark.anyio
 
@@ -117,10 +117,13 @@ async def test_a_call_over_http_is_seen_whole_and_nothing_secret_with_it(collect
         env = CREDENTIALS | {"TIKTOK_API_BASE_URL": upstream.url, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
         with http_server(env=env, sandbox=False) as server:
             async with http_client(server.url) as client:
+                began = time.monotonic()
+                upstream.answer(videos(EXAMPLE_VIDEOS, delay=0.25))
                 await client.call_tool("get_pinned_videos", {"username": "some_body"})
                 await client.call_tool("get_pinned_videos", {"username": "some_body"})
                 upstream.answer(refusal(500, "internal_error"))
                 await client.call_tool("get_pinned_videos", {"username": "other_body"})
+                took = time.monotonic() - began
             server.terminate()
             assert server.wait() == 0
 
@@ -141,11 +144,9 @@ async def test_a_call_over_http_is_seen_whole_and_nothing_secret_with_it(collect
     assert collector.value(own + "calls", tool="get_pinned_videos", status="found") == 2
     assert collector.value(own + "calls", status="upstream_error") == 1
     assert collector.value(own + "call.duration") == 3
-    # Three calls, one with two waits of 0.5 s or more: whole seconds of a busy machine, never thousands.
     for name in (own + "call.duration", "http.client.request.duration"):
         assert collector.units[name] == "s"
-        assert 0 < collector.seconds[name] < 100
-    assert collector.seconds[own + "call.duration"] > 0.9
+        assert 0.25 < collector.seconds[name] < took  # one after the other
     assert collector.value(own + "requests") == 4
     assert collector.value(own + "cache.hits") == 1
     assert collector.value(own + "quota.used") == 4
@@ -179,7 +180,7 @@ def test_a_collector_that_is_not_there_delays_the_end_by_two_seconds_at_most() -
         server.terminate()
         assert server.wait() == 0
 
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 3 + 20 * yardstick()
 
 
 COUNT = """

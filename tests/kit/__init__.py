@@ -30,8 +30,8 @@ from kit.calls import (
     text,
 )
 from kit.clock import NOON, Clock, settle
-from kit.processes import COMMAND, HTTPServer, environment, http_client, http_server
-from kit.programs import need, until
+from kit.processes import COMMAND, HTTPServer, environment, http_client, http_server, yardstick
+from kit.programs import need, need_module, until
 from kit.redis_server import RedisDatabase, RedisServer, running_redis
 from kit.tiktok import (
     MANY,
@@ -107,6 +107,7 @@ __all__ = [
     "is_virtual",
     "issued",
     "need",
+    "need_module",
     "now",
     "pinned",
     "quota_spent",
@@ -129,4 +130,5 @@ __all__ = [
     "video",
     "videos",
     "wall_clock",
+    "yardstick",
 ]

@@ -29,6 +29,13 @@ def environment(**ours: str) -> dict[str, str]:
     return kept | {"PYTHONUTF8": "1"} | ours
 
 
+def yardstick() -> float:
+    """Seconds in which this machine starts and ends a small Python now: the measure of a promise in seconds."""
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import asyncio"], check=True)
+    return time.monotonic() - began
+
+
 class HTTPServer:
     """The server as users start it: `http --port 0` in a process of its own, its words on stderr at hand."""
 

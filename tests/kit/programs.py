@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import shutil
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -20,6 +22,13 @@ def need(*programs: str) -> str:
     if os.environ.get("CI") == "true":
         pytest.fail(missing)
     pytest.skip(missing)
+
+
+def need_module(name: str) -> Any:
+    """That module; where it is not installed the tests of the file are left out, in CI its absence is an error."""
+    if os.environ.get("CI") == "true":
+        return importlib.import_module(name)
+    return pytest.importorskip(name, reason=f"needs {name}: uv run --group dev pytest")
 
 
 async def until(condition: Callable[[], object], *, within: float = 30.0) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from kit.programs import need
+from kit.programs import need, need_module
 
 
 class RedisServer:
@@ -96,6 +96,7 @@ class RedisDatabase:
 
 @contextlib.contextmanager
 def running_redis(*options: str) -> Iterator[RedisServer]:
+    need_module("redis")
     server = RedisServer()
     try:
         server.start(*options)
