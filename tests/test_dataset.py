@@ -349,6 +349,7 @@ async def killed_after(data: DataSet, requests: int, *arguments: str, later: flo
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 async def test_twenty_kills_over_300_accounts_cost_no_more_than_what_was_on_its_way(data: DataSet) -> None:
     names = data.path.with_name("names.txt")
@@ -375,6 +376,7 @@ async def test_twenty_kills_over_300_accounts_cost_no_more_than_what_was_on_its_
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 async def test_a_kill_while_the_files_are_written_leaves_none_that_is_untrue(data: DataSet) -> None:
     names = [f"user{number}" for number in range(60)]

@@ -32,6 +32,7 @@ _SHOWN: Final = frozenset({"id", "url", "create_time", "video_description", "vid
 _CUT: Final = "Long texts were cut"
 _ISOLATE: Final = ("\u2068", "\u2069")
 _DIM: Final = "bright_black"
+_MARKS: Final = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
 class Cards:
@@ -93,6 +94,13 @@ class Cards:
             status = f"{account['status']}: " if "reason" in account else ""
             self._print(_line((f"@{isolated(account['username'])}", style), (f"  {status}{said}", "")))
         self._notes(result["notes"])
+
+    def finding(self, mark: str, said: str) -> None:
+        """A line of `doctor`: its mark in colour, what it says beside it."""
+        room = max(self._console.width - 6, 20)
+        for place, line in enumerate(Text(said).wrap(self._console, room, overflow="fold")):
+            line.rstrip()
+            self._print(Text.assemble((f"{'' if place else mark:<6}", _MARKS.get(mark, _DIM)), line))
 
     def _bars(self, ranked: Sequence[Mapping[str, Any]], measure: str) -> Table:
         width = self._console.width
@@ -181,7 +189,7 @@ class Cards:
     def _facts(self, result: Mapping[str, Any]) -> str:
         at = result["retrieved_at"]
         facts = [_source(result), f"{moment(at)} ({age(at, self._now)}{', cached' if result['cached'] else ''})"]
-        facts += [f"log_id {result['log_id']}"] if "log_id" in result else []
+        facts += [f"log_id {isolated(result['log_id'])}"] if "log_id" in result else []
         return " · ".join(facts)
 
     def _changes(self, changes: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ import difflib
 import platform
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
@@ -60,8 +60,12 @@ class Finding:
     to_do: str = ""
 
     def __str__(self) -> str:
-        line = f"{self.mark:<5} {self.subject}: {self.found}"
-        return f"{line} {self.to_do}".rstrip()
+        return f"{self.mark:<5} {self.said}"
+
+    @property
+    def said(self) -> str:
+        """The line without its mark."""
+        return f"{self.subject}: {self.found} {self.to_do}".rstrip()
 
 
 def run(env: Mapping[str, str], *, sandbox: bool, offline: bool, client: str | None) -> None:
@@ -83,14 +87,25 @@ def run(env: Mapping[str, str], *, sandbox: bool, offline: bool, client: str | N
     raise SystemExit(1 if failed else 0)
 
 
+def _printer() -> Callable[[Finding], None]:
+    """Lines as they are, and on a terminal by the hand that draws the tables."""
+    if not sys.stdout.isatty():
+        return lambda finding: click.echo(str(finding))
+    from .cards import Cards  # noqa: PLC0415 - only a terminal pays for it
+
+    cards = Cards()
+    return lambda finding: cards.finding(finding.mark, finding.said)
+
+
 async def _examine(env: Mapping[str, str], *, sandbox: bool, offline: bool) -> bool:
+    say = _printer()
     failed = False
     try:
         async for finding in _findings(env, sandbox=sandbox, offline=offline):
-            click.echo(str(finding))
+            say(finding)
             failed = failed or finding.mark is Mark.FAIL
     except Exception as fault:  # what an unforeseen error says may be anything, a secret too
-        click.echo(str(Finding(Mark.FAIL, "doctor", f"stopped by a {type(fault).__name__}.", "Please report it.")))
+        say(Finding(Mark.FAIL, "doctor", f"stopped by a {type(fault).__name__}.", "Please report it."))
         return True
     return failed
 
