@@ -92,7 +92,7 @@ FAULTS = [
           "if max(received, total) > MAX_RESPONSE_BYTES:", "if False:", "wire"),
     Fault("the secret may go to another host", "research/transport.py",
           "if (request.url.scheme, request.url.host, request.url.port) != self._origin:", "if False:",
-          "wire property retry oauth"),
+          "transport"),
     Fault("invisible characters of strangers are passed on", "research/text.py",
           'frozenset({"Cc", "Cf", "Cs", "Co"})', 'frozenset({"Cc", "Cs", "Co"})', "text"),
     Fault("a body of any size is read from a client", "serve/gate.py",
