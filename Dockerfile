@@ -9,7 +9,7 @@ COPY server ./server
 # without bytecode every start would take almost twice as long.
 RUN uv venv --python /usr/local/bin/python /opt/app \
  && uv pip install --python /opt/app/bin/python --no-cache --compile-bytecode --constraints constraints.txt \
-    --build-constraints constraints.txt ".[http,otel,redis]"
+    --build-constraints constraints.txt ".[otel,redis]"
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin app \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import socket
@@ -10,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import anyio
@@ -20,8 +20,9 @@ from mcp.client import Client
 
 from kit import COMMAND, HTTPServer, environment, http_client, http_server, yardstick
 from tiktok_pinned_videos.app import LazyBackend, build_server
-from tiktok_pinned_videos.serve.auth import NoDoor
-from tiktok_pinned_videos.serve.http import address_of, build_app, listen, serve
+from tiktok_pinned_videos.listening import listen
+from tiktok_pinned_videos.serve.auth import NoAuthentication
+from tiktok_pinned_videos.serve.http import address_of, build_app, serve
 from tiktok_pinned_videos.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -139,7 +140,7 @@ def test_a_foreign_page_is_told_no_when_it_asks_first(guarded: HTTPServer) -> No
     headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     preflight = httpx.options(guarded.url, headers=headers)
 
-    assert preflight.status_code == 400
+    assert preflight.status_code == 403
     assert "access-control-allow-origin" not in preflight.headers
 
 
@@ -160,13 +161,18 @@ def test_whoever_does_not_know_the_secret_is_refused(guarded: HTTPServer, author
     assert response.headers["www-authenticate"].startswith("Bearer")
 
 
-@pytest.mark.parametrize("path", ["/mcp/", "/mcp%0A", "//mcp", "/mcp%2F", "/MCP", "/./mcp", "/mcp?x=1", "/", "/docs"])
-def test_no_spelling_of_the_path_leads_around_the_door(guarded: HTTPServer, path: str) -> None:
-    connection = http.client.HTTPConnection(*_address(guarded))
-    connection.request("POST", path, json.dumps(LIST), ACCEPT)
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/mcp", 401), ("/mcp/", 401), ("/mcp?x=1", 401), ("/mcp%0A", 404), ("//mcp", 404), ("/mcp%2F", 404),
+        ("/MCP", 404), ("/./mcp", 404), ("/", 404), ("/docs", 404),
+    ],
+)  # fmt: skip
+def test_no_spelling_of_the_path_leads_around_authentication(guarded: HTTPServer, path: str, status: int) -> None:
+    with contextlib.closing(http.client.HTTPConnection(*_address(guarded))) as connection:
+        connection.request("POST", path, json.dumps(LIST), ACCEPT)
 
-    assert connection.getresponse().status == 401
-    connection.close()
+        assert connection.getresponse().status == status
 
 
 def test_two_authorization_headers_are_none(guarded: HTTPServer) -> None:
@@ -242,15 +248,20 @@ def _send_for_ever(connection: socket.socket, filler: bytes) -> None:
 
 @pytest.mark.parametrize("sent", [b"", b"POST /mcp HTTP/1.1\r\nHost: x", KEPT_ALIVE + b"POST"])
 async def test_a_head_that_does_not_come_is_not_waited_for(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("httptools")
-    monkeypatch.setattr("tiktok_pinned_videos.serve.protocol.HEAD_TIME", 0.4)
+    monkeypatch.setattr("tiktok_pinned_videos.serve.connections.HEAD_TIME", 0.4)
+    monkeypatch.setattr("tiktok_pinned_videos.serve.connections.IDLE", 0.6)
     settings = Settings(sandbox=True)
     backend = LazyBackend(settings, transport=None, clock=time.time)
     started = asyncio.Event()
     with listen("127.0.0.1", 0) as listener:
         host, port = address_of(listener)
         app = build_app(
-            partial(build_server, settings, backend=backend), settings, backend, NoDoor(), host=host, port=port
+            lambda _: build_server(settings, backend=backend),
+            settings,
+            backend,
+            NoAuthentication(),
+            host=host,
+            port=port,
         )
         serving = asyncio.create_task(serve(app, listener, ready=started.set))
         await started.wait()
@@ -258,12 +269,20 @@ async def test_a_head_that_does_not_come_is_not_waited_for(sent: bytes, monkeypa
         for piece in (sent[: len(KEPT_ALIVE)], sent[len(KEPT_ALIVE) :]):
             writer.write(piece)
             await asyncio.sleep(0.1)
-        heard = await asyncio.wait_for(reader.read(), 30)
+        heard = await asyncio.wait_for(_until_closed(reader), 30)
         writer.close()
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
 
     assert heard.startswith(b"HTTP/1.1 200 OK") == sent.startswith(KEPT_ALIVE)
+
+
+async def _until_closed(reader: asyncio.StreamReader) -> bytes:
+    heard = b""
+    with contextlib.suppress(ConnectionResetError):
+        while piece := await reader.read(65536):
+            heard += piece
+    return heard
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
@@ -417,7 +436,7 @@ def refused(*arguments: str, **env: str) -> tuple[int, list[str]]:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
-def test_without_a_door_only_loopback_is_served(host: str) -> None:
+def test_without_authentication_only_loopback_is_served(host: str) -> None:
     code, lines = refused("--host", host, "--port", "0")
 
     assert code == 2
@@ -431,14 +450,14 @@ JWT = {"MCP_JWT_ISSUER": "https://id.example.org", "MCP_JWT_AUDIENCE": "https://
 @pytest.mark.parametrize(
     ("env", "named"),
     [
-        (JWT | {"MCP_BEARER_TOKEN": SECRET}, "Two doors"),
+        (JWT | {"MCP_BEARER_TOKEN": SECRET}, "Two ways"),
         ({"MCP_JWT_ISSUER": JWT["MCP_JWT_ISSUER"]}, "MCP_JWT_AUDIENCE"),
         ({"MCP_JWT_AUDIENCE": JWT["MCP_JWT_AUDIENCE"]}, "MCP_JWT_ISSUER"),
         ({"MCP_JWKS_URL": "https://id.example.org/keys"}, "MCP_JWT_ISSUER and MCP_JWT_AUDIENCE"),
-        ({"MCP_JWKS_URL": "https://id.example.org/keys", "MCP_BEARER_TOKEN": SECRET}, "Two doors"),
+        ({"MCP_JWKS_URL": "https://id.example.org/keys", "MCP_BEARER_TOKEN": SECRET}, "Two ways"),
     ],
 )
-def test_two_doors_or_half_a_door_do_not_start(env: dict[str, str], named: str) -> None:
+def test_two_ways_to_authenticate_or_half_a_way_do_not_start(env: dict[str, str], named: str) -> None:
     code, lines = refused("--port", "0", **env)
 
     assert code == 2

@@ -9,8 +9,10 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from tiktok_pinned_videos.serve.auth import BearerDoor
-from tiktok_pinned_videos.serve.gate import MAX_BODY, MAX_IN_FLIGHT, gated
+from tiktok_pinned_videos.addresses import AllowedAddresses
+from tiktok_pinned_videos.serve.auth import SharedSecret
+from tiktok_pinned_videos.serve.bounds import MAX_BODY, MAX_IN_FLIGHT
+from tiktok_pinned_videos.serve.gate import Gate, SecretAuthenticator
 
 pytestmark = pytest.mark.anyio
 
@@ -30,8 +32,14 @@ class Application:
         await send({"type": "http.response.body", "body": b"done"})
 
 
-def client(application: Application, *, door: BearerDoor | None = None) -> httpx.AsyncClient:
-    gate = gated(application, door=door, origins=["http://localhost:*"])
+def client(application: Application, *, secret: SharedSecret | None = None) -> httpx.AsyncClient:
+    gate = Gate(
+        {"both": application, "text": application},
+        {},
+        default_channels="both",
+        addresses=AllowedAddresses("127.0.0.1"),
+        authenticate=SecretAuthenticator(secret) if secret else None,
+    )
     return httpx.AsyncClient(transport=httpx.ASGITransport(gate), base_url="http://localhost")
 
 
@@ -52,7 +60,7 @@ async def test_the_call_too_many_is_refused_at_once_and_the_others_are_answered(
 
 
 async def test_a_body_that_does_not_come_is_given_up_and_reaches_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tiktok_pinned_videos.serve.gate._BODY_TIME", 0.1)
+    monkeypatch.setattr("tiktok_pinned_videos.serve.bounds._BODY_TIME", 0.1)
     application = Application()
 
     async def slowly() -> AsyncIterator[bytes]:
@@ -91,7 +99,7 @@ async def test_nothing_is_read_from_whoever_does_not_know_the_secret() -> None:
         sent.append(b"{")
         yield b"{"
 
-    async with client(application, door=BearerDoor("correct-horse-battery-staple")) as http:
+    async with client(application, secret=SharedSecret("correct-horse-battery-staple")) as http:
         response = await http.post("/mcp", content=body())
 
     assert response.status_code == 401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.server
 import json
@@ -154,6 +155,24 @@ async def test_a_call_over_http_is_seen_whole_and_nothing_secret_with_it(collect
     for secret in (b"hunter2", b"awkey123", b"clt.", b"some_body", b"other_body"):
         assert secret not in collector.raw
     assert all("traceparent" not in request.headers for request in upstream.received)
+
+
+async def test_names_and_texts_of_strangers_are_in_no_span(collector: Collector) -> None:
+    with http_server(env={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}) as server:
+        async with http_client(server.url) as client:
+            for asked in (
+                client.read_resource("tiktok://pinned/some_body"),
+                client.call_tool("a_tool_of_somebody", {"username": "some_body"}),
+                client.get_prompt("a_prompt_of_somebody", {}),
+            ):
+                with contextlib.suppress(Exception):
+                    await asked
+        server.terminate()
+        assert server.wait() == 0
+
+    assert {span["name"] for span in collector.spans} >= {"resources/read", "tools/call other", "prompts/get other"}
+    for word in (b"some_body", b"somebody"):
+        assert word not in collector.raw
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from kit.built import ROOT, SCRIPT, client_of, distributions, installed, run, se
 
 pytestmark = [pytest.mark.anyio, pytest.mark.builds]
 
-EXTRAS = ("", "redis", "http", "otel")
+EXTRAS = ("", "redis", "otel")
 AGES = pytest.mark.parametrize("lowest", [True, False], ids=["lowest", "newest"])
 
 
@@ -106,7 +106,7 @@ def test_redis_with_its_extra_holds_the_state(lowest: bool, shared_redis: RedisS
 
 
 @AGES
-@pytest.mark.parametrize("extra", ["", "http", "otel"])
+@pytest.mark.parametrize("extra", ["", "otel"])
 async def test_the_installed_wheel_serves_http(extra: str, lowest: bool) -> None:
     with serving_http(installed(extra, lowest=lowest) / SCRIPT) as url:
         async with http_client(url) as client:

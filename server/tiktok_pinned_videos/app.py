@@ -18,8 +18,6 @@ from .surface.tools import CallRecord, OnCall, ToolSettings, build_tools
 
 if TYPE_CHECKING:
     import httpx
-    from mcp.server.auth.provider import TokenVerifier
-    from mcp.server.auth.settings import AuthSettings
 
     from .accounts.service import PinnedVideosService
 
@@ -126,8 +124,6 @@ def build_server(
     transport: httpx.AsyncBaseTransport | None = None,
     clock: Callable[[], float] = time.time,
     backend: LazyBackend | None = None,
-    auth: AuthSettings | None = None,
-    token_verifier: TokenVerifier | None = None,
 ) -> MCPServer[LazyBackend]:
     """The MCP server, ready to run on any transport. Sends nothing and opens nothing until it is called."""
     from .serve.logs import log_call
@@ -160,8 +156,6 @@ def build_server(
         lifespan=lifespan,
         cache_hints=dict.fromkeys(_STABLE, _HOUR),
         subscriptions=False,
-        auth=auth,
-        token_verifier=token_verifier,
     )
     add_resources(server, backend)
     add_prompts(server)

@@ -79,7 +79,10 @@ def stdio(in_sandbox: bool, sandbox: bool) -> None:
 
 @cli.command()
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; other than loopback needs a door."
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; any but loopback asks who calls.",
 )
 @click.option(
     "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."

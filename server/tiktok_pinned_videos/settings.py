@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, Literal, cast
 from urllib.parse import SplitResult, urlsplit
 
+from .addresses import parse_host, parse_origin
 from .environment import Environment, SettingsError
 from .state.open import check_url
 
@@ -28,6 +29,10 @@ MOST_HISTORY_DAYS: Final = 15
 """The same for the ids and counts of earlier answers."""
 _PLACEHOLDER: Final = re.compile(r"<.*>|x{3,}|your[-_ ].*", re.IGNORECASE)
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+Channels = Literal["both", "text"]
+"""What an answer is sent as: text and structured data, or text alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ class Settings:
     caller_quota: int = 0
     """Requests a day that one caller may cause over HTTP; 0: no limit of its own."""
     state: str = "memory:"
-    result_channels: Literal["both", "text"] = "both"
+    result_channels: Channels = "both"
     log_level: str = ""
     """Empty: as the command wants it."""
     log_format: Literal["text", "json"] = "text"
@@ -96,12 +101,12 @@ def load_settings(env: Mapping[str, str], *, sandbox: bool = False) -> Settings:
         history_days=read.whole("TIKTOK_HISTORY_DAYS", MOST_HISTORY_DAYS, 0, MOST_HISTORY_DAYS),
         caller_quota=read.whole("MCP_CALLER_QUOTA", 0, 1, 1_000_000_000),
         state=_state(read, in_sandbox),
-        result_channels=cast('Literal["both", "text"]', read.choice("MCP_RESULT_CHANNELS", "both", ("both", "text"))),
+        result_channels=cast("Channels", read.choice("MCP_RESULT_CHANNELS", "both", ("both", "text"))),
         log_level=read.choice("LOG_LEVEL", "", _LEVELS),
         log_format=cast('Literal["text", "json"]', read.choice("LOG_FORMAT", "text", ("text", "json"))),
         bearer_token=_bearer(read),
         jwt_issuer=read.checked("MCP_JWT_ISSUER", "", _https_url),
-        jwt_audience=read.text("MCP_JWT_AUDIENCE"),
+        jwt_audience=read.checked("MCP_JWT_AUDIENCE", "", _audience),
         jwks_url=read.checked("MCP_JWKS_URL", "", _https_url),
         allowed_hosts=read.listed("MCP_ALLOWED_HOSTS", _host),
         allowed_origins=read.listed("MCP_ALLOWED_ORIGINS", _origin),
@@ -171,9 +176,9 @@ def _state(read: Environment, sandbox: bool) -> str:
 def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        _ = parts.port
+        parse_host(parts.netloc.rpartition("@")[2])
     except ValueError:
-        raise ValueError("should be a URL") from None
+        raise ValueError("should be a URL of scheme, host and at most a path, without credentials") from None
     if not parts.hostname or parts.username or parts.password or parts.query or parts.fragment or re.search(r"\s", url):
         raise ValueError("should be a URL of scheme, host and at most a path, without credentials")
     return parts
@@ -201,12 +206,23 @@ def _base_url(url: str) -> str:
 
 
 def _host(value: str) -> str:
-    if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(\d{1,5}|\*))?", value):
-        raise ValueError("should be host, host:port or host:*, separated by commas")
+    try:
+        parse_host(value)
+    except ValueError:
+        raise ValueError("should be host, host:port or host:*, separated by commas") from None
     return value
 
 
 def _origin(value: str) -> str:
-    if not re.fullmatch(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(\d{1,5}|\*))?", value):
-        raise ValueError("should be full origins such as https://app.example.org, separated by commas")
+    try:
+        parse_origin(value)
+    except ValueError:
+        raise ValueError("should be full origins such as https://app.example.org, separated by commas") from None
+    return value
+
+
+def _audience(value: str) -> str:
+    # Any text may be one; what is written as a URL is also told to clients as one.
+    if value.lower().startswith(("http:", "https:")):
+        _split(value)
     return value

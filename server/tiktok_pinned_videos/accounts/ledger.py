@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -17,8 +16,8 @@ from tiktok_pinned_videos.research.errors import QuotaExceededError
 from tiktok_pinned_videos.research.transport import PausedError
 from tiktok_pinned_videos.state.base import StateStore
 
-CALLER: ContextVar[str | None] = ContextVar("caller", default=None)
-"""On whose behalf a request is sent: the subject of the caller's token, where `http` knows one."""
+from .caller import CALLER
+
 LONGEST_PAUSE: Final = 60.0
 """Seconds; after that somebody looks again, however long TikTok asked to wait."""
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 ACCOUNT: Final = "tiktok"
 """Whom the one request is about: TikTok's own account."""
 _PACKAGES: Final = ("tiktok-pinned-videos-mcp", "mcp", "httpx", "pydantic", "click", "uvicorn")
-_EXTRAS: Final = {"redis": "redis", "http": "httptools", "otel": "opentelemetry-sdk"}
+_EXTRAS: Final = {"redis": "redis", "otel": "opentelemetry-sdk"}
 _PATIENCE: Final = 2.0
 """Seconds for closing what was opened."""
 

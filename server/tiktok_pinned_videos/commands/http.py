@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from functools import partial
+from dataclasses import replace
+from typing import cast
 
 import click
+from mcp.server.mcpserver import MCPServer
 
 from tiktok_pinned_videos.app import LazyBackend, build_server
-from tiktok_pinned_videos.serve.auth import DoorError, door_for
+from tiktok_pinned_videos.listening import listen
+from tiktok_pinned_videos.serve.auth import AuthenticationSettingsError, authentication_for
 from tiktok_pinned_videos.serve.gate import PATH
-from tiktok_pinned_videos.serve.http import address_of, build_app, is_only_here, listen, serve
+from tiktok_pinned_videos.serve.http import address_of, build_app, is_only_here, serve
 from tiktok_pinned_videos.serve.telemetry import configure_telemetry
-from tiktok_pinned_videos.settings import Settings
+from tiktok_pinned_videos.settings import Channels, Settings
 
 from . import loaded, stop
 
@@ -28,8 +31,8 @@ def run(settings: Settings, *, host: str, port: int) -> None:
     with listener:
         only_here = is_only_here(listener)
         try:
-            door = door_for(settings, loopback=only_here)
-        except DoorError as error:
+            authentication = authentication_for(settings, loopback=only_here)
+        except AuthenticationSettingsError as error:
             stop(str(error))
         send_rest = configure_telemetry(os.environ)
         address, bound = address_of(listener)
@@ -37,9 +40,11 @@ def run(settings: Settings, *, host: str, port: int) -> None:
         if settings.configured:
             # A server is started once and called often: load now what the first call would wait for.
             backend.service()
-        app = build_app(
-            partial(build_server, settings, backend=backend), settings, backend, door, host=address, port=bound
-        )
+
+        def build(channels: str) -> MCPServer[LazyBackend]:
+            return build_server(replace(settings, result_channels=cast("Channels", channels)), backend=backend)
+
+        app = build_app(build, settings, backend, authentication, host=address, port=bound)
         loaded()
 
         def ready() -> None:

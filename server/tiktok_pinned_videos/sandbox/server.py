@@ -1,4 +1,4 @@
-"""The sandbox on a real port of this machine, for trying any client without credentials. Knows uvicorn and signals.
+"""The sandbox on a real port of this machine, for trying any client without credentials. Knows uvicorn.
 
 It is for loopback and nothing else: it believes every client key.
 """
@@ -6,16 +6,14 @@ It is for loopback and nothing else: it believes every client key.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
-import os
-import signal
 import socket
-import threading
-from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import uvicorn
+
+from tiktok_pinned_videos.listening import Server, listen
 
 from .protocol import Reply, Request
 from .upstream import MAX_BODY, SandboxUpstream
@@ -53,7 +51,7 @@ async def serve(
             timeout_graceful_shutdown=_DRAIN,
         )
         bound: int = listener.getsockname()[1]
-        server = _Server(config, lambda: ready(bound) if ready else None)
+        server = Server(config, lambda: ready(bound) if ready else None)
         watch = asyncio.create_task(server.stop_with(stop)) if stop else None
         try:
             await server.serve(sockets=[listener])
@@ -66,51 +64,7 @@ def _listen(host: str, port: int) -> socket.socket:
     address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     if not address.is_loopback:
         raise ValueError(f"the sandbox serves loopback addresses only, not {host}")
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    # asyncio sets TCP_NODELAY only where the protocol is named; without it headers and body cost 40 ms a reply.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if os.name == "posix":  # on Windows the option would let two sandboxes share a port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((str(address), port))
-        # Bound is not yet taken: only listening makes a second sandbox on the same port fail here, in words.
-        listener.listen()
-    except BaseException:
-        listener.close()
-        raise
-    return listener
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, but it says when it is ready, and being asked to stop is no accident."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready()
-
-    async def stop_with(self, stop: asyncio.Event) -> None:
-        await stop.wait()
-        self.should_exit = True
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        # As in uvicorn, without raising the signal again at the end: that would turn a good stop into a failure.
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        signals = [signal.SIGINT, signal.SIGTERM]
-        if os.name == "nt":
-            signals.append(signal.Signals["SIGBREAK"])
-        before = {number: signal.signal(number, self.handle_exit) for number in signals}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    return listen(str(address), port)
 
 
 def _application(upstream: SandboxUpstream) -> Callable[[_Message, _Receive, _Send], Awaitable[None]]:

@@ -1,1 +1,1 @@
-"""The doors: stdio, HTTP, and what operators see of them."""
+"""How the server is reached: stdio, HTTP, and what operators see of it."""

@@ -1,12 +1,14 @@
-"""Who may come in over HTTP: nobody is asked, a shared secret, or tokens of an authorization server.
+"""Who may call over HTTP: whoever is on this machine, who knows a shared secret, or who has an issuer's token.
 
-Decides from settings which door stands, and judges tokens; knows neither sockets nor routes. A token is never logged.
+Decides from settings how callers are authenticated, and judges tokens; knows neither sockets nor routes. A token is
+never logged.
 """
 
 from __future__ import annotations
 
 import hmac
 import logging
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -26,18 +28,18 @@ _CLOCK_SKEW: Final = 10
 """Seconds that the authorization server's clock may be ahead of ours."""
 
 
-class DoorError(Exception):
-    """The settings name no door, half a door or two; the text is the two lines to print before exit 2."""
+class AuthenticationSettingsError(Exception):
+    """The settings name no way to authenticate callers, half a way or two; the text is what to print before exit 2."""
 
 
 @dataclass(frozen=True, slots=True)
-class NoDoor:
+class NoAuthentication:
     """Loopback only: whoever is on this machine may call."""
 
 
 @dataclass(frozen=True, slots=True)
-class BearerDoor:
-    """One shared secret."""
+class SharedSecret:
+    """One secret for all callers."""
 
     token: str = field(repr=False)
 
@@ -49,7 +51,7 @@ class BearerDoor:
 
 
 @dataclass(frozen=True, slots=True)
-class JWTDoor:
+class AuthorizationServer:
     """Signed tokens of an OAuth authorization server."""
 
     issuer: str
@@ -58,11 +60,11 @@ class JWTDoor:
     """Where its keys are; empty: its metadata says."""
 
 
-Door = NoDoor | BearerDoor | JWTDoor
+Authentication = NoAuthentication | SharedSecret | AuthorizationServer
 
 
-def door_for(settings: Settings, *, loopback: bool) -> Door:
-    """The one door that `settings` describe. Raises `DoorError`; without any, only loopback may be served."""
+def authentication_for(settings: Settings, *, loopback: bool) -> Authentication:
+    """The one way that `settings` describe. Raises `AuthenticationSettingsError`; without any, loopback only."""
     names = {
         "MCP_JWT_ISSUER": settings.jwt_issuer,
         "MCP_JWT_AUDIENCE": settings.jwt_audience,
@@ -70,34 +72,34 @@ def door_for(settings: Settings, *, loopback: bool) -> Door:
     }
     given = [name for name, value in names.items() if value]
     if settings.bearer_token and given:
-        raise DoorError(
-            f"Two doors are configured: MCP_BEARER_TOKEN and {', '.join(given)}.\n"
+        raise AuthenticationSettingsError(
+            f"Two ways to authenticate callers are configured: MCP_BEARER_TOKEN and {', '.join(given)}.\n"
             "Set either MCP_BEARER_TOKEN, or MCP_JWT_ISSUER and MCP_JWT_AUDIENCE, and unset the other."
         )
     if settings.bearer_token:
-        return BearerDoor(settings.bearer_token)
+        return SharedSecret(settings.bearer_token)
     if settings.jwt_issuer and settings.jwt_audience:
-        return JWTDoor(settings.jwt_issuer, settings.jwt_audience, settings.jwks_url)
+        return AuthorizationServer(settings.jwt_issuer, settings.jwt_audience, settings.jwks_url)
     if given:
         missing = [name for name in ("MCP_JWT_ISSUER", "MCP_JWT_AUDIENCE") if not names[name]]
-        raise DoorError(
-            f"Only half a door is configured: {', '.join(given)} without {' and '.join(missing)}.\n"
+        raise AuthenticationSettingsError(
+            f"Authentication is only half configured: {', '.join(given)} without {' and '.join(missing)}.\n"
             f"Set {' and '.join(missing)} too, or unset {', '.join(given)}."
         )
     if not loopback:
-        raise DoorError(
+        raise AuthenticationSettingsError(
             "Refusing to listen on an address that other machines can reach: nobody would be asked who they are.\n"
             "Set MCP_BEARER_TOKEN (at least 16 characters), or MCP_JWT_ISSUER and MCP_JWT_AUDIENCE, "
             "or use --host 127.0.0.1."
         )
-    return NoDoor()
+    return NoAuthentication()
 
 
 class JWTVerifier:
-    """The SDK's `TokenVerifier` for tokens of one issuer meant for one audience."""
+    """Judges tokens of one issuer meant for one audience."""
 
-    def __init__(self, door: JWTDoor, keys: KeySet) -> None:
-        self._door = door
+    def __init__(self, server: AuthorizationServer, keys: KeySet) -> None:
+        self._server = server
         self._keys = keys
 
     async def verify_token(self, token: str) -> AccessToken | None:
@@ -114,41 +116,57 @@ class JWTVerifier:
             token=token,
             client_id=client,
             scopes=_scopes(claims),
-            expires_at=int(claims["exp"]),  # looked at again by the SDK, which allows for no skew
+            expires_at=int(claims["exp"]),
             subject=subject,
-            claims={"iss": self._door.issuer},
+            claims={"iss": self._server.issuer},
         )
 
+    def needs_keys(self, token: str) -> bool:
+        """Whether judging this token would have to wait for the issuer's keys."""
+        try:
+            header = _header(token)
+        except jwt.PyJWTError:
+            return False
+        return not self._keys.known(header.get("kid"), header["alg"])
+
     async def _claims(self, token: str) -> dict[str, Any]:
-        if len(token) > _LONGEST_TOKEN:
-            raise jwt.DecodeError("too long")
-        header = jwt.get_unverified_header(token)
-        algorithm, kid = header.get("alg"), header.get("kid")
-        if algorithm not in _ALGORITHMS:
-            raise jwt.InvalidAlgorithmError("not one of ours")
-        for key in await self._keys.candidates(kid, algorithm):
-            try:
-                return self._believe(token, key, algorithm)
-            except jwt.InvalidSignatureError:
-                continue
+        header = _header(token)
+        kid, algorithm = header.get("kid"), header["alg"]
         # Perhaps the keys were changed since: look again, if it is not too soon.
-        for key in await self._keys.candidates(kid, algorithm, renew=True):
-            try:
-                return self._believe(token, key, algorithm)
-            except jwt.InvalidSignatureError:
-                continue
+        for look in (True, False):
+            for key in self._keys.known(kid, algorithm):
+                try:
+                    return self._believe(token, key, algorithm)
+                except jwt.InvalidSignatureError:
+                    continue
+            if not look or not await self._keys.renewed():
+                break
         raise jwt.InvalidSignatureError("no key of the issuer made it")
 
     def _believe(self, token: str, key: jwt.PyJWK, algorithm: str) -> dict[str, Any]:
-        return jwt.decode(
+        claims = jwt.decode(
             token,
             key,
             algorithms=[algorithm],
-            audience=self._door.audience,
-            issuer=self._door.issuer,
+            audience=self._server.audience,
+            issuer=self._server.issuer,
             leeway=_CLOCK_SKEW,
             options={"require": ["exp", "aud", "iss"]},
         )
+        if isinstance(claims["exp"], bool) or not isinstance(claims["exp"], int | float):
+            raise jwt.DecodeError("exp is no number")
+        if claims["exp"] <= time.time():
+            raise jwt.ExpiredSignatureError("expired")  # the skew above is for tokens that begin in our future
+        return claims
+
+
+def _header(token: str) -> dict[str, Any]:
+    if len(token) > _LONGEST_TOKEN:
+        raise jwt.DecodeError("too long")
+    header = jwt.get_unverified_header(token)
+    if header.get("alg") not in _ALGORITHMS:
+        raise jwt.InvalidAlgorithmError("not one of ours")
+    return header
 
 
 def _scopes(claims: dict[str, Any]) -> list[str]:

@@ -1,164 +1,173 @@
-"""What every request to the MCP endpoint passes before the SDK sees it: CORS, the shared secret, bounds.
+"""What every request passes before the SDK sees it: Host and Origin, authentication, CORS, bounds.
 
-Plain ASGI. Everything is guarded unless it is named as public, so that no spelling of a path leads around the door.
+Plain ASGI. A request is authenticated before anything of it is read or any place is given to it; a path that is not
+exactly one of ours ends here, before a router could read it differently.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
-import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Protocol
+from urllib.parse import parse_qsl
 
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .auth import BearerDoor
+from tiktok_pinned_videos.accounts.caller import CALLER
+from tiktok_pinned_videos.addresses import AllowedAddresses
+
+from .auth import JWTVerifier, SharedSecret
+from .bounds import Bounds, header, headers, refuse
+from .health import HEALTH_PATHS
 
 PATH: Final = "/mcp"
-MAX_BODY: Final = 64 * 1024
-"""Bytes of one request; 50 usernames of 64 letters are below 8 KiB."""
-MAX_IN_FLIGHT: Final = 256
-_BODY_TIME: Final = 10.0
-_FINISH_TIME: Final = 2.0
-_FINISH_BYTES: Final = 8 * 1024 * 1024
-_PROTOCOL_HEADERS: Final = (
-    "Authorization",
-    "Content-Type",
-    "Last-Event-ID",
-    "Mcp-Method",
-    "Mcp-Name",
-    "Mcp-Protocol-Version",
-    "Mcp-Session-Id",
-)
-_EXPOSED_HEADERS: Final = ("Mcp-Protocol-Version", "Mcp-Session-Id", "Retry-After", "WWW-Authenticate")
+MAX_JUDGED: Final = 32
+"""Tokens that may wait at once for the issuer's keys."""
+_PREFLIGHT_HEADERS: Final = {
+    "Access-Control-Allow-Methods": "POST",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Last-Event-ID, Mcp-Method, Mcp-Name, "
+    "Mcp-Protocol-Version, Mcp-Session-Id",
+    "Access-Control-Max-Age": "600",
+    "Vary": "Origin",
+}
+_EXPOSED_HEADERS: Final = "Mcp-Protocol-Version, Mcp-Session-Id, Retry-After, WWW-Authenticate"
 
 
-def gated(app: ASGIApp, *, door: BearerDoor | None, origins: Iterable[str]) -> ASGIApp:
-    """`app` behind all that. `origins` as in `TransportSecuritySettings`: exact, or ending in `:*`."""
-    bounded = Bounds(app)
-    guarded = BearerGate(bounded, door.admits) if door is not None else bounded
-    # Outermost: a preflight carries no token, and a refusal must be readable to the page that caused it.
-    return CORSMiddleware(
-        guarded,
-        allow_origin_regex="|".join(map(_pattern, origins)),
-        allow_methods=("POST",),
-        allow_headers=_PROTOCOL_HEADERS,
-        expose_headers=_EXPOSED_HEADERS,
-    )
+class Authenticator(Protocol):
+    """Decides about one request by its headers alone."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Whether it may go on; if not, it has been answered."""
+        ...
 
 
-class BearerGate:
-    """Answers 401 to whoever does not know the secret, before reading anything of theirs."""
+class Gate:
+    """`calls` by result channels (`both`, `text`), `others` by exact path; whatever else is 404."""
 
-    def __init__(self, app: ASGIApp, admits: Callable[[str], bool]) -> None:
-        self._app = app
-        self._admits = admits
+    def __init__(
+        self,
+        calls: Mapping[str, ASGIApp],
+        others: Mapping[str, ASGIApp],
+        *,
+        default_channels: str,
+        addresses: AllowedAddresses,
+        authenticate: Authenticator | None,
+    ) -> None:
+        self._calls = {channels: Bounds(app) for channels, app in calls.items()}
+        self._others = others
+        self._default_channels = default_channels
+        self._addresses = addresses
+        self._authenticate = authenticate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on or refuse."""
-        given = [value for name, value in scope["headers"] if name == b"authorization"]
-        if len(given) == 1 and self._admits(given[0].decode("latin-1")):
-            await self._app(scope, receive, send)
-            return
+        """Answer or pass on."""
+        origin = header(scope, b"origin")
+        # A name that an attacker points at us is no address, so probes may ask by any.
+        is_probe = scope["path"] in HEALTH_PATHS
+        if not self._addresses.host(header(scope, b"host"), any_address=is_probe):
+            await refuse(send, 421, "this Host is not served here: see MCP_ALLOWED_HOSTS")
+        elif origin is not None and not self._addresses.origin(origin):
+            await refuse(send, 403, "this Origin may not call: see MCP_ALLOWED_ORIGINS")
+        else:
+            await self._route(scope, receive, send if origin is None else _with_cors(send, origin))
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # As it was sent: a decoded path could be another one to whoever decodes it again.
+        path = bytes(scope["raw_path"]).decode("latin-1")
+        if path in self._others:
+            await self._others[path](scope, receive, send)
+        elif path not in (PATH, f"{PATH}/"):
+            await refuse(send, 404, f"nothing is served here; MCP is at {PATH}")
+        elif scope["method"] == "OPTIONS" and header(scope, b"access-control-request-method") is not None:
+            # A preflight carries no token.
+            await refuse(send, 200, "", _PREFLIGHT_HEADERS)
+        elif self._authenticate is None or await self._authenticate(scope, receive, send):
+            await self._call(scope, receive, send)
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        chosen = [
+            value for name, value in parse_qsl(scope["query_string"].decode("latin-1"), True) if name == "channels"
+        ]
+        app = self._calls.get(chosen[0] if len(chosen) == 1 else "" if chosen else self._default_channels)
+        if app is None:
+            await refuse(send, 400, "channels is both or text, as in /mcp?channels=text")
+        elif scope["method"] != "POST":
+            # Every call is complete in itself: there is no stream to listen to and no session to delete.
+            await refuse(send, 405, "only POST is served here", {"Allow": "POST"})
+        else:
+            # /mcp/ is the same place; a redirect would send the token to wherever the Host header points.
+            await app({**scope, "path": PATH, "raw_path": PATH.encode()}, receive, send)
+
+
+class SecretAuthenticator:
+    """Answers 401 to whoever does not know the shared secret."""
+
+    def __init__(self, secret: SharedSecret) -> None:
+        self._secret = secret
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """See `Authenticator`."""
+        given = headers(scope, b"authorization")
+        if len(given) == 1 and self._secret.admits(given[0]):
+            return True
         # RFC 6750: no error code where no token was sent.
         challenge = 'Bearer error="invalid_token"' if given else "Bearer"
-        await _refuse(send, 401, "a bearer token is required", {"WWW-Authenticate": challenge})
+        await refuse(send, 401, "a bearer token is required", {"WWW-Authenticate": challenge})
+        return False
 
 
-class Bounds:
-    """Bounds what one request may send and how many may be under way."""
+class TokenAuthenticator:
+    """Judges tokens of an authorization server, and remembers for the ledger on whose behalf a call is made.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._in_flight = 0
+    Tokens whose key is known are judged at once; those that have to wait for the issuer wait in few places of their
+    own, so that invented ones keep nobody else waiting.
+    """
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on or refuse."""
-        path: str = scope["path"]
-        if path.rstrip("/") != PATH:
-            await self._app(scope, receive, send)
-            return
-        if scope["method"] != "POST":
-            # Every call is complete in itself: there is no stream to listen to and no session to delete.
-            await _refuse(send, 405, "only POST is served here", {"Allow": "POST"})
-            return
-        try:
-            async with asyncio.timeout(_BODY_TIME):
-                body = await _read(scope, receive)
-        except TimeoutError:
-            await _refuse(send, 408, "the request did not arrive in time", {"Connection": "close"})
-            return
-        if body is None:
-            return
-        if len(body) > MAX_BODY:
-            await _let_finish(scope, receive)
-            await _refuse(send, 413, f"a request may have {MAX_BODY} bytes", {"Connection": "close"})
-            return
-        if self._in_flight >= MAX_IN_FLIGHT:
-            await _refuse(send, 503, "too many calls are under way", {"Retry-After": "1"})
-            return
-        self._in_flight += 1
-        try:
-            # /mcp/ is the same place; a redirect would send the token to wherever the Host header points.
-            await self._app({**scope, "path": PATH, "raw_path": PATH.encode()}, _replay(body, receive), send)
-        finally:
-            self._in_flight -= 1
+    def __init__(self, verifier: JWTVerifier, *, metadata_url: str) -> None:
+        self._verifier = verifier
+        self._metadata_url = metadata_url
+        self._judged = 0
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """See `Authenticator`."""
+        given = headers(scope, b"authorization")
+        scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            return await self._refuse(send, bool(given))
+        if not self._verifier.needs_keys(token):
+            believed = await self._verifier.verify_token(token)
+        elif self._judged >= MAX_JUDGED:
+            await refuse(send, 503, "too many tokens wait for the issuer's keys", {"Retry-After": "3"})
+            return False
+        else:
+            self._judged += 1
+            try:
+                believed = await self._verifier.verify_token(token)
+            finally:
+                self._judged -= 1
+        if believed is None:
+            return await self._refuse(send, True)
+        CALLER.set(believed.subject or believed.client_id)
+        return True
 
-async def _read(scope: Scope, receive: Receive) -> bytes | None:
-    """The body, cut once it is too long; None when the client has gone."""
-    declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-    if declared.isdigit() and int(declared[:12]) > MAX_BODY:
-        return bytes(MAX_BODY + 1)
-    body = bytearray()
-    while len(body) <= MAX_BODY:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        if not message.get("more_body", False):
-            break
-    return bytes(body)
+    async def _refuse(self, send: Send, token_was_sent: bool) -> bool:
+        error = 'error="invalid_token", ' if token_was_sent else ""
+        challenge = f'Bearer {error}resource_metadata="{self._metadata_url}"'
+        await refuse(send, 401, "an access token is required", {"WWW-Authenticate": challenge})
+        return False
 
 
-async def _let_finish(scope: Scope, receive: Receive) -> None:
-    """Read on for a while and forget it: a client that is cut off while it writes never reads why."""
-    if any(name == b"expect" for name, _ in scope["headers"]):
-        return  # it asks before it sends
-    dropped = 0
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_FINISH_TIME):
-            while dropped < _FINISH_BYTES:
-                message = await receive()
-                dropped += len(message.get("body", b""))
-                if not message.get("more_body", False):
-                    return
+def _with_cors(send: Send, origin: str) -> Send:
+    """Let the page read what is sent, refusals too."""
+    more = [
+        (b"access-control-allow-origin", origin.encode("latin-1")),
+        (b"access-control-expose-headers", _EXPOSED_HEADERS.encode()),
+    ]
 
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kept = [(name, value) for name, value in message["headers"] if name != b"vary"]
+            message = {**message, "headers": [*kept, *more, (b"vary", b"Origin")]}
+        await send(message)
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    given = False
-
-    async def replay() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
-
-
-async def _refuse(send: Send, status: int, reason: str, headers: Mapping[str, str]) -> None:
-    body = json.dumps({"error": reason}).encode()
-    every = {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
-    encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in every.items()]
-    await send({"type": "http.response.start", "status": status, "headers": encoded})
-    await send({"type": "http.response.body", "body": body})
-
-
-def _pattern(origin: str) -> str:
-    base, any_port = origin.removesuffix(":*"), origin.endswith(":*")
-    return re.escape(base) + (r"(:\d{1,5})?" if any_port else "")
+    return sending

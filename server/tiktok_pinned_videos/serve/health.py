@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`: for load balancers and orchestrators, outside the doors, without anything secret."""
+"""`/healthz` and `/readyz`: for load balancers and orchestrators, without authentication or anything secret."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tiktok_pinned_videos.research.errors import ConfigurationError
 from tiktok_pinned_videos.state.base import StateStore, StateStoreError
 from tiktok_pinned_videos.surface.resources import StatusBackend
 
+HEALTH_PATHS: Final = ("/healthz", "/readyz")
 _KEEP: Final = 1.0
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
@@ -34,7 +35,7 @@ def health_routes(backend: StatusBackend) -> list[Route]:
         source = "sandbox" if backend.settings.sandbox else "tiktok_research_api"
         return JSONResponse({"status": "ready", "state": word, "source": source}, headers=_NO_STORE)
 
-    return [Route("/healthz", healthz), Route("/readyz", readyz)]
+    return [Route(path, told) for path, told in zip(HEALTH_PATHS, (healthz, readyz), strict=True)]
 
 
 class _State:

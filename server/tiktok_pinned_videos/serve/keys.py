@@ -23,6 +23,8 @@ _LIFETIME: Final = 3600.0
 _RETRY: Final = 3.0
 _TIME_LIMIT: Final = 5.0
 _SIZE_LIMIT: Final = 512 * 1024
+_SHORTEST_RSA: Final = 2048
+"""Bits; a shorter key can be broken."""
 _KEY_TYPES: Final = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 
 
@@ -45,14 +47,13 @@ class KeySet:
         self._tried_at: float | None = None
         self._fetching: asyncio.Task[None] | None = None
 
-    async def candidates(self, kid: object, algorithm: str, *, renew: bool = False) -> list[jwt.PyJWK]:
-        """The keys that can have made a signature with that key id (None: any) and algorithm.
+    def known(self, kid: object, algorithm: str) -> list[jwt.PyJWK]:
+        """The keys at hand that can have made a signature with that key id (None: any) and algorithm.
 
-        With `renew` they are fetched again first, unless that was tried a moment ago.
+        Keys older than an hour are used, and fetched again in the background.
         """
-        old = self._fetched_at is None or self._monotonic() - self._fetched_at >= _LIFETIME
-        if (old or renew) and self._may_try():
-            await self._renew()
+        if self._fetched_at is not None and self._monotonic() - self._fetched_at >= _LIFETIME and self._may_try():
+            self._start()
         kind = _KEY_TYPES.get(algorithm[:2])
         fitting = [
             key
@@ -65,21 +66,31 @@ class KeySet:
         usable: list[jwt.PyJWK] = []
         for key in fitting:
             try:
-                usable.append(jwt.PyJWK(key, algorithm))
+                made = jwt.PyJWK(key, algorithm)
             except jwt.PyJWTError:
                 _log.warning("a key of %s cannot be used and is left out", self._issuer)
+                continue
+            if getattr(made.key, "key_size", _SHORTEST_RSA) >= _SHORTEST_RSA or kind != "RSA":
+                usable.append(made)
         return usable
 
-    def _may_try(self) -> bool:
+    async def renewed(self) -> bool:
+        """Fetch the keys again, with whoever else waits for that; False when that was tried a moment ago."""
         under_way = self._fetching is not None and not self._fetching.done()
-        return under_way or self._tried_at is None or self._monotonic() - self._tried_at >= self._retry
+        if not under_way and not self._may_try():
+            return False
+        # A client that goes away must not take the keys away from those who wait with it.
+        await asyncio.shield(self._start())
+        return True
 
-    async def _renew(self) -> None:
+    def _may_try(self) -> bool:
+        return self._tried_at is None or self._monotonic() - self._tried_at >= self._retry
+
+    def _start(self) -> asyncio.Task[None]:
         if self._fetching is None or self._fetching.done():
             self._tried_at = self._monotonic()
             self._fetching = asyncio.create_task(self._fetch(), name="fetch keys")
-        # A client that goes away must not take the keys away from those who wait with it.
-        await asyncio.shield(self._fetching)
+        return self._fetching
 
     async def _fetch(self) -> None:
         try:

@@ -43,6 +43,7 @@ def _call_facts(record: CallRecord) -> dict[str, Any]:
         "cached": record.cached,
         "ms": round(record.milliseconds, 1),
         "log_id": record.log_id,
+        **({"caller": record.caller} if record.caller else {}),
     }
 
 
@@ -52,7 +53,7 @@ class _TextFormatter(logging.Formatter):
         call = getattr(record, "call", None)
         if isinstance(call, CallRecord):
             facts = _call_facts(call)
-            words = " ".join(f"{key}={value}" for key, value in facts.items() if value not in (None, ""))
+            words = " ".join(f"{key}={_quoted(value)}" for key, value in facts.items() if value not in (None, ""))
             return f"{time} {record.levelname} {words}"
         return f"{time} {record.levelname} {record.name}: {_message(self, record)}"
 
@@ -66,6 +67,13 @@ class _JSONFormatter(logging.Formatter):
         else:
             entry["message"] = _message(self, record)
         return json.dumps(entry, ensure_ascii=False)
+
+
+def _quoted(value: Any) -> str:
+    # Names are written by callers: none may look like the next field.
+    text = str(value)
+    plain = text.isprintable() and not any(char in text for char in ' ="')
+    return text if plain else json.dumps(text, ensure_ascii=True)
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -41,7 +41,7 @@ def get_input() -> dict[str, Any]:
             "fields": {
                 "type": "array",
                 "items": {"type": "string", "enum": list(NAMES)},
-                "description": "Leave out or [] for all the statistics need",
+                "description": "Leave out or [] for what the statistics need",
             },
             "refresh": _REFRESH,
         },

@@ -16,6 +16,7 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import ConfigDict
 
+from tiktok_pinned_videos.accounts.caller import CALLER
 from tiktok_pinned_videos.research.errors import APITimeoutError, InternalError, Status, TikTokError
 
 from . import schemas
@@ -51,6 +52,8 @@ class CallRecord:
     """How many accounts were answered from the cache."""
     milliseconds: float = 0.0
     log_id: str | None = None
+    caller: str | None = None
+    """Whose token it came with, where `http` knows."""
 
 
 OnCall = Callable[[CallRecord], None]
@@ -164,6 +167,7 @@ async def _recorded(record: CallRecord, settings: ToolSettings, call: Awaitable[
         record.status = "cancelled"
         raise
     finally:
+        record.caller = CALLER.get()
         record.milliseconds = (time.perf_counter() - started) * 1000
         settings.on_call(record)
 

@@ -1,0 +1,79 @@
+"""A uvicorn server on a socket of ours that stops without losing a call: what `http` and the sandbox share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Generator
+from types import FrameType
+
+import uvicorn
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that has the port (0: a free one). Raises OSError when the host or the port cannot be had."""
+    host = "127.0.0.1" if host == "localhost" else host.strip("[]")
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except UnicodeError:  # a label that is empty or longer than names may be
+        raise OSError("no host name") from None
+    family, _, _, _, address = found[0]
+    # asyncio sets TCP_NODELAY only where the protocol is named; without it headers and body cost 40 ms a reply.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":  # on Windows the option would let two servers share a port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        # Bound is not yet taken: only listening makes a second server on the same port fail here, in words.
+        listener.listen()
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+class Server(uvicorn.Server):
+    """uvicorn, but it says when it is ready, and being asked to stop is no accident."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
+        await super().startup(sockets)
+        self._ready()
+
+    async def stop_with(self, stop: asyncio.Event) -> None:
+        """Stop once the event is set."""
+        await stop.wait()
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """As in uvicorn, with three differences.
+
+        The signal is not raised again at the end: that would turn a good stop into a failure. The handler is neither
+        `handle_exit` nor a method: by both, sse-starlette (which the SDK streams through) notices a stop and cuts every
+        stream at once, so that calls in flight would be lost. A terminal that closes (SIGHUP) stops it as SIGTERM does.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def stop(number: int, _: FrameType | None) -> None:
+            if self.should_exit and number == signal.SIGINT:
+                self.force_exit = True
+            self.should_exit = True
+
+        names = ("SIGINT", "SIGTERM", "SIGBREAK" if os.name == "nt" else "SIGHUP")
+        before = {number: signal.signal(number, stop) for name in names if (number := getattr(signal, name, None))}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
