@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -25,6 +26,7 @@ from kit import (
     Reply,
     TikTok,
     environment,
+    html,
     pinned,
     quota_spent,
     raw,
@@ -228,6 +230,40 @@ async def test_of_an_account_that_vanished_only_the_reason_stays(
     assert "[invalid_params" in gone["reason"]
     assert (data.files, len(data.lines), gone["videos"]) == (FILES, 2, "")
     data.check()
+
+
+async def test_a_gateway_that_forbids_everything_costs_no_data(data: DataSet) -> None:
+    await data.run("nasa", "esa")
+    before = (data.path / "videos.csv").read_bytes()
+    data.upstream.reply = lambda _: html(403)
+    ran = await data.run("--max-age", "0")
+
+    assert ran.code == 1
+    assert "2 left (2 refused)" in ran.err
+    assert (data.path / "videos.csv").read_bytes() == before
+    data.check()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+async def test_an_interrupted_run_keeps_what_was_answered_and_describes_it(data: DataSet) -> None:
+    data.upstream.latency = 0.2
+    names = [f"user{number}" for number in range(40)]
+    process = await data.start(*names, env={"TIKTOK_MAX_CONCURRENCY": "2"})
+    done = asyncio.ensure_future(process.communicate())
+    while not done.done() and len(data.upstream.asked) < 6:
+        await asyncio.wait([done], timeout=0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = await done
+    known = len(data.lines)
+    data.check()
+    rest = await data.run(*names)
+
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+    assert (4 <= known < 40, data.files) == (True, FILES)
+    assert rest.code == 0
+    assert len(data.upstream.asked) <= 40 + 4
+    assert len(data.lines) == 40
 
 
 async def test_a_name_that_is_none_is_said_and_forgotten_once_it_is_corrected(data: DataSet) -> None:

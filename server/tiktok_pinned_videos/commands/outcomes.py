@@ -49,11 +49,11 @@ def say_failure(outcome: Outcome[Any]) -> None:
 def raw_line(outcome: Outcome[Fetched], *, failed_at: float | None = None, body: bool = True) -> str:
     """An account with TikTok's body as it came, on one line of JSON.
 
-    `failed_at`: Unix seconds to tell of a failure. `body`: whether the body behind a failure is told.
+    `failed_at`: Unix seconds to tell of a failure, with TikTok's code. `body`: whether that behind a failure is told.
     """
     answer = outcome.answer
     if answer is None:
-        at = {} if failed_at is None else {"retrieved_at": iso(failed_at)}
+        at = {} if failed_at is None else {"retrieved_at": iso(failed_at), **_code(outcome)}
         return _with_body({**failure(outcome), **at, **provenance(outcome)}, _json_or_nothing(outcome) if body else b"")
     snapshot = answer.snapshot
     head: dict[str, Any] = {
@@ -65,6 +65,10 @@ def raw_line(outcome: Outcome[Fetched], *, failed_at: float | None = None, body:
     if snapshot.sandbox:
         head["source"] = source_of(sandbox=True)
     return _with_body(head, answer.body)
+
+
+def _code(outcome: Outcome[Any]) -> dict[str, str]:
+    return {"code": outcome.error.code} if outcome.error is not None and outcome.error.code else {}
 
 
 def _with_body(head: dict[str, Any], content: bytes) -> str:

@@ -18,7 +18,7 @@ from tiktok_pinned_videos.surface.answers import Source, account_answer, source_
 from ..names import key_of
 
 _BODY: Final = ',"response":'
-_LASTING: Final = frozenset({Status.NOT_FOUND, Status.REFUSED, Status.INVALID_ARGUMENT})
+_GONE: Final = frozenset({Status.NOT_FOUND, Status.REFUSED})
 """Failures that asking again tomorrow would not change."""
 
 
@@ -40,6 +40,8 @@ class Record:
     """Those that were asked for; of a failure none."""
     failure: tuple[str, str] | None
     """Status and reason."""
+    by_tiktok: bool
+    """Of a failure: whether TikTok's own code stands behind it, not a gateway's status alone."""
 
     @classmethod
     def read(cls, line: str) -> Record:
@@ -56,6 +58,7 @@ class Record:
                 log_id=told.get("log_id"),
                 fields=tuple(told.get("fields", ())),
                 failure=failure,
+                by_tiktok="code" in told,
             )
             if failure is None and not record.result["status"]:
                 raise ForeignLineError
@@ -81,7 +84,10 @@ class Record:
     @property
     def lasting(self) -> bool:
         """Whether it stands until it is too old: an answer, or a failure whose reason does not pass."""
-        return self.failure is None or self.failure[0] in _LASTING
+        if self.failure is None or self.failure[0] == Status.INVALID_ARGUMENT:
+            return True
+        # A firewall's 403 says nothing about an account: nothing is thrown away for it.
+        return self.failure[0] in _GONE and self.by_tiktok
 
     @cached_property
     def result(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -143,13 +143,13 @@ def _update(data: _DataSet, names: Sequence[str], max_age: float, clock: Callabl
     everyone = {key: one.username for key, one in journal.records.items() if key not in gone} | listed
     asked = {key: name for key, name in everyone.items() if _wants(journal.records.get(key), started, max_age)}
     new = [key for key in everyone if key not in journal.records]
-    met: dict[str, Outcome[Any]] = {}
+    failed: dict[str, TikTokError] = {}
     loaded()
     code: int | None = None
     try:
         if asked:
             data.folder.retract()
-            asyncio.run(_ask(data, asked, met, clock))
+            asyncio.run(_ask(data, asked, failed, clock))
     except MixedSourcesError:
         code = 2
         click.echo(f"{where}: {_mixed(data.source)}", err=True)
@@ -168,11 +168,11 @@ def _update(data: _DataSet, names: Sequence[str], max_age: float, clock: Callabl
         return code or 1
     if code is not None:
         return code
-    return _told(data, everyone, asked, met)
+    return _told(data, everyone, asked, failed)
 
 
 async def _ask(
-    data: _DataSet, asked: Mapping[str, str], met: dict[str, Outcome[Any]], clock: Callable[[], float]
+    data: _DataSet, asked: Mapping[str, str], failed: dict[str, TikTokError], clock: Callable[[], float]
 ) -> None:
     unasked: list[Record] = []
 
@@ -182,7 +182,8 @@ async def _ask(
         record = _recorded(outcome, before, clock())
         if record.source and data.source and record.source != data.source:
             raise MixedSourcesError
-        met[key] = outcome
+        if outcome.error is not None and not record.lasting:
+            failed[key] = outcome.error
         if outcome.error is not None and _for_all(outcome.error):
             # Nothing was sent for it: lost with a kill it costs nothing, and thousands of them come at once.
             unasked.append(record)
@@ -219,11 +220,10 @@ def _is(record: Record, status: Status) -> bool:
 
 
 def _told(
-    data: _DataSet, everyone: Mapping[str, str], asked: Mapping[str, str], met: Mapping[str, Outcome[Any]]
+    data: _DataSet, everyone: Mapping[str, str], asked: Mapping[str, str], failed: Mapping[str, TikTokError]
 ) -> int:
     """One line on where the data set stands; 0 when nothing is left to do, else 1."""
     records = data.journal.records
-    failed = {key: outcome for key in asked if (outcome := met.get(key)) and not _stands(outcome)}
     wrong = [one.username for one in records.values() if _is(one, Status.INVALID_ARGUMENT)]
     count = Counter(record.status for record in records.values())
     standing = ", ".join(f"{number} {status}" for status, number in sorted(count.items()))
@@ -233,7 +233,7 @@ def _told(
         return 0
     parts: list[str] = []
     if failed:
-        why = Counter(str(outcome.error.status) for outcome in failed.values() if outcome.error)
+        why = Counter(str(error.status) for error in failed.values())
         causes = ", ".join(f"{number} {status}" for status, number in sorted(why.items()))
         parts.append(f"{len(failed)} left ({causes}): {_what_to_do(failed.values())}")
     if wrong:
@@ -242,13 +242,7 @@ def _told(
     return 1
 
 
-def _stands(outcome: Outcome[Any]) -> bool:
-    lasting = (Status.NOT_FOUND, Status.REFUSED, Status.INVALID_ARGUMENT)
-    return outcome.error is None or outcome.error.status in lasting
-
-
-def _what_to_do(failed: Any) -> str:
-    errors: list[TikTokError] = [outcome.error for outcome in failed if outcome.error is not None]
+def _what_to_do(errors: Collection[TikTokError]) -> str:
     if any(error.status is Status.QUOTA_EXCEEDED for error in errors):
         return "the daily quota ended; run the same command after 00:00 UTC"
     common = next((error for error in errors if error.for_every_account), None)
