@@ -36,7 +36,7 @@ def test_every_example_is_in_the_list_of_examples_and_tried_here() -> None:
     listed = re.findall(r"\[`(\w+\.py)`\]", (EXAMPLES / "README.md").read_text(encoding="utf-8"))
 
     assert scripts == set(listed)
-    assert scripts <= set(re.findall(r'run\(\s*"(\w+\.py)"', Path(__file__).read_text(encoding="utf-8")))
+    assert scripts <= set(re.findall(r'"(\w+\.py)"', Path(__file__).read_text(encoding="utf-8")))
 
 
 def test_the_weakest_pin_is_the_last_of_all_pinned_videos() -> None:
@@ -83,6 +83,14 @@ def test_an_agent_answers_from_the_structured_data() -> None:
         "@nasa leads with 61676555 views, 6.0 times the other's.",
         "Its best pinned video: https://www.tiktok.com/@nasa/video/7298740294892660705",
     ]
+
+
+@pytest.mark.parametrize("name", ["openai_agent.py", "langchain_agent.py"])
+def test_an_agent_is_told_a_partial_comparison_and_a_failure(name: str) -> None:
+    done = run(name)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["@nasa leads by view_count; @sandbox_private was not answered: refused."]
 
 
 def seen_before(file: Path, minutes: int, *names: str) -> None:
