@@ -69,10 +69,6 @@ FAULTS = [
           "counters"),
     Fault("leases are renewed every 150 s", "accounts/flight.py",
           "_RENEW: Final = 1.5", "_RENEW: Final = 150.0", "flights"),
-    Fault("two refreshes at once are two requests", "accounts/service.py",
-          "(not refresh or stored.retrieved_at >= started):\n                return _Found(stored, new=refresh)\n"
-          "            return",
-          "not refresh:\n                return _Found(stored, new=refresh)\n            return", "flights"),
     Fault("a caller who leaves takes the request on the wire along", "accounts/flight.py",
           " and not flight.inquiry.on_the_wire:", ":", "flights"),
     Fault("an account is asked for though nobody waits for it any more", "research/transport.py",
