@@ -37,7 +37,7 @@ from kit import (
     videos,
 )  # fmt: skip
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
 FILES = ["accounts.csv", "datapackage.json", "responses.jsonl", "videos.csv"]
 DAY = 86_400

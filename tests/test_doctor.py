@@ -15,7 +15,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from kit import COMMAND, Upstream, environment, html, raw, refusal, serving
 from tiktok_pinned_videos.commands.clients import Launch, configuration, launch_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
 KEY = "aw-client-key-7"
 SECRET = "s3cr3t-Of-The-Project"

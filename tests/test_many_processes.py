@@ -15,7 +15,7 @@ import pytest
 
 from kit import COMMAND, KEY, MANY, SECRET, Asked, RedisServer, Reply, TikTok, environment, pinned, tiktok
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
 
 class Server:

@@ -20,7 +20,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from kit import COMMAND, EXAMPLE_VIDEOS, environment, http_client, http_server, refusal, serving, videos, yardstick
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
 
 class Collector:

@@ -20,6 +20,7 @@ CI = os.environ.get("CI") == "true"
 MARKS = {
     "browser": "drive a browser",
     "builds": "build wheels, bundles and environments",
+    "processes": "start several processes each",
     "soak": "run long or under load",
     "tools": "speak with other makers' clients",
 }
