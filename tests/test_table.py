@@ -78,7 +78,9 @@ def fifty() -> dict[str, Any]:
         for number, name in enumerate(["日本テレビ", "مرحبا", "a" * 64, *(f"user{number}" for number in range(45))])
     ]
     outcomes += [Outcome("empty", answer("empty")), Outcome("gone", error=NotFoundError("TikTok knows no such name."))]
-    return compared(outcomes, "view_count").as_json()
+    told = compared(outcomes, "view_count").as_json()
+    told["accounts"][1]["changes"] = {"since": "2026-05-14T08:00:00Z", "pinned": 1, "unpinned": 0, "view_count": 31_200}
+    return told
 
 
 def screen(what: str, width: int, *, colour: bool) -> str:
@@ -122,6 +124,8 @@ def test_no_line_is_wider_than_the_terminal_and_colour_changes_no_letter(what: s
 
     assert max(cell_len(line) for line in plain.splitlines()) <= width
     assert "\x1b" not in plain
+    assert not any(line.startswith("Note") and line.endswith(" ") for line in plain.splitlines())
+    assert what == "hostile" or "+31,200" in plain
     assert Text.from_ansi(screen(what, width, colour=True)).plain.split() == plain.split()
 
 

@@ -60,13 +60,14 @@ class Cards:
         self._banner(result["source"])
         count = f"{len(videos)} pinned video{'s' if len(videos) > 1 else ''}" if videos else "nothing pinned"
         self._print(_line((f"@{isolated(result['username'])}", "bold"), (f"  {count}", "")))
-        self._print(Text(self._facts(result), style=_DIM))
+        self._wrapped(Text(self._facts(result), style=_DIM), indent=0)
         self._totals(result["totals"])
         most = max((video.get("view_count", 0) for video in videos), default=0)
         for place, video in enumerate(videos, start=1):
             self._video(place, video, most)
         if "changes" in result:
-            self._print(Text(f"\n{self._changes(result['changes'])}"))
+            self._print("")
+            self._wrapped(Text(self._changes(result["changes"])), indent=0)
         self._notes(result["notes"])
 
     def ranking(self, result: Mapping[str, Any]) -> None:
@@ -79,10 +80,17 @@ class Cards:
         self._print(Text(head, style="bold"))
         if "retrieved_at" in result:
             at = result["retrieved_at"]
-            self._print(Text(f"{_source(result)} · oldest answer {moment(at)} ({age(at, self._now)})", style=_DIM))
+            facts = f"{_source(result)} · oldest answer {moment(at)} ({age(at, self._now)})"
+            self._wrapped(Text(facts, style=_DIM), indent=0)
         if ranked:
             self._print("")
             self._print(self._bars(ranked, measure))
+        changed = [account for account in accounts if "changes" in account]
+        if changed:
+            self._print("")
+        for account in changed:
+            name, said = isolated(account["username"]), self._changes(account["changes"])
+            self._wrapped(_line((f"@{name}", ""), (f"  {said[:1].lower()}{said[1:]}", _DIM)), indent=0)
         rest = [account for account in accounts if "rank" not in account]
         if rest:
             self._print("")
@@ -92,7 +100,8 @@ class Cards:
                 said = f"not ranked, TikTok sent no {measure}"
             style = "red" if "reason" in account else ""
             status = f"{account['status']}: " if "reason" in account else ""
-            self._print(_line((f"@{isolated(account['username'])}", style), (f"  {status}{said}", "")))
+            name = isolated(account["username"])
+            self._wrapped(_line((f"@{name}", style), (f"  {status}{said}", "")), indent=0)
         self._notes(result["notes"])
 
     def finding(self, mark: str, said: str) -> None:
@@ -138,8 +147,6 @@ class Cards:
             if top:
                 row.append(Text(isolated(account.get("top_video", {}).get("video_description", ""))))
             table.add_row(*row)
-            if "changes" in account:
-                table.add_row("", "", Text(self._changes(account["changes"]), style=_DIM, overflow="fold"))
         return table
 
     def _video(self, place: int, video: Mapping[str, Any], most: float) -> None:
@@ -174,7 +181,7 @@ class Cards:
         lines += [Text(f"{name}: {_value(video[name])}", overflow="fold") for name in video if name not in _SHOWN]
         lines.append(Text(video["url"], style=_DIM, overflow="fold"))
         for line in lines:
-            self._indented(line)
+            self._wrapped(line)
 
     def _totals(self, totals: Mapping[str, Any]) -> None:
         tiles = [
@@ -201,7 +208,7 @@ class Cards:
 
     def _failure(self, result: Mapping[str, Any]) -> None:
         self._print(_line((f"@{isolated(result['username'])}", "bold red"), (f"  {result['status']}", "red")))
-        self._indented(Text(result["reason"]))
+        self._wrapped(Text(result["reason"]))
 
     def _banner(self, source: str) -> None:
         if source == "sandbox":
@@ -212,12 +219,13 @@ class Cards:
         told = [note for note in notes if note not in (SANDBOX, UNTRUSTED)]
         for note in told:
             here = f"{_CUT} (…); --format json, csv and html have them whole." if note.startswith(_CUT) else note
-            self._print(Text(f"Note: {here}", style=_DIM, overflow="fold"))
+            self._wrapped(Text(f"Note: {here}", style=_DIM), indent=0)
 
-    def _indented(self, text: Text) -> None:
-        for line in text.wrap(self._console, max(self._console.width - 4, 20), overflow="fold"):
+    def _wrapped(self, text: Text, *, indent: int = 4) -> None:
+        """Lines of words, without blanks at their ends."""
+        for line in text.wrap(self._console, max(self._console.width - indent, 20), overflow="fold"):
             line.rstrip()
-            self._print(Text("    ") + line)
+            self._print(Text(" " * indent) + line)
 
     def _print(self, what: RenderableType) -> None:
         self._console.print(what)
