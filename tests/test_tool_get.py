@@ -143,7 +143,9 @@ async def test_a_failure_says_what_happened_and_never_looks_like_an_empty_answer
 
     assert answer.is_error
     assert answer.structured_content is None
-    assert re.fullmatch(rf"{word}: [A-Z].+\. .+\.( \[.+\])?", text(answer))
+    # A spent quota and a scope that lacks are not about this account.
+    about = "" if word in ("quota_exceeded", "scope_missing") else "@nasa: "
+    assert re.fullmatch(rf"{word}: {about}[A-Z].+\. .+\.( \[.+\])?", text(answer))
     assert said in text(answer)
 
 

@@ -162,7 +162,8 @@ async def _recorded(record: CallRecord, settings: ToolSettings, call: Awaitable[
 
         record.status, record.log_id = error.status, error.log_id
         record.requests = record.requests or error.requests
-        return CallToolResult(content=[TextContent(type="text", text=error_text(error))], is_error=True)
+        asked = record.accounts[0] if record.tool == "get_pinned_videos" and record.accounts else None
+        return CallToolResult(content=[TextContent(type="text", text=error_text(error, asked))], is_error=True)
     except asyncio.CancelledError:
         record.status = "cancelled"
         raise

@@ -65,9 +65,13 @@ def source_name(source: Source) -> str:
     return _SOURCES[source]
 
 
-def error_text(error: TikTokError) -> str:
-    """`STATUS: what happened. What to do next. [TikTok code; log_id]`."""
-    return f"{error.status}: {reason(error)}"
+def error_text(error: TikTokError, account: str | None = None) -> str:
+    """`STATUS: @name: what happened. What to do next. [TikTok code; log_id]`.
+
+    Without the name where every account would have met the same: credentials, the day's quota.
+    """
+    about = f"@{account}: " if account and not error.for_every_account else ""
+    return f"{error.status}: {about}{reason(error)}"
 
 
 def reason(error: TikTokError) -> str:
