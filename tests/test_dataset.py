@@ -290,13 +290,16 @@ async def test_other_fields_or_a_folder_of_something_else_are_refused_before_any
     (thesis.path / "chapter1.tex").write_text("…", "utf-8")
     foreign = await thesis.run("nasa")
     (thesis.path / "chapter1.tex").unlink()
+    (thesis.path / "videos.csv").write_text("mine", "utf-8")
+    table = await thesis.run("nasa")
+    (thesis.path / "videos.csv").unlink()
     (thesis.path / "responses.jsonl").write_text('{"a":1}\n', "utf-8")
     lines = await thesis.run("nasa")
     (thesis.path / "responses.jsonl").write_text("precious", "utf-8")
     torn = await thesis.run("nasa")
     a_file = await DataSet(thesis.path / "responses.jsonl", data.upstream).run("nasa")
 
-    assert [ran.code for ran in (other_fields, foreign, lines, torn, a_file)] == [2] * 5
+    assert [ran.code for ran in (other_fields, foreign, table, lines, torn, a_file)] == [2] * 6
     assert "view_count" in other_fields.err
     assert "chapter1.tex" in foreign.err
     assert (thesis.path / "responses.jsonl").read_text("utf-8") == "precious"

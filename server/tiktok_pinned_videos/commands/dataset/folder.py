@@ -24,10 +24,9 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def strangers(self) -> list[str]:
-        """What lies here that is no part of a data set; hidden files are the system's or an editor's."""
-        names = (path.name for path in self.path.iterdir())
-        return sorted(name for name in names if name not in NAMES and not name.startswith("."))
+    def visible(self) -> list[str]:
+        """What lies here; hidden files are ours, the system's or an editor's."""
+        return sorted(path.name for path in self.path.iterdir() if not path.name.startswith("."))
 
     def read(self, name: str) -> bytes | None:
         """A file's content, None where there is none."""

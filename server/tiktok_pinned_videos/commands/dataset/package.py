@@ -96,8 +96,8 @@ def of_this_program(content: bytes) -> dict[str, Any] | None:
     """A package that this program wrote; None where it is another's."""
     try:
         told: Any = json.loads(content)
-        return told if told["program"]["name"] == NAME else None
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return told if told["program"]["name"] == NAME and isinstance(told["sources"][0], dict) else None
+    except (ValueError, LookupError, TypeError, RecursionError):
         return None
 
 

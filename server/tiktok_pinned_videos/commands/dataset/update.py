@@ -91,9 +91,9 @@ def _opened(settings: Settings, folder: Folder, fields: tuple[str, ...] | None, 
     before = described.of_this_program(told) if told is not None else None
     if told is not None and before is None:
         stop(f"{where}: holds a datapackage.json of something else. {_OTHERS}")
-    strangers = folder.strangers()
-    if present is None and (strangers or told is not None):
-        stop(f"{where}: holds something else ({', '.join(strangers[:3]) or PACKAGE}) and no data set. {_OTHERS}")
+    # The journal is the first file that a run makes: where it is missing, nothing here is ours to replace.
+    if present is None and (others := folder.visible()):
+        stop(f"{where}: holds something else ({', '.join(others[:3])}) and no {RESPONSES}. {_OTHERS}")
     try:
         journal = Journal(folder)
     except ForeignLineError:
