@@ -39,10 +39,9 @@ FAULTS = [
           "_WORTH_WAITING: Final = 0.8", "_WORTH_WAITING: Final = 1.0", "ledger"),
     Fault("as many requests at once as anybody wants", "accounts/service.py",
           "asyncio.Semaphore(max_concurrency)", "asyncio.Semaphore(10_000)", "flights"),
-    Fault("an allowed origin is allowed on every port", "serve/http.py",
-          '[name.lower() for name in settings.allowed_origins]',
-          '[name.lower().rsplit(":", 1)[0] + ":*" if name.count(":") > 1 else name.lower() + ":*" '
-          "for name in settings.allowed_origins]", "http"),
+    Fault("an allowed origin is allowed on every port", "addresses.py",
+          "return self.scheme == other.scheme and self.host.admits(other.host)",
+          "return self.scheme == other.scheme and self.host.name == other.host.name", "http addresses"),
     Fault("names are remembered for 150 days", "accounts/cache.py",
           "_SEEN_TTL: Final = 15 *", "_SEEN_TTL: Final = 150 *", "resources"),
     Fault("what is deleted stays in the file", "state/sqlite_file.py",
@@ -91,8 +90,8 @@ FAULTS = [
           "transport"),
     Fault("invisible characters of strangers are passed on", "research/text.py",
           'frozenset({"Cc", "Cf", "Cs", "Co"})', 'frozenset({"Cc", "Cs", "Co"})', "text"),
-    Fault("a body of any size is read from a client", "serve/gate.py",
-          "while len(body) <= MAX_BODY:", "while True:", "http_gate http"),
+    Fault("a body of any size is read from a client", "serve/bounds.py",
+          "while len(body) <= MAX_BODY:", "while True:", "http"),
 ]  # fmt: skip
 
 
