@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
@@ -29,6 +29,8 @@ from tiktok_pinned_videos.state.sqlite import SQLiteStore
 
 pytestmark = pytest.mark.anyio
 
+Store = TypeVar("Store", SQLiteStore, RedisStore)
+
 
 @dataclass
 class Medium:
@@ -42,6 +44,25 @@ class Medium:
     def another(self) -> StateStore:
         self.opened.append(self.open())
         return self.opened[-1]
+
+
+class Opened(Protocol):
+    """Takes a store that a test opens, and closes it whatever becomes of the test."""
+
+    def __call__(self, store: Store) -> Store: ...
+
+
+@pytest.fixture
+async def opened() -> AsyncIterator[Opened]:
+    stores: list[SQLiteStore | RedisStore] = []
+
+    def keep(store: Store) -> Store:
+        stores.append(store)
+        return store
+
+    yield keep
+    for store in stores:
+        await store.aclose()
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis", "resilient"])
@@ -392,7 +413,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "new" / "folder" / "state.db"
 
 
-async def test_two_processes_that_count_on_one_file_lose_nothing(file: Path) -> None:
+async def test_two_processes_that_count_on_one_file_lose_nothing(file: Path, opened: Opened) -> None:
     command = [sys.executable, "-c", COUNT_TO_100, str(file)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
     processes = [subprocess.Popen(command, **pipes) for _ in range(2)]  # noqa: ASYNC220 - nothing else runs here
@@ -403,14 +424,14 @@ async def test_two_processes_that_count_on_one_file_lose_nothing(file: Path) -> 
     outputs = [process.communicate(timeout=30)[0].split() for process in processes]
 
     assert sorted(int(number) for output in outputs for number in output) == list(range(1, 201))
-    store = SQLiteStore(file)
+    store = opened(SQLiteStore(file))
     assert await store.get("ledger") == b"200"
     await store.aclose()
 
 
-async def test_stores_that_make_the_same_file_at_once_all_work(tmp_path: Path) -> None:
+async def test_stores_that_make_the_same_file_at_once_all_work(tmp_path: Path, opened: Opened) -> None:
     for turn in range(30):
-        stores = [SQLiteStore(tmp_path / f"{turn}.db") for _ in range(4)]
+        stores = [opened(SQLiteStore(tmp_path / f"{turn}.db")) for _ in range(4)]
         numbers = await asyncio.gather(*(store.increment("ledger", ttl=60) for store in stores))
         for store in stores:
             await store.aclose()
@@ -418,12 +439,12 @@ async def test_stores_that_make_the_same_file_at_once_all_work(tmp_path: Path) -
         assert sorted(number or 0 for number in numbers) == [1, 2, 3, 4]
 
 
-async def test_a_file_keeps_its_entries_over_a_restart(file: Path) -> None:
-    first = SQLiteStore(file)
+async def test_a_file_keeps_its_entries_over_a_restart(file: Path, opened: Opened) -> None:
+    first = opened(SQLiteStore(file))
     await first.set("value", b"kept", ttl=600)
     await first.increment("count", 41, ttl=600)
     await first.aclose()
-    second = SQLiteStore(file)
+    second = opened(SQLiteStore(file))
 
     assert await second.get("value") == b"kept"
     assert await second.increment("count", ttl=600) == 42
@@ -431,8 +452,8 @@ async def test_a_file_keeps_its_entries_over_a_restart(file: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes")
-async def test_a_file_and_its_folders_are_their_owners_alone(file: Path) -> None:
-    store = SQLiteStore(file)
+async def test_a_file_and_its_folders_are_their_owners_alone(file: Path, opened: Opened) -> None:
+    store = opened(SQLiteStore(file))
     await store.set("key", b"", ttl=600)
 
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [*file.parent.iterdir(), *file.parents[:2]]}
@@ -442,10 +463,12 @@ async def test_a_file_and_its_folders_are_their_owners_alone(file: Path) -> None
     await store.aclose()
 
 
-async def test_what_has_expired_is_in_no_file_a_minute_later(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_has_expired_is_in_no_file_a_minute_later(
+    file: Path, monkeypatch: pytest.MonkeyPatch, opened: Opened
+) -> None:
     monkeypatch.setattr("tiktok_pinned_videos.state.sqlite._PURGE_EVERY", 0.05)
     clock = Clock(1_800_000_000.0)
-    store = SQLiteStore(file, clock=clock)
+    store = opened(SQLiteStore(file, clock=clock))
     for i in range(200):
         await store.set(f"old:{i}", b"content that may be kept no longer" * 20, ttl=60)
     clock.now += 61
@@ -460,7 +483,7 @@ async def test_what_has_expired_is_in_no_file_a_minute_later(file: Path, monkeyp
 
 
 async def test_what_is_deleted_is_overwritten_where_sqlite_itself_would_leave_it(
-    file: Path, monkeypatch: pytest.MonkeyPatch
+    file: Path, monkeypatch: pytest.MonkeyPatch, opened: Opened
 ) -> None:
     connect = sqlite3.connect
 
@@ -471,7 +494,7 @@ async def test_what_is_deleted_is_overwritten_where_sqlite_itself_would_leave_it
         return connection
 
     monkeypatch.setattr(sqlite3, "connect", forgetful)
-    store = SQLiteStore(file)
+    store = opened(SQLiteStore(file))
     await store.set("other", b"", ttl=60)
     await store.set("key", b"content that may be kept no longer" * 20, ttl=60)
     await store.delete("key")
@@ -480,7 +503,7 @@ async def test_what_is_deleted_is_overwritten_where_sqlite_itself_would_leave_it
     assert b"no longer" not in b"".join(path.read_bytes() for path in file.parent.iterdir())
 
 
-async def test_the_count_of_an_older_version_survives_the_update(file: Path) -> None:
+async def test_the_count_of_an_older_version_survives_the_update(file: Path, opened: Opened) -> None:
     file.parent.mkdir(parents=True)
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("CREATE TABLE entries (key TEXT PRIMARY KEY, value BLOB NOT NULL, expires_at REAL NOT NULL)")
@@ -489,22 +512,24 @@ async def test_the_count_of_an_older_version_survives_the_update(file: Path) -> 
         connection.execute("PRAGMA user_version = 1")
         connection.execute("INSERT INTO entries VALUES ('used', x'3432', 9e9)")
         connection.commit()
-    store = SQLiteStore(file)
+    store = opened(SQLiteStore(file))
 
     assert await store.increment("used", ttl=60) == 43
     await store.aclose()
 
 
-async def test_a_file_is_touched_only_on_first_use(file: Path) -> None:
-    store = SQLiteStore(file)
+async def test_a_file_is_touched_only_on_first_use(file: Path, opened: Opened) -> None:
+    store = opened(SQLiteStore(file))
     await store.aclose()
 
     assert not file.parent.exists()
 
 
-async def test_a_relative_path_means_the_folder_of_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_relative_path_means_the_folder_of_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: Opened
+) -> None:
     monkeypatch.chdir(tmp_path)
-    store = SQLiteStore("state.db")
+    store = opened(SQLiteStore("state.db"))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     await store.set("key", b"", ttl=60)
@@ -538,12 +563,12 @@ def _of_a_later_version(file: Path) -> None:
     ],
 )
 async def test_a_file_that_is_not_ours_is_an_error_and_left_as_it_is(
-    tmp_path: Path, spoil: Callable[[Path], None], reason: str
+    tmp_path: Path, spoil: Callable[[Path], None], reason: str, opened: Opened
 ) -> None:
     file = tmp_path / "state.db"
     spoil(file)
     before = file.read_bytes() if file.is_file() else b""
-    store = SQLiteStore(file)
+    store = opened(SQLiteStore(file))
 
     with pytest.raises(StateStoreError, match=reason):
         await store.get("key")
@@ -551,10 +576,10 @@ async def test_a_file_that_is_not_ours_is_an_error_and_left_as_it_is(
     assert (file.read_bytes() if file.is_file() else b"") == before
 
 
-async def test_a_store_works_again_when_its_file_is_mended(tmp_path: Path) -> None:
+async def test_a_store_works_again_when_its_file_is_mended(tmp_path: Path, opened: Opened) -> None:
     file = tmp_path / "state.db"
     _garbage(file)
-    store = SQLiteStore(file)
+    store = opened(SQLiteStore(file))
     with pytest.raises(StateStoreError):
         await store.set("key", b"value", ttl=60)
     file.unlink()
@@ -565,10 +590,10 @@ async def test_a_store_works_again_when_its_file_is_mended(tmp_path: Path) -> No
 
 
 async def test_waiting_for_another_process_ends_and_does_not_add_up(
-    file: Path, monkeypatch: pytest.MonkeyPatch
+    file: Path, monkeypatch: pytest.MonkeyPatch, opened: Opened
 ) -> None:
     monkeypatch.setattr("tiktok_pinned_videos.state.sqlite.LONGEST_WAIT", 1.0)
-    store = SQLiteStore(file)
+    store = opened(SQLiteStore(file))
     await store.set("key", b"value", ttl=60)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -587,8 +612,8 @@ async def test_waiting_for_another_process_ends_and_does_not_add_up(
 # Redis
 
 
-async def test_every_key_in_redis_expires(shared_redis: RedisServer, name: str) -> None:
-    store = RedisStore(shared_redis.url)
+async def test_every_key_in_redis_expires(shared_redis: RedisServer, name: str, opened: Opened) -> None:
+    store = opened(RedisStore(shared_redis.url))
     await store.set(name + "set", b"", ttl=60)
     await store.add(name + "add", b"", ttl=60)
     await store.increment(name + "count", ttl=60)
@@ -604,8 +629,8 @@ async def test_every_key_in_redis_expires(shared_redis: RedisServer, name: str) 
     assert min(lifetimes) > 0
 
 
-async def test_a_hundred_at_once_share_few_connections(shared_redis: RedisServer, name: str) -> None:
-    store = RedisStore(shared_redis.url)
+async def test_a_hundred_at_once_share_few_connections(shared_redis: RedisServer, name: str, opened: Opened) -> None:
+    store = opened(RedisStore(shared_redis.url))
     await asyncio.gather(*(store.increment(name, ttl=60) for _ in range(100)))
     from redis.asyncio import Redis
 
@@ -616,8 +641,8 @@ async def test_a_hundred_at_once_share_few_connections(shared_redis: RedisServer
     await store.aclose()
 
 
-async def test_a_password_is_used_and_told_to_nobody(shared_redis: RedisServer) -> None:
-    store = RedisStore(shared_redis.url.replace("127", "someone:S3cr%2Ft-word@127"))
+async def test_a_password_is_used_and_told_to_nobody(shared_redis: RedisServer, opened: Opened) -> None:
+    store = opened(RedisStore(shared_redis.url.replace("127", "someone:S3cr%2Ft-word@127")))
     with pytest.raises(StateStoreError) as failure:
         await store.get("key")
     await store.aclose()

@@ -344,16 +344,16 @@ async def test_a_signal_ends_it_soon_even_where_a_thread_waits_for_stdin(name: s
         stderr=theirs if on_terminal else subprocess.STDOUT,
         env=environment(),
     )
-    assert process.stdout is not None
     try:
+        assert process.stdout is not None
         if process.stdin is not None:
             process.stdin.write(GREETING)
         else:
             os.write(ours, GREETING)
-        await asyncio.wait_for(process.stdout.readline(), 10)
+        await asyncio.wait_for(process.stdout.readline(), 30)
         begun = time.monotonic()
         process.send_signal(getattr(signal, name))
-        code = await asyncio.wait_for(process.wait(), 5)
+        code = await asyncio.wait_for(process.wait(), 30)
         seconds = time.monotonic() - begun
     finally:
         with contextlib.suppress(ProcessLookupError):
