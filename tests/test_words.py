@@ -59,3 +59,28 @@ def test_a_text_that_reads_like_a_mark_of_ours_is_quoted(field: str, value: obje
 
     assert cells[next(name for name in cells if name.startswith(field))] == cell
     assert "? = not sent by TikTok" not in below
+
+
+@pytest.mark.parametrize(
+    ("text", "tags", "more"),
+    [
+        ("bread #baking", ["baking"], "-"),
+        ("bread #baking, #oven!", ["baking", "oven"], "-"),
+        ("#a#b", ["a", "b"], "-"),
+        ("#bakingbread", ["baking"], "baking"),
+        ("#Baking", ["baking"], "baking"),
+        ("#fire\U0001f525", ["fire"], "fire"),
+        ("#\u0939\u093f\u0928\u094d\u0926\u0940 x", ["\u0939"], "\u0939"),
+        ("#\u0939\u093f\u0928\u094d\u0926\u0940 x", ["\u0939\u093f\u0928\u094d\u0926\u0940"], "-"),
+        ("#bakery #bake", ["bake"], "-"),
+        ("x" * 292 + " #baking", ["bak"], "bak"),
+        ("x" * 294 + " #bakery", ["bake"], "bake"),
+        ("no tag: baking", ["baking"], "baking"),
+    ],
+)
+def test_a_hashtag_is_left_out_only_if_the_text_as_shown_holds_exactly_it(
+    text: str, tags: list[str], more: str
+) -> None:
+    cells, _ = row({"video_description": text, "hashtag_names": tags})
+
+    assert cells["more hashtag_names"] == more

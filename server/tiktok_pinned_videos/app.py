@@ -129,6 +129,7 @@ def build_server(
     from .serve.logs import log_call
     from .serve.telemetry import meter_call
     from .surface.prompts import add_prompts
+    from .surface.refused import refuse_plainly
     from .surface.resources import add_resources
     from .surface.view import VIEW_META, view_extension
 
@@ -156,6 +157,7 @@ def build_server(
         lifespan=lifespan,
         cache_hints=dict.fromkeys(_STABLE, _HOUR),
         subscriptions=False,
+        middleware=[refuse_plainly],
     )
     add_resources(server, backend)
     add_prompts(server)

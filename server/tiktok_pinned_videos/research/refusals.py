@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,6 +12,11 @@ from .text import clean
 
 _TAG: Final = re.compile(r"<[/!?a-z][^<>]*(?:>|$)", re.IGNORECASE)
 _TOKEN: Final = re.compile(r"\bclt\.[\w.!~*-]+", re.ASCII)
+_ENCODED: Final = re.compile(r"[%&\\+]")
+_SEARCHED: Final = 100_000
+_LONGEST_FORM: Final = 40
+_LONGEST_SECRET: Final = 1000
+"""Characters: of a text that is searched, of one character encoded, of a secret that is looked for in encodings."""
 _URL: Final = re.compile(r"https?://\S+", re.IGNORECASE)
 
 
@@ -31,17 +37,54 @@ def shown(value: object, limit: int, secrets: tuple[str, ...] = ()) -> str:
     if not isinstance(value, str):
         return ""
     # Before and after cleaning: a cut must not leave half a secret, nor an invisible character hide a whole one.
-    text = _without(clean(_without(value, secrets)[:4000]), secrets)
+    text = _without(clean(_without(_head(value, secrets), secrets)[:4000]), secrets)
     text = _URL.sub("[link]", _TOKEN.sub("[token]", _TAG.sub(" ", text)))
     text = " ".join(text.replace("<", " ").replace(">", " ").split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def _head(text: str, secrets: tuple[str, ...]) -> str:
+    """As much of a very long text as is worth searching, without the secret that the cut may have halved."""
+    if len(text) <= _SEARCHED:
+        return text
+    return _without(text[:_SEARCHED], secrets)[: -_LONGEST_FORM * max(map(len, secrets), default=1)]
+
+
 def _without(text: str, secrets: tuple[str, ...]) -> str:
     # The longest first: one may be part of another. What is shorter than four characters is found everywhere.
     for secret in sorted((secret for secret in secrets if len(secret) >= 4), key=len, reverse=True):
-        text = text.replace(secret, "[secret]")
+        if secret.casefold() in text.casefold():
+            text = re.sub(re.escape(secret), "[secret]", text, flags=re.IGNORECASE)
+        if _ENCODED.search(text) and len(secret) <= _LONGEST_SECRET:
+            text = _echoes(secret).sub("[secret]", text)
     return text
+
+
+@functools.lru_cache(maxsize=8)
+def _echoes(secret: str) -> re.Pattern[str]:
+    """The secret as it may come back: each character as it is or as forms, addresses, HTML and JSON write it."""
+    from html.entities import html5  # noqa: PLC0415 - two thousand names that hardly any process needs
+
+    names: dict[str, list[str]] = {}
+    for name, char in html5.items():
+        names.setdefault(char, []).append(name.rstrip(";"))
+    return re.compile("".join(f"(?:{_forms(char, names.get(char, []))})" for char in secret), re.IGNORECASE)
+
+
+def _forms(char: str, names: list[str]) -> str:
+    # %25 is the percent sign once more encoded, &amp; the ampersand, two back slashes one. Bounded: text is hostile.
+    octets, units = char.encode("utf-8", "replace"), char.encode("utf-16-be", "replace")
+    entities = [f"#0{{0,6}}{ord(char)}", f"#x0{{0,6}}{ord(char):x}", *sorted({re.escape(name) for name in names})]
+    return "|".join(
+        [
+            r"\\{0,4}" + re.escape(char),
+            *([r"\+"] if char == " " else []),
+            "".join(f"%(?:25){{0,3}}{octet:02x}" for octet in octets),
+            "".join(rf"\\{{1,4}}u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2)),
+            *([rf"\\{{1,4}}x{ord(char):02x}"] if ord(char) < 256 else []),
+            rf"&(?:amp;){{0,3}}(?:{'|'.join(entities)});?",
+        ]
+    )
 
 
 def error_for(  # noqa: PLR0911, PLR0912 - one case for each row of TikTok's error table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -11,6 +12,7 @@ from typing import Any, Final, Literal
 from tiktok_pinned_videos.surface.tools import CallRecord
 
 _calls: Final = logging.getLogger("tiktok_pinned_videos.calls")
+_PLAIN: Final = re.compile(r"[\w.,:/@+-]+", re.ASCII)
 # They log addresses, and httpx every single one.
 _QUIET: Final = ("httpx", "httpx2", "httpcore", "httpcore2", "mcp", "uvicorn", "opentelemetry", "asyncio")
 
@@ -70,10 +72,9 @@ class _JSONFormatter(logging.Formatter):
 
 
 def _quoted(value: Any) -> str:
-    # Names are written by callers: none may look like the next field.
+    # Names are written by callers: none may look like the next field, or like the blank before it.
     text = str(value)
-    plain = text.isprintable() and not any(char in text for char in ' ="')
-    return text if plain else json.dumps(text, ensure_ascii=True)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=True)
 
 
 def _time(record: logging.LogRecord) -> str:
@@ -81,7 +82,13 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    message = record.getMessage().replace("\n", " ")
+    message = record.getMessage()
     if record.exc_info:
         message += " | " + formatter.formatException(record.exc_info).replace("\n", " | ")
-    return message
+    # Whatever a message quotes: it is one line, and tells the terminal nothing.
+    message = message.replace("\n", " ")
+    return (
+        message
+        if message.isprintable()
+        else "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in message)
+    )

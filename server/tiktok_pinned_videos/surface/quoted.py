@@ -66,7 +66,7 @@ def _phrase(text: str, info: ValidationInfo) -> str:
 def _tree(value: Any, info: ValidationInfo) -> Any:
     match value:
         case str():
-            return value if value.isdigit() else _phrase(value, info)
+            return value if value.isascii() and value.isdigit() else _phrase(value, info)
         case list():
             return [_tree(item, info) for item in cast("list[Any]", value)]
         case dict():

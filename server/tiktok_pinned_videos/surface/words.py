@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -12,9 +13,11 @@ from tiktok_pinned_videos.research.fields import COUNTS
 
 from .answers import AccountAnswer, LabelOut, Source, VideoOut
 from .changes import changes_text
+from .quoted import MARK
 
 UNKNOWN: Final = "?"
-_HASHTAG: Final = re.compile(r"#(\w+)")
+_ENDING: Final = frozenset({"Zs", "Pd", "Ps", "Pe", "Pi", "Pf", "Po"})
+_IN_QUOTES: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _LABELS: Final = tuple(LabelOut.model_fields)
 _HEADINGS: Final = {
     "hashtag_names": "more hashtag_names",
@@ -87,7 +90,8 @@ def reason(error: TikTokError) -> str:
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Tab-separated lines; a value TikTok did not send is a question mark, and said to be."""
     lines = ["\t".join(columns), *("\t".join(row) for row in rows)]
-    if any(UNKNOWN in value.split(" ") for row in rows for value in row if not value.startswith('"')):
+    # Foreign text that holds this mark stands between quotation marks: there it is somebody's own question mark.
+    if any(UNKNOWN in _IN_QUOTES.sub("", value) for row in rows for value in row):
         lines.append(f"{UNKNOWN} = not sent by TikTok")
     return lines
 
@@ -103,7 +107,7 @@ def cell(value: Any) -> str:
             return str(value)
         case str():
             # What reads like a mark of ours is quoted, so that it cannot be taken for one.
-            return quoted(value) if value == UNKNOWN else value
+            return quoted(value) if UNKNOWN in value or '"' in value else value
         case _:
             return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
@@ -134,9 +138,9 @@ def _video_cell(name: str, video: Mapping[str, Any]) -> str:
         case "create_time":
             told = value.removesuffix("Z").replace("T", " ")
         case "hashtag_names":
-            shown = set(_HASHTAG.findall(video.get("video_description", "")))
-            shown |= {tag.get("hashtag_name") for tag in video.get("hashtag_info_list", ())}
-            told = _names(tag for tag in value if tag not in shown)
+            text = video.get("video_description", "")
+            named = {tag.get("hashtag_name") for tag in video.get("hashtag_info_list", ())}
+            told = _names(tag for tag in value if tag not in named and not _stands_in(text, tag))
         case "hashtag_info_list":
             told = "; ".join(_hashtag(tag) for tag in value) or "-"
         case "video_label":
@@ -146,6 +150,19 @@ def _video_cell(name: str, video: Mapping[str, Any]) -> str:
         case _:
             told = cell(value)
     return told
+
+
+def _stands_in(text: str, tag: str) -> bool:
+    """Whether the text, as it is shown, holds exactly this hashtag: not a longer one, nor one that may be cut short."""
+    start = text.find(f"#{tag}")
+    while start >= 0:
+        end = start + 1 + len(tag)
+        rest = text[end:]
+        # A letter, a mark or an emoji goes on with the word; punctuation and blanks end it.
+        if rest != MARK and (not rest or rest[0] == "#" or unicodedata.category(rest[0]) in _ENDING):
+            return True
+        start = text.find(f"#{tag}", end)
+    return False
 
 
 def _names(names: Iterable[str]) -> str:
