@@ -252,10 +252,18 @@ def _serve_stdio(settings: Settings) -> None:
     from .serve.stdio import serve_stdio  # noqa: PLC0415 - as above
     from .serve.telemetry import configure_telemetry  # noqa: PLC0415 - as above
 
+    try:
+        # Before the event loop opens anything, which would then have their numbers.
+        for number in (0, 1):
+            os.fstat(number)
+    except OSError:
+        stop("stdin or stdout is closed: an MCP server talks to its client there. Start it from an MCP client.", 1)
     server: Any = build_server(settings)
     send_rest = configure_telemetry(os.environ)
     loaded()
     try:
         asyncio.run(serve_stdio(server))
+    except OSError as fault:
+        stop(f"stdin or stdout cannot be used ({fault.strerror or fault}): an MCP server talks to its client there.", 1)
     finally:
         send_rest()

@@ -170,6 +170,11 @@ def _state(read: Environment, sandbox: bool) -> str:
     from platformdirs import user_state_path  # noqa: PLC0415 - 10 ms that the sandbox need not pay
 
     path = user_state_path("tiktok-pinned-videos-mcp", appauthor=False) / "state.sqlite3"
+    if str(path).startswith("~"):
+        raise SettingsError(
+            "TIKTOK_STATE is not set, and this user has no home folder to keep state in; set it to memory: or to the "
+            "path of a file, as in sqlite:////var/lib/tiktok/state.sqlite3."
+        )
     return f"sqlite:///{path.as_posix()}"
 
 

@@ -16,7 +16,7 @@ from tiktok_pinned_videos.app import build_service
 from tiktok_pinned_videos.research.errors import ConfigurationError, Status
 from tiktok_pinned_videos.settings import Settings
 
-from . import loaded, stop
+from . import interruptible, loaded, stop
 from .progress import progress_of
 
 
@@ -98,6 +98,7 @@ def run_to_its_end(asked: Callable[[], Coroutine[Any, Any, int]], *, finish: Cal
     """Run, print the rest, and end the process: 0, or 1 where `asked` returned how many accounts failed."""
     loaded()
     try:
+        interruptible()
         failed = asyncio.run(asked())
         finish()
         sys.stdout.flush()

@@ -17,7 +17,7 @@ from tiktok_pinned_videos.research.fields import DEFAULT
 from tiktok_pinned_videos.settings import DEFAULT_BASE_URL, Settings
 from tiktok_pinned_videos.surface.answers import Source, source_of
 
-from .. import loaded, stop
+from .. import interruptible, loaded, stop
 from ..asking import ask_accounts, need_credentials
 from ..names import key_of
 from ..outcomes import raw_line
@@ -149,6 +149,7 @@ def _update(data: _DataSet, names: Sequence[str], max_age: float, clock: Callabl
     try:
         if asked:
             data.folder.retract()
+            interruptible()
             asyncio.run(_ask(data, asked, failed, clock))
     except MixedSourcesError:
         code = 2
