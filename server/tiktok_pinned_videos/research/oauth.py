@@ -17,9 +17,12 @@ from urllib.parse import urlencode
 import httpx
 
 from . import wire
+from .errors import TikTokError
 from .refusals import Reply
 
 _LONGEST_BUFFER = 300.0
+_TRY_AGAIN = 20.0
+"""Seconds in which a token that is still valid is not renewed again after that did not work."""
 
 
 class TokenState(Enum):
@@ -94,6 +97,7 @@ class ClientCredentialsAuth(httpx.Auth):
         self._shared = shared
         self._lock = asyncio.Lock()
         self._token: AccessToken | None = None
+        self._renew_after = 0.0
 
     def __repr__(self) -> str:
         return f"<ClientCredentialsAuth {self._token_url.host}>"
@@ -113,12 +117,18 @@ class ClientCredentialsAuth(httpx.Auth):
                     # lock, and the next in line takes over.
                     token = self._usable(waited=True) or await self._from_another_replica()
                     if token is None:
+                        self._renew_after = self._clock() + _TRY_AGAIN
                         try:
                             response = yield self._token_request(request)
                             await response.aread()
                             token = self._believe(response)
+                            self._renew_after = 0.0
                             if self._shared is not None:
                                 await self._shared.save(token)
+                        except TikTokError as error:
+                            token = self._usable(waited=True)
+                            if token is None or not error.retryable:
+                                raise
                         finally:
                             if self._shared is not None:
                                 await self._shared.release()
@@ -141,7 +151,9 @@ class ClientCredentialsAuth(httpx.Auth):
                 return token
             case TokenState.STALE:
                 # One call renews; the others need not wait for it while the old token is still good.
-                return token if self._lock.locked() and not waited else None
+                # And where renewing did not work a moment ago, it serves as long as it lives.
+                being_renewed = self._lock.locked() and not waited
+                return token if being_renewed or self._clock() < self._renew_after else None
             case TokenState.INVALID:
                 return None
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from .fields import COUNTS, ENGAGEMENT_OF
 from .models import MAX_SAFE_INTEGER, Video, video_from_item
 from .refusals import Reply, error_for, shown, token_error, undocumented, unparsable
+from .text import clean
 
 PINNED_VIDEOS_PATH: Final = "/v2/research/user/pinned_videos/"
 TOKEN_PATH: Final = "/v2/oauth/token/"  # noqa: S105 - a path, not a secret
@@ -148,6 +149,11 @@ def _items(data: object) -> list[dict[str, object]]:
         if not isinstance(value, list):
             raise _ShapeError(f"{key} is no list")
         items = items or cast("list[object]", value)
+    if not items:
+        # A list that was renamed must not look like nothing pinned.
+        for key, value in cast("dict[str, object]", data).items():
+            if isinstance(value, list) and value:
+                raise _ShapeError(f"a list came under the unknown name {clean(key)[:100]!r}")
     if not all(isinstance(item, dict) for item in items):
         raise _ShapeError("an item of the list is no object")
     return cast("list[dict[str, object]]", items)
