@@ -64,7 +64,7 @@ def test_the_metadata_says_what_an_index_shows() -> None:
 
     assert metadata["Name"] == SCRIPT
     assert metadata["License-Expression"] == "MIT"
-    assert metadata.get_all("Provides-Extra") == ["http", "otel", "redis"]
+    assert metadata.get_all("Provides-Extra") == ["otel", "redis"]
     assert metadata["Description-Content-Type"] == "text/markdown"
 
 
