@@ -187,7 +187,8 @@ class SQLiteStore:
         return await asyncio.get_running_loop().run_in_executor(self._worker, work)
 
     def _purge_soon(self) -> None:
-        self._purge_due = None
+        # Again and again: what has expired goes although nobody calls any more.
+        self._purge_due = asyncio.get_running_loop().call_later(_PURGE_EVERY, self._purge_soon)
         if self._worker is not None:
             self._worker.submit(self._purge)
 
