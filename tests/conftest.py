@@ -11,7 +11,18 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from kit import COMMAND, ERAS, HTTPServer, RedisDatabase, RedisServer, environment, http_server, running_redis
+from kit import (
+    COMMAND,
+    ERAS,
+    HTTPServer,
+    RedisDatabase,
+    RedisServer,
+    Upstream,
+    environment,
+    http_server,
+    running_redis,
+    serving,
+)
 from kit.selection import BROWSER_IS_MISSING, Selection
 from tiktok_pinned_videos.app import build_server
 from tiktok_pinned_videos.settings import Settings
@@ -37,6 +48,13 @@ def redis_server() -> Iterator[RedisServer]:
     """A server of the test's own, to be killed, frozen and started again."""
     with running_redis() as server:
         yield server
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    """TikTok's side of the wire on a loopback port."""
+    async with serving() as running:
+        yield running
 
 
 _databases = itertools.count()

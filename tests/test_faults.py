@@ -26,7 +26,7 @@ psutil = need_module("psutil")
 
 CALLS = 2000
 AT_ONCE = 16
-TIMEOUT = 1.0
+TIMEOUT = 3.0  # enough for a machine that is busy with other tests
 STALL = 16 * TIMEOUT
 SHARE = 0.3
 FAULTS = ("500", "504 HTML", "reset", "stall", "half a body", "200 with an error", "expired token")
@@ -128,7 +128,7 @@ async def test_every_call_ends_in_a_true_answer_or_a_named_error_and_nothing_is_
     await asyncio.sleep(0.05)
 
     assert outcomes.total() == CALLS
-    assert outcomes[Status.FOUND] > 0.1 * CALLS  # a busy machine lets more of them run out of time
+    assert outcomes[Status.FOUND] > 0.5 * CALLS  # a busy machine lets more of them run out of time
     assert set(outcomes) <= {
         Status.FOUND, Status.UPSTREAM_ERROR, Status.TIMEOUT, Status.UNREACHABLE, Status.AUTH_FAILED
     }  # fmt: skip

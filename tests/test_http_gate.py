@@ -9,6 +9,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from kit import until
 from tiktok_pinned_videos.addresses import AllowedAddresses
 from tiktok_pinned_videos.serve.auth import SharedSecret
 from tiktok_pinned_videos.serve.bounds import MAX_BODY, MAX_IN_FLIGHT
@@ -57,6 +58,20 @@ async def test_the_call_too_many_is_refused_at_once_and_the_others_are_answered(
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
     assert {response.status_code for response in answered} == {200}
     assert later.status_code == 200
+
+
+async def test_calls_of_both_channels_share_the_places() -> None:
+    application = Application()
+    async with client(application) as http:
+        paths = ["/mcp", "/mcp?channels=text"] * (MAX_IN_FLIGHT // 2)
+        calls = [asyncio.create_task(http.post(path, content=b"{}")) for path in paths]
+        await until(lambda: len(application.bodies) == MAX_IN_FLIGHT)
+        refused = [await http.post(path, content=b"{}") for path in paths[:2]]
+        application.may.set()
+        answered = await asyncio.gather(*calls)
+
+    assert [response.status_code for response in refused] == [503, 503]
+    assert {response.status_code for response in answered} == {200}
 
 
 async def test_a_body_that_does_not_come_is_given_up_and_reaches_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

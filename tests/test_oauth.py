@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx
@@ -22,7 +22,6 @@ from kit import (
     connected,
     raw,
     refusal,
-    serving,
     settings,
     status,
     text,
@@ -36,12 +35,6 @@ pytestmark = pytest.mark.anyio
 
 BASE = "https://open.tiktokapis.com"
 Flow = AsyncGenerator[httpx.Request, httpx.Response]
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with serving() as running:
-        yield running
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -21,7 +20,6 @@ from kit import (
     html,
     raw,
     refusal,
-    serving,
     settings,
     status,
     text,
@@ -34,12 +32,6 @@ pytestmark = pytest.mark.anyio
 
 FAULT = errors.InternalServerError("down", retryable=True)
 LIMIT = errors.RateLimitError("slow down", retryable=True)
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with serving() as running:
-        yield running
 
 
 def limited(retry_after: float | None) -> errors.RateLimitError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 from mcp.client import Client
 from mcp_types import CallToolResult
 
-from kit import ERAS, EXAMPLE_VIDEOS, Era, Upstream, connected, serving, settings, videos
+from kit import ERAS, EXAMPLE_VIDEOS, Era, Upstream, connected, settings, videos
 from tiktok_pinned_videos.research.fields import DEFAULT, NAMES
 from tiktok_pinned_videos.settings import Settings
 from tiktok_pinned_videos.surface.answers import AccountAnswer, Totals, VideoOut
@@ -32,12 +32,6 @@ SANDBOX = Settings(sandbox=True, cache_ttl=300, timeout=3)
 Tools = dict[str, dict[str, Any]]
 UNTYPED = {"sticker_info_list", "effect_info_list", "video_tag"}
 """Fields without a documented type: answered, but not published, for a property needs a type."""
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with serving() as running:
-        yield running
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ from kit import (
     issued,
     raw,
     refusal,
-    serving,
     settings,
     status,
     text,
@@ -39,12 +38,6 @@ from tiktok_pinned_videos.settings import Settings
 from tiktok_pinned_videos.surface.arguments import parse_get
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with serving() as running:
-        yield running
 
 
 @pytest.fixture

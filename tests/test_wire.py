@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -40,12 +39,6 @@ from tiktok_pinned_videos.research.models import MAX_SAFE_INTEGER, Video
 pytestmark = pytest.mark.anyio
 LIST_KEYS = ("pinned_videos_list", "user_pinned_videos", "pinned_video_list")
 COUNTS = ("like_count", "comment_count", "share_count", "view_count", "favorites_count", "video_duration")
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with serving() as running:
-        yield running
 
 
 def parsed(reply: Reply) -> tuple[Video, ...]:

@@ -32,7 +32,7 @@ def _obey_signals() -> None:
     """Until a command has its own ways: a server that is told to stop ends well, a command has not done its work."""
     command = next((word for word in sys.argv[1:] if not word.startswith("-")), "stdio")
     code = 0 if command in ("stdio", "http", "sandbox") else 130
-    for name in ("SIGTERM", "SIGINT"):
+    for name in ("SIGINT", "SIGTERM"):
         with contextlib.suppress(ValueError):  # not in the main thread
             signal.signal(getattr(signal, name), _end_with(code))
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import secrets
 from collections.abc import Callable
 from typing import Any, Final
 
 from tiktok_pinned_videos.research.oauth import AccessToken, TokenState
 from tiktok_pinned_videos.state.base import StateStore
 
-_LEASE: Final = 5.0
-_POLL: Final = 0.05
+from .flight import Lease
+
 _KEY: Final = "token"
 _LEASE_KEY: Final = "token-lease"
 
@@ -22,7 +20,7 @@ class SharedTokens:
 
     def __init__(self, store: StateStore, *, clock: Callable[[], float]) -> None:
         self._store = store
-        self._owner = secrets.token_hex(8).encode()
+        self._lease = Lease(store, _LEASE_KEY)
         self._clock = clock
 
     async def load(self) -> AccessToken | None:
@@ -39,8 +37,8 @@ class SharedTokens:
 
     async def acquire(self) -> AccessToken | None:
         """None when this replica should fetch, else the token that another one fetched meanwhile."""
-        while not await self._store.add(_LEASE_KEY, self._owner, ttl=_LEASE):
-            await asyncio.sleep(_POLL)
+        while not await self._lease.try_acquire():
+            await self._lease.wait()
             token = await self.load()
             if token is not None:
                 return token
@@ -56,7 +54,7 @@ class SharedTokens:
 
     async def release(self) -> None:
         """Give the lease back; harmless when another replica holds it."""
-        await self._store.delete(_LEASE_KEY, expected=self._owner)
+        await self._lease.release()
 
     async def invalidate(self, token: AccessToken) -> None:
         """Forget this token, only if it is still that one."""

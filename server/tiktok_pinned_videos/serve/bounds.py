@@ -19,14 +19,13 @@ _FINISH_BYTES: Final = 8 * 1024 * 1024
 
 
 class Bounds:
-    """Bounds what one request may send and how many may be under way."""
+    """Bounds what one request may send and how many may be under way, whichever application answers them."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self) -> None:
         self._in_flight = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on or refuse."""
+    async def __call__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on to `app` or refuse."""
         if self._in_flight >= MAX_IN_FLIGHT:
             await refuse(send, 503, "too many calls are under way", {"Retry-After": "1"})
             return
@@ -34,7 +33,7 @@ class Bounds:
         try:
             body = await self._body(scope, receive, send)
             if body is not None:
-                await self._app(scope, _replay(body, receive), send)
+                await app(scope, _replay(body, receive), send)
         finally:
             self._in_flight -= 1
 

@@ -52,7 +52,8 @@ class Gate:
         addresses: AllowedAddresses,
         authenticate: Authenticator | None,
     ) -> None:
-        self._calls = {channels: Bounds(app) for channels, app in calls.items()}
+        self._calls = calls
+        self._bounds = Bounds()
         self._others = others
         self._default_channels = default_channels
         self._addresses = addresses
@@ -95,7 +96,7 @@ class Gate:
             await refuse(send, 405, "only POST is served here", {"Allow": "POST"})
         else:
             # /mcp/ is the same place; a redirect would send the token to wherever the Host header points.
-            await app({**scope, "path": PATH, "raw_path": PATH.encode()}, receive, send)
+            await self._bounds(app, {**scope, "path": PATH, "raw_path": PATH.encode()}, receive, send)
 
 
 class SecretAuthenticator:

@@ -43,6 +43,7 @@ class KeySet:
         self._monotonic = monotonic
         self._retry = retry
         self._keys: list[dict[str, Any]] = []
+        self._usable: dict[tuple[int, str], jwt.PyJWK | None] = {}
         self._fetched_at: float | None = None
         self._tried_at: float | None = None
         self._fetching: asyncio.Task[None] | None = None
@@ -63,16 +64,20 @@ class KeySet:
             and key.get("alg", algorithm) == algorithm
             and (kid is None or key.get("kid") == kid)
         ]
-        usable: list[jwt.PyJWK] = []
-        for key in fitting:
+        return [made for key in fitting if (made := self._made(key, algorithm)) is not None]
+
+    def _made(self, key: dict[str, Any], algorithm: str) -> jwt.PyJWK | None:
+        """The key as it verifies, or None for one that cannot be believed; made once, since each request asks twice."""
+        place = (id(key), algorithm)
+        if place not in self._usable:
             try:
                 made = jwt.PyJWK(key, algorithm)
             except jwt.PyJWTError:
                 _log.warning("a key of %s cannot be used and is left out", self._issuer)
-                continue
-            if getattr(made.key, "key_size", _SHORTEST_RSA) >= _SHORTEST_RSA or kind != "RSA":
-                usable.append(made)
-        return usable
+                made = None
+            short = made is not None and key.get("kty") == "RSA" and made.key.key_size < _SHORTEST_RSA
+            self._usable[place] = None if short else made
+        return self._usable[place]
 
     async def renewed(self) -> bool:
         """Fetch the keys again, with whoever else waits for that; False when that was tried a moment ago."""
@@ -107,6 +112,7 @@ class KeySet:
             _log.warning("the keys of %s cannot be had: no list of keys came", self._issuer)
             return
         self._keys = [cast("dict[str, Any]", key) for key in cast("list[Any]", keys) if isinstance(key, dict)]
+        self._usable.clear()
         self._fetched_at = self._monotonic()
 
     async def _discover(self, client: httpx.AsyncClient) -> str:
