@@ -33,7 +33,10 @@ from .keys import KeySet
 
 DRAIN: Final = 7
 """Seconds that calls in flight get to end when the server is told to stop."""
-_BACKLOG: Final = 512
+_WAITING: Final = 512
+"""Connections that may wait to be accepted."""
+_ACCEPTED_AT_ONCE: Final = 64
+"""Few enough that each has said something before as many came that it would be the oldest idle one."""
 _METADATA: Final = "/.well-known/oauth-protected-resource"
 
 
@@ -163,9 +166,14 @@ async def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], No
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        backlog=_BACKLOG,
+        backlog=_ACCEPTED_AT_ONCE,  # to asyncio it is both numbers
         h11_max_incomplete_event_size=MAX_HEAD,
         timeout_keep_alive=3600,  # `Connection` has its own, which no dripping byte prolongs
         timeout_graceful_shutdown=DRAIN,
     )
-    await Server(config, ready).serve(sockets=[listener])
+
+    def started() -> None:
+        listener.listen(_WAITING)
+        ready()
+
+    await Server(config, started).serve(sockets=[listener])
