@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from tiktok_pinned_videos.research.oauth import ClientCredentialsAuth
 from tiktok_pinned_videos.state.base import StateStoreError
 from tiktok_pinned_videos.state.memory import MemoryStore
 from tiktok_pinned_videos.state.resilient import ResilientStore
+from tiktok_pinned_videos.state.steps import Increment, Step
 
 pytestmark = [pytest.mark.anyio, VIRTUAL_TIME]
 
@@ -24,29 +26,14 @@ class Wobbly(MemoryStore):
     delay = 0.0
     counting = 0
 
-    async def increment(
-        self, key: str, amount: int = 1, *, ttl: float, ceiling: int | None = None, least: int = 0
-    ) -> int | None:
-        self._answer()
-        self.counting += 1
-        await asyncio.sleep(self.delay)
-        self.counting -= 1
-        return await super().increment(key, amount, ttl=ttl, ceiling=ceiling, least=least)
-
-    async def raise_to(self, key: str, least: int, *, ttl: float) -> int:
-        self._answer()
-        return await super().raise_to(key, least, ttl=ttl)
-
-    async def get_many(self, keys: object) -> list[bytes | None]:
-        self._answer()
-        return await super().get_many(keys)  # type: ignore[arg-type]  # as it came
-
-    async def ping(self) -> None:
-        self._answer()
-
-    def _answer(self) -> None:
+    async def run(self, *steps: Step[Any]) -> list[Any]:
         if self.away:
             raise StateStoreError("away")
+        if isinstance(steps[0], Increment):
+            self.counting += 1
+            await asyncio.sleep(self.delay)
+            self.counting -= 1
+        return await super().run(*steps)
 
 
 async def test_what_is_counted_while_the_outage_is_being_told_is_told_as_well() -> None:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from tiktok_pinned_videos.state.prefixed import PrefixedStore
 from tiktok_pinned_videos.state.redis import RedisStore
 from tiktok_pinned_videos.state.resilient import ResilientStore
 from tiktok_pinned_videos.state.sqlite import SQLiteStore
+from tiktok_pinned_videos.state.steps import Step
 
 pytestmark = pytest.mark.anyio
 
@@ -331,14 +333,10 @@ class Unreliable(MemoryStore):
 
     failure: Exception | None = None
 
-    async def get(self, key: str) -> bytes | None:
+    async def run(self, *steps: Step[Any]) -> list[Any]:
         if self.failure:
             raise self.failure
-        return await super().get(key)
-
-    async def ping(self) -> None:
-        if self.failure:
-            raise self.failure
+        return await super().run(*steps)
 
 
 async def test_when_to_try_again_depends_on_time_and_not_on_calls(caplog: pytest.LogCaptureFixture) -> None:

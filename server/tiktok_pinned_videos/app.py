@@ -78,6 +78,7 @@ def build_service(
     """Client, cache, ledger and store, wired. `transport` stands in for the network, as the sandbox does."""
     # ruff: noqa: PLC0415 - loaded on the first call only: together they cost as much as the server's own start
     from .accounts.cache import AnswerCache
+    from .accounts.fetch import Fetcher
     from .accounts.history import History
     from .accounts.ledger import Ledger
     from .accounts.service import PinnedVideosService
@@ -106,15 +107,20 @@ def build_service(
         transport=transport,
         wrap=traced,
     )
-    return PinnedVideosService(
+    cache = AnswerCache(store, ttl=settings.cache_ttl, clock=clock)
+    history = History(store, days=settings.history_days)
+    fetcher = Fetcher(
         client=client,
-        cache=AnswerCache(store, ttl=settings.cache_ttl, clock=clock),
-        history=History(store, days=settings.history_days),
+        cache=cache,
+        history=history,
         ledger=ledger,
         store=store,
         max_concurrency=settings.max_concurrency,
         timeout=settings.timeout,
         clock=clock,
+    )
+    return PinnedVideosService(
+        fetcher=fetcher, client=client, cache=cache, history=history, ledger=ledger, store=store, clock=clock
     )
 
 

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from tiktok_pinned_videos.research.errors import NotFoundError
 from tiktok_pinned_videos.research.models import Missing, Snapshot, Video
 from tiktok_pinned_videos.state.base import StateStore
+from tiktok_pinned_videos.state.steps import Step, Write
 
 from .looks import Changes
 from .names import in_key
@@ -68,6 +69,10 @@ class AnswerCache:
         """Where an account is stored, for whoever reads several keys at once."""
         return _key(username)
 
+    def seen_key(self, username: str) -> str:
+        """Where it is kept that an account was answered."""
+        return f"seen:{in_key(username)}"
+
     def read(self, username: str, value: bytes | None) -> Stored | None:
         """What `find` finds, from the value that the account's key has."""
         key = _key(username)
@@ -83,36 +88,32 @@ class AnswerCache:
         self._decoded[key] = (value, stored)
         return stored
 
-    async def keep(self, new: Kept, *, instead_of: Stored | None, at_most: float) -> None:
-        """Store what TikTok answered, unless what is stored (`instead_of`) has more fields of the same account.
+    def storing(self, new: Kept, *, instead_of: Stored | None, at_most: float) -> list[Step[bool]]:
+        """How to store what TikTok answered, unless what is stored (`instead_of`) has more fields of the same account.
 
         It is kept for `at_most` seconds: what had changed names videos of an earlier look, which is to be forgotten.
         """
         richer = isinstance(instead_of, Snapshot) and instead_of.videos and not new.serves(instead_of.fields)
-        if not richer:
-            await self._write(new, at_most)
-        await self._store.set(f"seen:{in_key(new.username)}", b"1", ttl=_SEEN_TTL)
+        answer = [] if richer else self._writing(new, at_most)
+        return [*answer, Write((self.seen_key(new.username),), b"1", _SEEN_TTL)]
 
-    async def keep_missing(self, username: str, error: NotFoundError) -> None:
-        """Remember for a short while that TikTok knows no such account."""
-        await self._write(Missing(username, self._clock(), error.code, error.log_id, error.sandbox))
+    def storing_missing(self, username: str, error: NotFoundError) -> list[Step[bool]]:
+        """How to remember for a short while that TikTok knows no such account."""
+        return self._writing(Missing(username, self._clock(), error.code, error.log_id, error.sandbox))
 
     async def seen(self, beginning: str, *, limit: int) -> list[str]:
         """Accounts that were answered before and begin like this, in lower case."""
-        keys = await self._store.keys(f"seen:{in_key(beginning)}", limit=limit)
+        keys = await self._store.keys(self.seen_key(beginning), limit=limit)
         return sorted(unquote(key.removeprefix("seen:")) for key in keys)
 
     async def count(self) -> int:
         """How many accounts are stored (at most a thousand are counted)."""
         return len(await self._store.keys("pinned:", limit=1000))
 
-    async def forget(self, username: str) -> None:
-        """Neither an answer nor the name is stored any more."""
-        await self._store.delete(_key(username), f"seen:{in_key(username)}")
-
-    async def _write(self, stored: Stored, at_most: float = math.inf) -> None:
-        if self.enabled:
-            await self._store.set(_key(stored.username), _encode(stored), ttl=min(at_most, self._ttl_of(stored)))
+    def _writing(self, stored: Stored, at_most: float = math.inf) -> list[Step[bool]]:
+        if not self.enabled:
+            return []
+        return [Write((_key(stored.username),), _encode(stored), min(at_most, self._ttl_of(stored)))]
 
     def _ttl_of(self, stored: Stored) -> float:
         lasting = isinstance(stored, Snapshot) and stored.videos

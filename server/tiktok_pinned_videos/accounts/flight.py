@@ -7,15 +7,15 @@ nobody waits any more, a request that is on the wire is finished, and everything
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 from tiktok_pinned_videos.research.transport import Inquiry
 from tiktok_pinned_videos.state.base import StateStore
+from tiktok_pinned_videos.state.steps import Delete, Step, Write
 
 _LEASE: Final = 5.0
 _RENEW: Final = 1.5
@@ -111,38 +111,56 @@ class SingleFlight(Generic[T]):
 
 
 class Lease:
-    """A lock in the store that expires: held while a request is under way, renewed as long as it is still ours."""
+    """A lock in the store that expires: held while a request is under way, renewed as long as it is still ours.
+
+    Used as a context, it is given back in the end, also where it may have been acquired unnoticed.
+    """
 
     def __init__(self, store: StateStore, key: str) -> None:
         self._store = store
         self._key = key
         self._owner = secrets.token_hex(8).encode()
+        self._maybe_ours = False
+        self._sure_until = 0.0
+        self._renewal: asyncio.Task[None] | None = None
 
-    async def try_acquire(self) -> bool:
-        """Whether it is ours now."""
-        return await self._store.add(self._key, self._owner, ttl=_LEASE)
+    async def try_acquire(self, *then: Step[Any]) -> tuple[bool, list[Any]]:
+        """Whether it is ours now, and the results of `then`: steps done right after it, in the same round trip."""
+        asked_at = asyncio.get_running_loop().time()
+        self._maybe_ours, self._sure_until = True, 0.0
+        acquire = Write((self._key,), self._owner, _LEASE, only_if_absent=True)
+        self._maybe_ours, *results = await self._store.run(acquire, *then)
+        # A store takes two seconds at most, so until then it cannot have expired.
+        self._sure_until = asked_at + _LEASE / 2
+        return self._maybe_ours, results
 
     async def wait(self) -> None:
         """A moment, before looking again."""
         await asyncio.sleep(_POLL)
 
-    @contextlib.asynccontextmanager
-    async def held(self) -> AsyncGenerator[None]:
-        """Keep it renewed, and give it back in the end."""
-        renewal = asyncio.create_task(self._renew())
-        try:
-            yield
-        finally:
-            renewal.cancel()
-            await asyncio.gather(renewal, return_exceptions=True)
-            await asyncio.shield(self.release())
+    def keep(self) -> None:
+        """Have it renewed until it is given back."""
+        self._renewal = asyncio.create_task(self._renew())
 
-    async def release(self) -> None:
-        """Give it back; harmless when somebody else holds it."""
-        await self._store.delete(self._key, expected=self._owner)
+    async def release(self, *before: Step[Any]) -> list[Any]:
+        """Give it back, if it is ours, and the results of `before`: steps done just before, in the same round trip."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+        if self._maybe_ours:
+            self._maybe_ours = False
+            before = (*before, Delete((self._key,), self._owner, self._sure_until))
+        return await self._store.run(*before) if before else []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.shield(self.release())
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(_RENEW)
+            asked_at = asyncio.get_running_loop().time()
             if not await self._store.renew(self._key, self._owner, ttl=_LEASE):
                 return  # we stood still for too long, and somebody else holds it now
+            self._sure_until = asked_at + _LEASE / 2

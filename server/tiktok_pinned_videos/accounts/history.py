@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tiktok_pinned_videos.state.base import StateStore
+from tiktok_pinned_videos.state.steps import Step, Write
 
 from .looks import Changes, Look, changes_between, decode, encode
 from .names import in_key
@@ -59,18 +60,19 @@ class History:
             ordered.append(latest)
         return Past(tuple(ordered), int(now // _DAY) if daily and daily[-1] else None)
 
-    async def remember(self, username: str, look: Look, past: Past) -> None:
-        """Keep a look that is newer than its past: one command, unless another process looked at the same moment."""
-        if not self._days:
-            return
-        day, value, ttl = look.seen_at // _DAY, encode(look), float(self._days * _DAY)
-        if past.day == day or not await self._store.add(_key(username, day), value, ttl=ttl):
-            await self._store.set(_key(username, None), value, ttl=ttl)
+    def remembering(self, username: str, look: Look, past: Past) -> list[Step[bool]]:
+        """How to keep a look that is newer than its past.
 
-    async def forget(self, username: str, now: float) -> None:
-        """Nothing of this account is remembered any more: one command."""
-        if keys := self.keys(username, now):
-            await self._store.delete(*keys)
+        Where that writes nothing, another process has looked for the first time today at the same moment: see `latest`.
+        """
+        day = look.seen_at // _DAY
+        if not self._days or past.day == day:
+            return self.latest(username, look)
+        return [Write((_key(username, day),), encode(look), float(self._days * _DAY), only_if_absent=True)]
+
+    def latest(self, username: str, look: Look) -> list[Step[bool]]:
+        """How to keep a look that is not the first of its day."""
+        return [Write((_key(username, None),), encode(look), float(self._days * _DAY))] if self._days else []
 
     async def looks(self, username: str, now: float) -> tuple[Look, ...]:
         """What is remembered, in the order of time."""

@@ -7,7 +7,7 @@ ledger, shared by everybody who shares the store, is all one can know.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -15,6 +15,7 @@ from typing import Final
 from tiktok_pinned_videos.research.errors import QuotaExceededError
 from tiktok_pinned_videos.research.transport import PausedError
 from tiktok_pinned_videos.state.base import StateStore
+from tiktok_pinned_videos.state.steps import Write
 
 from .caller import CALLER
 
@@ -24,6 +25,8 @@ LONGEST_PAUSE: Final = 60.0
 _DAY: Final = 86_400
 _PROBE_INTERVAL: Final = 3600.0
 _LOOK_AGAIN: Final = 5.0
+_JUST_NOW: Final = 1.0
+"""Seconds for which what was read of the store is still good enough to send a request by."""
 _NOTE_FROM: Final = 0.8
 _PAUSE: Final = "pause"
 _SPENT: Final = "TikTok said the daily quota of the project is spent; nothing was sent."
@@ -63,6 +66,17 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What the store said of a day, for a request that is about to be sent."""
+
+    day: Day
+    read_at: float
+    """Unix seconds."""
+    closed: bool
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DayReservation:
     """One request of one day; whoever holds it says what became of it. See `research.transport.Reservation`."""
 
@@ -95,18 +109,31 @@ class Ledger:
         self._seen = (0.0, -1, 0)  # when looked at, day, requests used
         self._closing: Day | None = None
 
-    async def reserve(self) -> DayReservation:
-        """Take one request of today. Raises `QuotaExceededError`, or `PausedError` while none may be sent."""
-        day = self._today()
-        closed, paused = await self._store.get_many([_closed(day), _PAUSE])
-        left = await self._store.remaining(_PAUSE) if paused is not None else 0.0
+    def keys(self) -> list[str]:
+        """What `standing` is made from, for whoever reads other keys as well."""
+        return [_closed(self._today()), _PAUSE]
+
+    def standing(self, values: Sequence[bytes | None], read_at: float) -> Standing:
+        """What the values of `keys` say, as of `read_at` (Unix seconds)."""
+        closed, paused = values
+        return Standing(Day(int(read_at // _DAY)), read_at, closed is not None, paused is not None)
+
+    async def reserve(self, known: object = None) -> DayReservation:
+        """Take one request of today. Raises `QuotaExceededError`, or `PausedError` while none may be sent.
+
+        `known` is a `Standing`; where there is none, or it is old, the store is read again.
+        """
+        day, now = self._today(), self._clock()
+        if not isinstance(known, Standing) or known.day != day or not 0 <= now - known.read_at <= _JUST_NOW:
+            known = self.standing(await self._store.get_many(self.keys()), now)
+        left = await self._store.remaining(_PAUSE) if known.paused else 0.0
         # No pause is longer, so what seems to be was set before the clock of this machine was put back.
         if 0 < left <= LONGEST_PAUSE:
             raise PausedError(left)
         if self._closing == day:  # known already, though the store is still being told
             raise QuotaExceededError(_SPENT)
         # Somebody has to find out whether TikTok reopened: one probe an hour for everybody with the same quota.
-        if closed is not None and not await self._may_probe(day):
+        if known.closed and not await self._may_probe(day):
             raise QuotaExceededError(_SPENT)
         await self._charge_caller(day)
         used = await self._store.increment(
@@ -117,7 +144,7 @@ class Ledger:
             raise QuotaExceededError(
                 f"the {self._quota} requests of today (TIKTOK_DAILY_QUOTA) are spent; nothing was sent."
             )
-        return DayReservation(self, day, probe=closed is not None)
+        return DayReservation(self, day, probe=known.closed)
 
     async def pause(self, seconds: float) -> None:
         """Have everyone wait that long, at most a minute; a pause under way is never shortened."""
@@ -128,8 +155,8 @@ class Ledger:
         left = day.left(self._clock())
         self._closing = day
         try:
-            await self._store.set(_closed(day), b"1", ttl=left)
-            await self._store.set(self._probe(day), b"1", ttl=min(_PROBE_INTERVAL, left))
+            probe = Write((self._probe(day),), b"1", min(_PROBE_INTERVAL, left))
+            await self._store.run(Write((_closed(day),), b"1", left), probe)
         finally:
             self._closing = None
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from tiktok_pinned_videos.research.oauth import AccessToken, TokenState
 from tiktok_pinned_videos.state.base import StateStore
+from tiktok_pinned_videos.state.steps import Read
 
 from .flight import Lease
 
@@ -23,30 +24,16 @@ class SharedTokens:
         self._lease = Lease(store, _LEASE_KEY)
         self._clock = clock
 
-    async def load(self) -> AccessToken | None:
-        """The token another replica fetched, while it is fresh."""
-        value = await self._store.get(_KEY)
-        if value is None:
-            return None
-        try:
-            record: Any = json.loads(value)
-            token = AccessToken(str(record["value"]), float(record["issued_at"]), float(record["expires_at"]))
-        except (ValueError, TypeError, KeyError):
-            return None
-        return token if token.state(self._clock()) is TokenState.FRESH else None
-
     async def acquire(self) -> AccessToken | None:
-        """None when this replica should fetch, else the token that another one fetched meanwhile."""
-        while not await self._lease.try_acquire():
-            await self._lease.wait()
-            token = await self.load()
+        """A fresh token that another replica has fetched, or None when this one should fetch."""
+        while True:
+            acquired, ((value,),) = await self._lease.try_acquire(Read((_KEY,)))
+            token = self._decoded(value)
             if token is not None:
+                await self.release()
+            if acquired or token is not None:
                 return token
-        # Between the look and the lease another replica may have finished.
-        token = await self.load()
-        if token is not None:
-            await self.release()
-        return token
+            await self._lease.wait()
 
     async def save(self, token: AccessToken) -> None:
         """Share a token just fetched, for as long as it lives."""
@@ -59,6 +46,16 @@ class SharedTokens:
     async def invalidate(self, token: AccessToken) -> None:
         """Forget this token, only if it is still that one."""
         await self._store.delete(_KEY, expected=_encoded(token))
+
+    def _decoded(self, value: bytes | None) -> AccessToken | None:
+        if value is None:
+            return None
+        try:
+            record: Any = json.loads(value)
+            token = AccessToken(str(record["value"]), float(record["issued_at"]), float(record["expires_at"]))
+        except (ValueError, TypeError, KeyError):
+            return None
+        return token if token.state(self._clock()) is TokenState.FRESH else None
 
 
 def _encoded(token: AccessToken) -> bytes:

@@ -10,6 +10,7 @@ from tiktok_pinned_videos.accounts.names import parse_username
 from tiktok_pinned_videos.app import build_service
 from tiktok_pinned_videos.research.errors import ConfigurationError, InvalidArgumentError
 from tiktok_pinned_videos.settings import Settings
+from tiktok_pinned_videos.state.base import StateStoreError
 
 from . import stop
 
@@ -30,10 +31,15 @@ def run(settings: Settings, *, usernames: tuple[str, ...]) -> None:
 async def _forget(settings: Settings, names: list[str]) -> int:
     service = build_service(settings)
     try:
-        await service.store.ping()
+        state = await service.check_state()
         for name in names:
             await service.forget(name)
-            click.echo(f"@{name}: nothing is kept any more ({service.store.describe()}).")
-        return 1 if service.store.degraded else 0
+            click.echo(f"@{name}: nothing is kept any more ({state}).")
+        await service.check_state()
+    except StateStoreError as fault:
+        click.echo(f"the state store cannot be used, so something may be left in it: {fault}.", err=True)
+        return 1
+    else:
+        return 0
     finally:
         await service.aclose()

@@ -53,12 +53,8 @@ class AccessToken:
 class TokenStore(Protocol):
     """Where replicas share one token. Never fails: a store that cannot be reached knows no token."""
 
-    async def load(self) -> AccessToken | None:
-        """The token another replica fetched, while it is fresh."""
-        ...
-
     async def acquire(self) -> AccessToken | None:
-        """Become the one replica that fetches (None), or wait for the one that does (its token)."""
+        """A fresh token that another replica has fetched, if need be after waiting for it; None to fetch one here."""
         ...
 
     async def save(self, token: AccessToken) -> None:
@@ -98,6 +94,8 @@ class ClientCredentialsAuth(httpx.Auth):
         self._lock = asyncio.Lock()
         self._token: AccessToken | None = None
         self._renew_after = 0.0
+        self._refusals = 0
+        self._refusal: TikTokError | None = None
 
     def __repr__(self) -> str:
         return f"<ClientCredentialsAuth {self._token_url.host}>"
@@ -112,10 +110,14 @@ class ClientCredentialsAuth(httpx.Auth):
         for last in (False, True):
             token = self._usable()
             if token is None:
+                refusals = self._refusals
                 async with self._lock:
-                    # Whoever waited here finds what the one before fetched. A cancelled or failed leader leaves the
-                    # lock, and the next in line takes over.
-                    token = self._usable(waited=True) or await self._from_another_replica()
+                    # Whoever waited here finds what the one before has fetched, or is refused with it. One that was
+                    # cancelled or got no answer leaves the lock, and the next in line takes over.
+                    token = self._usable(waited=True)
+                    if token is None and self._refusal is not None and self._refusals > refusals:
+                        raise self._refusal.again()
+                    token = token or (await self._shared.acquire() if self._shared is not None else None)
                     if token is None:
                         self._renew_after = self._clock() + _TRY_AGAIN
                         try:
@@ -128,6 +130,7 @@ class ClientCredentialsAuth(httpx.Auth):
                         except TikTokError as error:
                             token = self._usable(waited=True)
                             if token is None or not error.retryable:
+                                self._refusals, self._refusal = self._refusals + 1, error.again()
                                 raise
                         finally:
                             if self._shared is not None:
@@ -156,11 +159,6 @@ class ClientCredentialsAuth(httpx.Auth):
                 return token if being_renewed or self._clock() < self._renew_after else None
             case TokenState.INVALID:
                 return None
-
-    async def _from_another_replica(self) -> AccessToken | None:
-        if self._shared is None:
-            return None
-        return await self._shared.load() or await self._shared.acquire()
 
     async def _invalidate(self, token: AccessToken) -> None:
         if self._token is token:

@@ -46,8 +46,11 @@ class Reservation(Protocol):
 class Budget(Protocol):
     """Which requests may be sent: the day's quota, and the pause after a rate limit."""
 
-    async def reserve(self) -> Reservation:
-        """Take one request. Raises `QuotaExceededError` when none is left, `PausedError` while none may be sent."""
+    async def reserve(self, known: object = None) -> Reservation:
+        """Take one request. Raises `QuotaExceededError` when none is left, `PausedError` while none may be sent.
+
+        `known`: what the caller has read of it just now, so that it need not be read again.
+        """
         ...
 
     async def pause(self, seconds: float) -> None:
@@ -65,6 +68,8 @@ class Inquiry:
     """Research requests sent so far, retries included."""
     on_the_wire: bool = False
     """Whether a request is under way: it is finished, whoever has left."""
+    standing: object = None
+    """What was read of the budget when it began, for the first reservation; the budget's own value."""
     reservation: Reservation | None = None
     """Of the request sent last."""
 
@@ -104,7 +109,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         # From here on it is finished: what is reserved has been counted, so it is sent.
         inquiry.on_the_wire = True
         if request.url.path.endswith(wire.PINNED_VIDEOS_PATH):
-            inquiry.reservation = await self._budget.reserve()
+            standing, inquiry.standing = inquiry.standing, None
+            inquiry.reservation = await self._budget.reserve(standing)
             inquiry.requests += 1
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tiktok_pinned_videos.research.errors import ConfigurationError
-from tiktok_pinned_videos.state.base import StateStore, StateStoreError
+from tiktok_pinned_videos.state.base import StateStoreError
 from tiktok_pinned_videos.surface.resources import StatusBackend
+
+if TYPE_CHECKING:
+    from tiktok_pinned_videos.accounts.service import PinnedVideosService
 
 HEALTH_PATHS: Final = ("/healthz", "/readyz")
 _KEEP: Final = 1.0
@@ -28,10 +31,10 @@ def health_routes(backend: StatusBackend) -> list[Route]:
 
     async def readyz(_: Request) -> JSONResponse:
         try:
-            store = backend.service().store
+            service = backend.service()
         except ConfigurationError as error:
             return JSONResponse({"status": "not_ready", "reason": str(error)}, status_code=503, headers=_NO_STORE)
-        word = "ok" if await state.serves(store) else "degraded"
+        word = "ok" if await state.serves(service) else "degraded"
         source = "sandbox" if backend.settings.sandbox else "tiktok_research_api"
         return JSONResponse({"status": "ready", "state": word, "source": source}, headers=_NO_STORE)
 
@@ -46,12 +49,12 @@ class _State:
         self._looked_at = -_KEEP
         self._serves = True
 
-    async def serves(self, store: StateStore) -> bool:
+    async def serves(self, service: PinnedVideosService) -> bool:
         async with self._lock:
             if time.monotonic() - self._looked_at >= _KEEP:
                 try:
-                    await store.ping()
-                    self._serves = not store.degraded
+                    await service.check_state()
+                    self._serves = True
                 except StateStoreError:
                     self._serves = False
                 self._looked_at = time.monotonic()

@@ -1,11 +1,17 @@
-"""What this process knows of the counters in a store: how far it has seen each, and what it has yet to tell."""
+"""What this process knows of the counters in a store, and how a store that knows less is told.
+
+A counter stands for something already spent, so it only rises. A store that says less than it said before has lost what
+it held; it is raised again to what was seen, and what was counted without it is added.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# When more counters than this are remembered, the expired ones are let go.
+from .base import StateStore
+
+# When more counters than this are known, the expired ones are let go.
 _BEFORE_PURGE = 1000
 
 
@@ -13,43 +19,62 @@ _BEFORE_PURGE = 1000
 class Counter:
     """One counter, as far as this process knows it."""
 
+    key: str
     expires_at: float
     seen: int = 0
     """The highest figure that the store has said."""
     pending: int = 0
-    """What was counted during an outage and not yet told to the store."""
+    """What was counted during an outage and not yet added to the store."""
 
     def saw(self, total: int) -> None:
         """Replies may arrive out of order; a counter only rises."""
         self.seen = max(self.seen, total)
 
-    def left(self, now: float) -> float:
-        """Seconds it lives on."""
-        return max(0.001, self.expires_at - now)
-
 
 class Counters:
-    """Those that have not expired."""
+    """Those that have not expired. `clock` in Unix seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._counters: dict[str, Counter] = {}
 
-    def living(self, key: str, ttl: float) -> Counter:
+    def get(self, key: str, ttl: float) -> Counter:
         """The counter of that key; a new one lives for `ttl` seconds."""
         counter = self._counters.get(key)
         if counter is None or counter.expires_at <= self._clock():
             if len(self._counters) > _BEFORE_PURGE:
-                self._counters = dict(self.all_living())
-            counter = self._counters[key] = Counter(expires_at=self._clock() + ttl)
+                self._counters = {counter.key: counter for counter in self.living()}
+            counter = self._counters[key] = Counter(key, self._clock() + ttl)
         return counter
 
-    def forget(self, *keys: str) -> None:
-        """Those keys are written as something else now."""
-        for key in keys:
-            self._counters.pop(key, None)
-
-    def all_living(self) -> list[tuple[str, Counter]]:
-        """Every one, by its key."""
+    def living(self) -> list[Counter]:
+        """Every one."""
         now = self._clock()
-        return [(key, counter) for key, counter in self._counters.items() if counter.expires_at > now]
+        return [counter for counter in self._counters.values() if counter.expires_at > now]
+
+    async def lower_in(self, store: StateStore) -> bool:
+        """Whether a store says less of any than it said before."""
+        counters = [(counter, counter.seen) for counter in self.living()]
+        values = await store.get_many([counter.key for counter, _ in counters])
+        return any(int(value or 0) < seen for value, (_, seen) in zip(values, counters, strict=True))
+
+    async def restore(self, store: StateStore, *, with_pending: bool = False) -> None:
+        """Have a store say at least what was seen; `with_pending`: and counted since, for the memory of an outage."""
+        for counter in self.living():
+            least = counter.seen + (counter.pending if with_pending else 0)
+            total = await store.raise_to(counter.key, least, ttl=self._left(counter))
+            if not with_pending:
+                counter.saw(total)
+
+    async def add_pending(self, store: StateStore) -> bool:
+        """Add what was counted without the store; whether there was anything."""
+        waiting = [counter for counter in self.living() if counter.pending]
+        for counter in waiting:
+            amount = counter.pending
+            total = await store.increment(counter.key, amount, ttl=self._left(counter))
+            counter.pending -= amount
+            counter.saw(total or 0)
+        return bool(waiting)
+
+    def _left(self, counter: Counter) -> float:
+        return max(0.001, counter.expires_at - self._clock())

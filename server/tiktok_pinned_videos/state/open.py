@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 if TYPE_CHECKING:
-    from .memory import MemoryStore
-    from .resilient import ResilientStore
+    from .base import StateStore
 
 FORMS = "memory:, sqlite:///relative/path, sqlite:////absolute/path, redis://host:port/db or rediss://host:port/db"
 
@@ -41,7 +40,7 @@ def check_url(url: str) -> None:
             raise ValueError(f"the state store should be one of {FORMS}")
 
 
-def open_store(url: str, *, prefix: str = "", clock: Callable[[], float] = time.time) -> MemoryStore | ResilientStore:
+def open_store(url: str, *, prefix: str = "", clock: Callable[[], float] = time.time) -> StateStore:
     """The store that `url` names, not yet connected; ValueError as `check_url` says. Its keys begin with `prefix`.
 
     Everything but memory comes wrapped, so that its failures never reach a call. `MissingExtraError` is raised here

@@ -1,31 +1,28 @@
-"""The way to a Redis: connections, their bounds, name look-ups, what errors mean. Knows redis-py and its pitfalls.
+"""The way to a Redis: connections, their bounds, what errors mean. Knows redis-py and its pitfalls.
 
 Needs the optional library, imported when a link is made. Nothing is tried twice. Waiting for one of our own connections
-is not bounded and is no failure; from then on a step takes a few seconds at most.
+is not bounded and is no failure; from then on commands take a few seconds at most.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import logging
-import socket
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
 from .base import StateStoreError
+from .lookup import Lookup
 
 MOST_CONNECTIONS = 16
 # A machine that stands still for a second must not look like a Redis that is gone; one that is gone refuses at once.
 CONNECT_TIMEOUT = 2.0
 REPLY_TIMEOUT = 2.0
-CLOSING_WAIT = 0.3
+CLOSING_WAIT = 0.2
 
-_log = logging.getLogger(__name__)
-_T = TypeVar("_T")
+Command: TypeAlias = tuple[str | bytes | int, ...]
+"""Name and arguments."""
 
 
 class MissingExtraError(StateStoreError):
@@ -41,35 +38,24 @@ class RedisLink:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self._host = parts.hostname or ""
         self._where = f"{parts.scheme} at {parts.hostname}:{parts.port or 6379}"
         self._password = unquote(parts.password or "")
-        self._names = _Names(self._host)
-        self._client, self._errors, self._forbidden = _connect_later(url, self._names)
+        self._lookup = Lookup(parts.hostname or "")
+        self._client, self._errors, self._forbidden = _connect_later(url, self._lookup)
         self._turns = asyncio.Semaphore(MOST_CONNECTIONS)
         self._under_way: set[asyncio.Task[Any]] = set()
-
-    def script(self, text: str) -> Script:
-        """A script to be run with `run`."""
-        return self._client.register_script(text)
+        self._failed_at = 0.0
+        self._failure = ""
 
     def describe(self) -> str:
         """What is at the other end, without credentials."""
         return self._where
 
-    async def run_if_allowed(self, command: Callable[[Client], Awaitable[_T]]) -> _T | None:
-        """The reply, or None where this user may not run the command, which is said in the log."""
-        try:
-            return await self.run(command)
-        except ForbiddenError as error:
-            _log.warning("Redis refuses a command; going on without what it is for: %s.", error)
-            return None
-
-    async def run(self, command: Callable[[Client], Awaitable[_T]]) -> _T:
-        """The reply."""
-        # A command whose caller is cancelled runs to its own end, which is near. Cut off in the middle it could leave
-        # its connection with an unread answer, or lost to the pool.
-        task = asyncio.create_task(self._execute(command))
+    async def run(self, commands: Callable[[float], list[Command]]) -> list[Any]:
+        """The reply to each command, sent together. They are made as they are sent, from the event loop's time then."""
+        # Commands whose caller is cancelled run to their own end, which is near. Cut off in the middle they could leave
+        # a connection with an unread answer, or lost to the pool.
+        task = asyncio.create_task(self._execute(commands))
         self._under_way.add(task)
         task.add_done_callback(self._done)
         return await asyncio.shield(task)
@@ -80,7 +66,6 @@ class RedisLink:
             _, late = await asyncio.wait(self._under_way, timeout=CLOSING_WAIT)
             for task in late:
                 task.cancel()
-        self._names.close()
         try:
             await self._client.aclose(close_connection_pool=True)
         except self._errors as error:
@@ -91,21 +76,33 @@ class RedisLink:
         if not task.cancelled():
             task.exception()  # seen, also when nobody waits for it any more
 
-    async def _execute(self, command: Callable[[Client], Awaitable[_T]]) -> _T:
+    async def _execute(self, commands: Callable[[float], list[Command]]) -> list[Any]:
+        now = asyncio.get_running_loop().time
+        asked_at = now()
         # Waiting for a connection is done here: redis-py's own blocking pool holds a lock while it connects.
         async with self._turns:
+            if asked_at < self._failed_at:  # whoever waited behind the one that failed need not wait as long again
+                raise StateStoreError(self._failure)
             try:
-                await self._names.look_up(CONNECT_TIMEOUT)
-                return await command(self._client)
+                await self._lookup.look_up(CONNECT_TIMEOUT)
+                pipeline = self._client.pipeline(transaction=False)
+                for command in commands(now()):
+                    pipeline.execute_command(*command)
+                replies: list[Any] = await pipeline.execute(raise_on_error=False)
+                for fault in replies:
+                    if isinstance(fault, Exception):
+                        raise fault
             except self._forbidden as error:
                 raise ForbiddenError(self._reason(error)) from None
             except (*self._errors, TimeoutError) as error:
+                self._failed_at, self._failure = now(), self._reason(error)
                 await self._drop_idle_connections()
-                raise StateStoreError(self._reason(error)) from None
+                raise StateStoreError(self._failure) from None
+            return replies
 
     async def _drop_idle_connections(self) -> None:
         """When one connection fails the others have most likely failed too; each would cost an operation to learn."""
-        self._names.forget()
+        self._lookup.forget()
         with suppress(*self._errors):
             await self._client.connection_pool.disconnect(inuse_connections=False)
 
@@ -114,82 +111,8 @@ class RedisLink:
         return text.replace(self._password, "***") if self._password else text
 
 
-class _Names:
-    """The address behind the host's name, looked up in a thread of its own.
-
-    A name that hangs would otherwise fill the event loop's threads, which look up TikTok's name too. At most one
-    look-up is under way, however often it is asked for.
-    """
-
-    def __init__(self, host: str) -> None:
-        self._host = host
-        self._threads: ThreadPoolExecutor | None = None
-        self._under_way: Future[str] | None = None
-        self.address: str | None = host if _needs_no_look_up(host) else None
-
-    async def look_up(self, limit: float) -> None:
-        """Have `address` set; `OSError` or `TimeoutError` where that fails."""
-        if self.address is not None:
-            return
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(1, thread_name_prefix="redis-name")
-        if self._under_way is None or self._under_way.done():
-            self._under_way = self._threads.submit(self._resolve)
-        async with asyncio.timeout(limit):
-            self.address = await asyncio.shield(asyncio.wrap_future(self._under_way))
-
-    def forget(self) -> None:
-        """Look again next time: the name may mean another machine now."""
-        if not _needs_no_look_up(self._host):
-            self.address = None
-
-    def close(self) -> None:
-        """Leave a look-up under way to itself."""
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
-
-    def _resolve(self) -> str:
-        found = socket.getaddrinfo(self._host, None, type=socket.SOCK_STREAM)
-        # One address is tried, so the kind that is most likely to be reachable.
-        best = min(found, key=lambda each: each[0] != socket.AF_INET)
-        return str(best[4][0])
-
-
-def _needs_no_look_up(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    return True
-
-
-class Script(Protocol):
-    """A script registered with the server."""
-
-    def __call__(self, *, keys: Sequence[str], args: Sequence[bytes | str | int]) -> Coroutine[Any, Any, Any]:
-        """Run it."""
-        ...
-
-
-class Client(Protocol):
-    """The part of redis-py's asyncio client that is used here; its own types leave too much unknown."""
-
-    connection_pool: Any
-
-    def get(self, name: str) -> Awaitable[bytes | None]: ...  # noqa: D102 - Redis's own commands
-    def mget(self, keys: Sequence[str]) -> Awaitable[list[bytes | None]]: ...  # noqa: D102 - as above
-    def set(self, name: str, value: bytes, *, px: int, nx: bool = False) -> Awaitable[bool | None]: ...  # noqa: D102 - as above
-    def delete(self, *names: str) -> Awaitable[int]: ...  # noqa: D102 - as above
-    def incrby(self, name: str, amount: int) -> Awaitable[int]: ...  # noqa: D102 - as above
-    def decrby(self, name: str, amount: int) -> Awaitable[int]: ...  # noqa: D102 - as above
-    def pttl(self, name: str) -> Awaitable[int]: ...  # noqa: D102 - as above
-    def scan(self, cursor: int, *, match: str, count: int) -> Awaitable[tuple[int, list[bytes]]]: ...  # noqa: D102 - as above
-    def register_script(self, script: str) -> Script: ...  # noqa: D102 - as above
-    async def aclose(self, close_connection_pool: bool | None = None) -> None: ...  # noqa: D102 - as above
-
-
-def _connect_later(url: str, names: _Names) -> tuple[Client, tuple[type[Exception], ...], type[Exception]]:
-    """A client that has not connected yet, the errors it may raise, and the one that says a command is not allowed."""
+def _connect_later(url: str, lookup: Lookup) -> tuple[Any, tuple[type[Exception], ...], type[Exception]]:
+    """redis-py's client, not connected yet; the errors it may raise, and the one that says a command is not allowed."""
     try:
         from redis.asyncio import ConnectionPool, Redis  # noqa: PLC0415 - an optional extra, paid for when used
         from redis.asyncio.retry import Retry  # noqa: PLC0415 - as above
@@ -222,7 +145,7 @@ def _connect_later(url: str, names: _Names) -> tuple[Client, tuple[type[Exceptio
             arguments: dict[str, Any] = {**plain._connection_arguments(self)}
             if "ssl" in arguments:
                 arguments["server_hostname"] = arguments["host"]
-            return arguments | {"host": names.address or arguments["host"]}
+            return arguments | {"host": lookup.address or arguments["host"]}
 
     pool.connection_class = Looked
     client: Any = Redis(connection_pool=pool)

@@ -1,0 +1,168 @@
+"""One request for an account: what is known of it, the lease, the request, and everything that is kept afterwards.
+
+What a request is decided by is read in one step, and what it brings is written in one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias
+
+from tiktok_pinned_videos.research.client import Fetched, ResearchClient
+from tiktok_pinned_videos.research.errors import NotFoundError, Status, TikTokError
+from tiktok_pinned_videos.research.fields import NAMES
+from tiktok_pinned_videos.research.models import Missing, Snapshot
+from tiktok_pinned_videos.research.transport import Inquiry
+from tiktok_pinned_videos.state.base import StateStore
+from tiktok_pinned_videos.state.steps import Delete, Read, Step
+
+from .cache import AnswerCache, Kept, Stored
+from .flight import Lease
+from .history import History, Past
+from .ledger import Ledger
+from .looks import look_at
+from .names import in_key
+
+_GONE: Final = (Status.NOT_FOUND, Status.REFUSED)
+"""When TikTok itself says so, nothing is kept of an account, as its terms want."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a request brought: a stored answer that another process was quicker with, or a new one."""
+
+    what: Stored
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is stored and remembered of an account when a request begins."""
+
+    stored: Stored | None
+    past: Past
+
+
+_Finish: TypeAlias = Callable[..., Awaitable[list[Any]]]
+"""Does the last steps of a request, and gives back what it has held for them: `StateStore.run` or `Lease.release`."""
+
+
+class Fetcher:
+    """Asks TikTok for accounts, `max_concurrency` at once. Raises one of `research.errors`, or `UnwantedError`."""
+
+    def __init__(
+        self,
+        *,
+        client: ResearchClient,
+        cache: AnswerCache,
+        history: History,
+        ledger: Ledger,
+        store: StateStore,
+        max_concurrency: int,
+        timeout: float,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._cache = cache
+        self._history = history
+        self._ledger = ledger
+        self._store = store
+        self._slots = asyncio.Semaphore(max_concurrency)
+        self._timeout = timeout
+        self._clock = clock
+        self._monotonic = monotonic
+
+    async def fetch(self, username: str, fields: tuple[str, ...], inquiry: Inquiry, *, refresh: bool) -> Found:
+        """An answer with these fields; of several processes that want it at once, one asks."""
+        # A slot first: a lease that waits for a slot would have to be renewed for nothing.
+        async with self._slots:
+            if not self._store.shared or not self._cache.enabled:
+                known = await self._known(username, inquiry)
+                return await self._ask_for(username, fields, inquiry, known, self._store.run)
+            async with Lease(self._store, f"lease:{in_key(username)}") as lease:
+                return await self._fetch_leased(username, fields, inquiry, lease, refresh=refresh)
+
+    async def raw(self, username: str, fields: tuple[str, ...], inquiry: Inquiry) -> Fetched:
+        """A new answer with these fields and no others, and TikTok's body."""
+        async with self._slots:
+            known = await self._known(username, inquiry)
+            return await self._ask_and_keep(username, fields, inquiry, known, self._store.run)
+
+    async def forget(self, username: str) -> None:
+        """Nothing is kept of an account any more, its name neither."""
+        await self._store.run(self._forgetting(username, self._cache.seen_key(username)))
+
+    async def _fetch_leased(
+        self, username: str, fields: tuple[str, ...], inquiry: Inquiry, lease: Lease, *, refresh: bool
+    ) -> Found:
+        started, give_up = self._clock(), self._monotonic() + self._timeout
+        while True:
+            acquired, (values,) = await lease.try_acquire(self._reading(username))
+            known = self._understood(username, values, inquiry)
+            stored = known.stored
+            if stored is not None and serves(stored, fields) and (not refresh or stored.retrieved_at >= started):
+                return Found(stored, new=refresh)
+            # Whoever holds the lease has had all the time one account may take: ask without it.
+            if acquired or self._monotonic() >= give_up:
+                break
+            await lease.wait()
+        lease.keep()
+        return await self._ask_for(username, fields, inquiry, known, lease.release)
+
+    async def _known(self, username: str, inquiry: Inquiry) -> _Known:
+        return self._understood(username, await self._store.do(self._reading(username)), inquiry)
+
+    def _reading(self, username: str) -> Read:
+        history = self._history.keys(username, self._clock())
+        return Read((self._cache.key(username), *self._ledger.keys(), *history))
+
+    def _understood(self, username: str, values: list[bytes | None], inquiry: Inquiry) -> _Known:
+        now = self._clock()
+        stored, closed, paused, *looks = values
+        inquiry.standing = self._ledger.standing((closed, paused), now)
+        return _Known(self._cache.read(username, stored), self._history.past(looks, now))
+
+    async def _ask_for(
+        self, username: str, fields: tuple[str, ...], inquiry: Inquiry, known: _Known, finish: _Finish
+    ) -> Found:
+        """Ask for the fields wanted now and those stored, so that neither call's are lost to the other."""
+        wanted = {*fields, *(known.stored.fields if isinstance(known.stored, Snapshot) else ())}
+        asked = tuple(name for name in NAMES if name in wanted)
+        fetched = await self._ask_and_keep(username, asked, inquiry, known, finish)
+        return Found(fetched.snapshot, new=True)
+
+    async def _ask_and_keep(
+        self, username: str, fields: tuple[str, ...], inquiry: Inquiry, known: _Known, finish: _Finish
+    ) -> Fetched:
+        try:
+            fetched = await self._client.pinned_videos(username, fields, inquiry)
+        except TikTokError as error:
+            # Without a code it is the status of a gateway, which says nothing of the account.
+            if error.status in _GONE and error.code is not None:
+                missing = self._cache.storing_missing(username, error) if isinstance(error, NotFoundError) else []
+                await finish(self._forgetting(username), *missing)
+            raise
+        new = fetched.snapshot
+        look = look_at(new.videos, new.retrieved_at, sandbox=new.sandbox)
+        changes = known.past.changes_to(look)
+        kept = Kept.of(new, changes)
+        at_most = self._history.left_of(changes, kept.retrieved_at)
+        written = await finish(
+            *self._cache.storing(kept, instead_of=known.stored, at_most=at_most),
+            *self._history.remembering(username, look, known.past),
+        )
+        if not all(written):
+            await self._store.run(*self._history.latest(username, look))
+        return replace(fetched, snapshot=kept)
+
+    def _forgetting(self, username: str, *more: str) -> Step[bool]:
+        return Delete((self._cache.key(username), *self._history.keys(username, self._clock()), *more))
+
+
+def serves(stored: Stored, fields: tuple[str, ...]) -> bool:
+    """Whether these fields can be answered from what is stored."""
+    return isinstance(stored, Missing) or stored.serves(fields)
