@@ -18,7 +18,11 @@ def main() -> None:
     _obey_signals()
     from tiktok_pinned_videos.cli import cli  # noqa: PLC0415 - after the line above
 
-    cli(prog_name="tiktok-pinned-videos-mcp")
+    try:
+        cli(prog_name="tiktok-pinned-videos-mcp")
+    finally:
+        # The interpreter's own end would answer a signal with a traceback.
+        _obey_signals()
 
 
 def _end_with(code: int) -> Callable[[int, FrameType | None], None]:

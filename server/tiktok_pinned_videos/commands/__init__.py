@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import signal
 from typing import NoReturn
 
 import click
@@ -15,13 +13,6 @@ def loaded() -> None:
     # Without a collection before: looking at all there is costs an eighth of the start, and finds next to nothing.
     gc.freeze()
     gc.enable()
-
-
-def interruptible() -> None:
-    """From here on Ctrl-C is a KeyboardInterrupt, which the command knows what to do with (before: `__main__`)."""
-    with contextlib.suppress(ValueError):  # not in the main thread
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def stop(message: str, code: int = 2) -> NoReturn:

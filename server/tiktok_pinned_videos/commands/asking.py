@@ -16,8 +16,9 @@ from tiktok_pinned_videos.app import build_service
 from tiktok_pinned_videos.research.errors import ConfigurationError, Status
 from tiktok_pinned_videos.settings import Settings
 
-from . import interruptible, loaded, stop
+from . import loaded, stop
 from .progress import progress_of
+from .signals import interruptible
 
 
 def utf_8() -> None:
@@ -98,8 +99,8 @@ def run_to_its_end(asked: Callable[[], Coroutine[Any, Any, int]], *, finish: Cal
     """Run, print the rest, and end the process: 0, or 1 where `asked` returned how many accounts failed."""
     loaded()
     try:
-        interruptible()
-        failed = asyncio.run(asked())
+        with interruptible():
+            failed = asyncio.run(asked())
         finish()
         sys.stdout.flush()
     except KeyboardInterrupt:

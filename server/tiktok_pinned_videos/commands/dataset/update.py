@@ -17,10 +17,11 @@ from tiktok_pinned_videos.research.fields import DEFAULT
 from tiktok_pinned_videos.settings import DEFAULT_BASE_URL, Settings
 from tiktok_pinned_videos.surface.answers import Source, source_of
 
-from .. import interruptible, loaded, stop
+from .. import loaded, stop
 from ..asking import ask_accounts, need_credentials
 from ..names import key_of
 from ..outcomes import raw_line
+from ..signals import interruptible, put_off
 from . import package as described
 from .folder import PACKAGE, RESPONSES, Folder
 from .journal import Journal
@@ -28,6 +29,7 @@ from .lock import LockedError, held
 from .record import ForeignLineError, Record
 
 _OTHERS: Final = "Choose a new or empty folder."
+_INTERRUPTED: Final = 130
 
 
 class MixedSourcesError(Exception):
@@ -143,33 +145,37 @@ def _update(data: _DataSet, names: Sequence[str], max_age: float, clock: Callabl
     everyone = {key: one.username for key, one in journal.records.items() if key not in gone} | listed
     asked = {key: name for key, name in everyone.items() if _wants(journal.records.get(key), started, max_age)}
     new = [key for key in everyone if key not in journal.records]
+    before = dict(journal.records)
     failed: dict[str, TikTokError] = {}
     loaded()
     code: int | None = None
     try:
         if asked:
             data.folder.retract()
-            interruptible()
-            asyncio.run(_ask(data, asked, failed, clock))
+            with interruptible():
+                asyncio.run(_ask(data, asked, failed, clock))
     except MixedSourcesError:
         code = 2
         click.echo(f"{where}: {_mixed(data.source)}", err=True)
     except KeyboardInterrupt:
-        code = 130
+        code = _INTERRUPTED
     except OSError as error:
         code = 1
         click.echo(f"{where}: {_left_by(error)}", err=True)
     try:
-        journal.tidy(new, dropped=gone)
-        if journal.records:
-            data.publish()
+        with put_off() as interrupted:
+            journal.tidy(new, dropped=gone)
+            if journal.records:
+                data.publish()
     except OSError as error:
         if code is None:
             click.echo(f"{where}: {_left_by(error)}", err=True)
         return code or 1
-    if code is not None:
+    if code is not None and code != _INTERRUPTED:
         return code
-    return _told(data, everyone, asked, failed)
+    missing = [key for key in asked if key not in failed and journal.records.get(key) is before.get(key)]
+    told = _told(data, everyone, asked, failed, missing)
+    return _INTERRUPTED if code or interrupted else told
 
 
 async def _ask(
@@ -221,22 +227,27 @@ def _is(record: Record, status: Status) -> bool:
 
 
 def _told(
-    data: _DataSet, everyone: Mapping[str, str], asked: Mapping[str, str], failed: Mapping[str, TikTokError]
+    data: _DataSet,
+    everyone: Mapping[str, str],
+    asked: Mapping[str, str],
+    failed: Mapping[str, TikTokError],
+    missing: Collection[str],
 ) -> int:
-    """One line on where the data set stands; 0 when nothing is left to do, else 1."""
+    """One line on where the data set stands; 0 when nothing is left to do, else 1. `missing`: not answered."""
     records = data.journal.records
     wrong = [one.username for one in records.values() if _is(one, Status.INVALID_ARGUMENT)]
     count = Counter(record.status for record in records.values())
-    standing = ", ".join(f"{number} {status}" for status, number in sorted(count.items()))
+    standing = ", ".join(f"{number} {status}" for status, number in sorted(count.items())) or "none answered"
     where = f"{data.folder.path}: {len(everyone)} account{'s' if len(everyone) != 1 else ''} ({standing})"
-    if not failed and not wrong:
+    if not failed and not missing and not wrong:
         click.echo(f"{where}; all answered and fresh, {len(asked)} asked now.")
         return 0
     parts: list[str] = []
-    if failed:
+    if failed or missing:
         why = Counter(str(error.status) for error in failed.values())
-        causes = ", ".join(f"{number} {status}" for status, number in sorted(why.items()))
-        parts.append(f"{len(failed)} left ({causes}): {_what_to_do(failed.values())}")
+        causes = [f"{number} {status}" for status, number in sorted(why.items())]
+        causes += [f"{len(missing)} not answered"] if missing else []
+        parts.append(f"{len(failed) + len(missing)} left ({', '.join(causes)}): {_what_to_do(failed.values())}")
     if wrong:
         parts.append(f"no usernames: {', '.join(wrong[:5])}{' …' if len(wrong) > 5 else ''}: correct them in the list")
     click.echo(f"{where}; {'; '.join(parts)}.", err=True)
