@@ -10,10 +10,10 @@ import re
 from typing import Any
 
 Reading = dict[str, Any]
-_HEAD = re.compile(r"@(\S+): (?:(\d+) pinned videos?|nothing pinned) \(([^,]+), ([^,)]+)")
+_HEAD = re.compile(r"@(\S+): (?:(\d+) pinned videos?|nothing pinned) \((\w+) ([^ )]+)")
 _ERROR = re.compile(r"([a-z_]+): (?:@(\S+): )?")
-_FAILED = re.compile(r"@(\S+): ([a-z_]+): ")
-_SOURCES = {"TikTok Research API": "tiktok_research_api", "SANDBOX": "sandbox"}
+_FAILED = re.compile(r"([a-z_]+): @(\S+): ")
+_SOURCES = {"TikTok": "tiktok_research_api", "SANDBOX": "sandbox"}
 _COUNTED = {"rank", "videos", "view_count", "like_count", "comment_count", "share_count", "favorites_count"}
 _COUNTED |= {"video_duration", "engagement_rate"}
 
@@ -26,38 +26,48 @@ def read_data(data: Reading | None, text: str) -> Reading:
 def read_text(text: str) -> Reading:
     """From the text an assistant reads."""
     lines = text.splitlines()
-    notes = [line.removeprefix("Note: ") for line in lines if line.startswith("Note: ")]
     if head := _HEAD.match(text):
-        found = {"username": head[1], "source": _SOURCES[head[3]], "retrieved_at": head[4], "notes": notes}
-        rows = _table(lines, "id")
+        found = {"username": head[1], "source": _SOURCES[head[3]], "retrieved_at": head[4]}
+        rows, notes = _table(lines, "http")
         totals = next((row for row in rows if row["id"] == "total"), {})
         videos = [row for row in rows if row["id"] != "total"]
-        url = next((line.removeprefix("url: ") for line in lines if line.startswith("url: ")), "")
-        for video in videos:
-            video["url"] = url.replace("{id}", video["id"])
         status = "found" if videos else "nothing_pinned"
-        return {**found, "status": status, "videos": videos, "totals": {**totals, "videos": len(videos)}}
-    if rows := _table(lines, "rank"):
+        totals = {**totals, "videos": len(videos)}
+        return {**found, "status": status, "videos": videos, "totals": totals, "notes": notes}
+    rows, notes = _table(lines, "rank\t")
+    if rows:
         accounts = [{"username": row["username"], "rank": row.get("rank"), "totals": row} for row in rows]
-        failed = [{"username": line[1], "status": line[2]} for line in map(_FAILED.match, lines) if line]
+        failed = [{"username": line[2], "status": line[1]} for line in map(_FAILED.match, lines) if line]
         return {"accounts": accounts + failed, "notes": notes}
     error = _ERROR.match(text)
     return {"status": error[1] if error else "?", "username": error[2] if error else None, "error": text}
 
 
-def _table(lines: list[str], first: str) -> list[Reading]:
-    start = next((place for place, line in enumerate(lines) if line.startswith(f"{first}\t")), None)
+def _table(lines: list[str], first: str) -> tuple[list[Reading], list[str]]:
+    """The rows of the table whose heading begins with `first`, and the lines below it."""
+    start = next((place for place, line in enumerate(lines) if line.startswith(first)), None)
     if start is None:
-        return []
-    # A heading says after the field's name how it is written.
-    names = [name.removeprefix("more ").split(":")[0].split(" ")[0] for name in lines[start].split("\t")]
+        return [], lines[1:]
+    headings = lines[start].split("\t")
+    names = [_name(heading) for heading in headings]
     rows: list[Reading] = []
     for line in lines[start + 1 :]:
-        if "\t" not in line:
+        cells = line.split("\t")
+        if not (cells[0].isdigit() or cells[0] in ("total", "-")):
             break
-        cells = zip(names, line.split("\t"), strict=False)
-        rows.append({name: _value(name, cell) for name, cell in cells if cell not in ("?", "-", "")})
-    return rows
+        row = zip(names, cells, strict=False)
+        rows.append({name: _value(name, cell) for name, cell in row if cell not in ("?", "-", "")})
+        # The heading of the ids is the address of a video.
+        if headings[0].startswith("http") and cells[0] != "total":
+            rows[-1]["url"] = headings[0].replace("{id}", cells[0])
+    return rows, lines[start + 1 + len(rows) :]
+
+
+def _name(heading: str) -> str:
+    """The field's name; a heading says after it how it is written."""
+    if heading.startswith("http"):
+        return "id"
+    return "hashtag_names" if heading == "more hashtags" else re.split("[: ]", heading, maxsplit=1)[0]
 
 
 def _value(name: str, cell: str) -> Any:

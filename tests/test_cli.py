@@ -168,7 +168,7 @@ async def test_several_accounts_in_every_format_keep_their_order_and_exit_with_1
 
     assert [said.code for said in (text, data, lines, table, raw_lines)] == [1] * 5
     assert re.findall(r"^@(\w+): ", text.out, re.MULTILINE) == ["nasa", "empty"]
-    assert text.err.startswith("@missing: not_found: ")
+    assert text.err.startswith("not_found: @missing: ")
     for told in (data.json, lines.lines):
         assert [(one["username"], one["status"]) for one in told] == [
             ("nasa", "found"),

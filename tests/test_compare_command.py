@@ -60,7 +60,7 @@ def test_csv_has_a_row_an_account_with_the_columns_documented() -> None:
     assert all(row["log_id"] for row in (first, empty, missing))
     assert (empty["status"], empty["videos"], empty["rank"]) == ("nothing_pinned", "0", "")
     assert missing["reason"].startswith("TikTok knows no account")
-    assert "@sandbox_missing: not_found" in lines.stderr
+    assert "not_found: @sandbox_missing: " in lines.stderr
 
 
 def test_more_than_fifty_accounts_are_ranked_and_all_answered_is_0(tmp_path: Path) -> None:
@@ -99,8 +99,8 @@ def test_when_every_account_failed_each_says_why(form: str) -> None:
     result = run("sandbox_missing", "sandbox_private", "--format", form)
 
     assert result.exit_code == 1
-    assert "@sandbox_missing: not_found: " in result.stderr
-    assert "@sandbox_private: refused: " in result.stderr
+    assert "not_found: @sandbox_missing: " in result.stderr
+    assert "refused: @sandbox_private: " in result.stderr
     assert "ranked" not in result.stdout or "0 of 2 accounts ranked" in result.stdout
 
 

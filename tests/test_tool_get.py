@@ -458,7 +458,9 @@ async def test_the_hostile_account_of_the_sandbox_is_harmless_in_both_channels()
             == []
         )
         assert channel.count("Untrusted text") == 1
-    assert not re.search(r"^(?!Note: |@|url: |id\t|total|\d+\t|\? = )", text(answer), re.MULTILINE)
+    assert not re.search(
+        r"^(?!@|https://\S+\t|total|\d+\t|\? = |Sandbox: |Untrusted text|Long texts )", text(answer), re.MULTILINE
+    )
 
 
 # --- staying up ---------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from tiktok_pinned_videos.accounts.names import parse_username
 from tiktok_pinned_videos.app import build_service
 from tiktok_pinned_videos.research.errors import ConfigurationError, Status
 from tiktok_pinned_videos.settings import Settings
+from tiktok_pinned_videos.surface.words import error_text
 
 from . import loaded, stop
 from .progress import progress_of
@@ -32,8 +33,11 @@ def utf_8() -> None:
 def need_credentials(settings: Settings) -> None:
     """End with 2 and what to set, where there are none."""
     if not settings.configured:
-        error = ConfigurationError("no TikTok credentials are set.")
-        stop(f"{error.status}: {error}")
+        in_a_shell = (
+            "Set TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET to the client key and secret of an approved Research API "
+            "project, or add --sandbox to try it with invented data."
+        )
+        stop(error_text(ConfigurationError("no TikTok credentials are set.", next_step=in_a_shell)))
 
 
 async def ask_accounts(

@@ -8,11 +8,13 @@ import click
 
 from tiktok_pinned_videos.accounts.names import parse_username
 from tiktok_pinned_videos.app import build_service
-from tiktok_pinned_videos.research.errors import ConfigurationError, InvalidArgumentError
+from tiktok_pinned_videos.research.errors import InvalidArgumentError
 from tiktok_pinned_videos.settings import Settings
 from tiktok_pinned_videos.state.base import StateStoreError
+from tiktok_pinned_videos.surface.words import error_text
 
 from . import stop
+from .asking import need_credentials
 
 
 def run(settings: Settings, *, usernames: tuple[str, ...]) -> None:
@@ -20,11 +22,9 @@ def run(settings: Settings, *, usernames: tuple[str, ...]) -> None:
     try:
         names = [parse_username(name) for name in usernames]
     except InvalidArgumentError as error:
-        stop(f"{error.status}: {error}")
-    if not settings.configured:
-        # What is kept is kept for one client key.
-        error = ConfigurationError("no TikTok credentials are set.")
-        stop(f"{error.status}: {error}")
+        stop(error_text(error))
+    # What is kept is kept for one client key.
+    need_credentials(settings)
     raise SystemExit(asyncio.run(_forget(settings, names)))
 
 

@@ -9,6 +9,7 @@ from tiktok_pinned_videos.accounts.many import Outcome
 from tiktok_pinned_videos.research.errors import InvalidArgumentError
 from tiktok_pinned_videos.research.fields import parse_fields
 from tiktok_pinned_videos.settings import Settings
+from tiktok_pinned_videos.surface.words import error_text
 
 from . import stop
 from .asking import InOrder, ask_accounts, need_credentials, run_to_its_end, say_how_to_go_on, utf_8
@@ -62,4 +63,4 @@ def fields_named(fields: str | None) -> tuple[str, ...]:
     try:
         return parse_fields(fields)
     except InvalidArgumentError as error:
-        stop(f"{error.status}: {error}")
+        stop(error_text(error))

@@ -13,7 +13,7 @@ from tiktok_pinned_videos.research.client import Fetched
 from tiktok_pinned_videos.research.text import clean
 from tiktok_pinned_videos.surface.answers import account_answer, source_of
 from tiktok_pinned_videos.surface.times import iso
-from tiktok_pinned_videos.surface.words import error_text, reason
+from tiktok_pinned_videos.surface.words import failure_text, reason
 
 
 def result_of(outcome: Outcome[Answer], *, whole: bool = True) -> dict[str, Any]:
@@ -41,9 +41,7 @@ def say_failure(outcome: Outcome[Any]) -> None:
     """One line on stderr."""
     if outcome.error is not None:
         # What can be no name is shown as far as a terminal can show it.
-        name = clean(outcome.username)
-        about = "" if f"@{name}" in outcome.error.what else f"@{name}: "
-        click.echo(about + error_text(outcome.error), err=True)
+        click.echo(failure_text(clean(outcome.username), outcome.error.status, reason(outcome.error)), err=True)
 
 
 def raw_line(outcome: Outcome[Fetched], *, failed_at: float | None = None, body: bool = True) -> str:

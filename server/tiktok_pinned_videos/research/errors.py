@@ -101,7 +101,9 @@ class ConfigurationError(TikTokError):
     for_every_account = True
     next_step = (
         "Set TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET to the client key and secret of an approved Research API "
-        "project and start the server again, or start it with --sandbox to try it with invented data."
+        "project and start the server again, or start it with --sandbox to try it with invented data. A client that "
+        "starts the server does not hand on the shell's variables: they belong into `env` of this server's entry in "
+        "the client's configuration."
     )
 
 

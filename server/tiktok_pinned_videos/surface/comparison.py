@@ -17,7 +17,7 @@ from .arguments import Measure
 from .changes import ChangesInBrief, brief_text, changes_in_brief
 from .quoted import Clipping, Explanation, Phrase, Prose
 from .times import iso
-from .words import cell, quoted, reason, source_name, table
+from .words import cell, failure_text, origin, quoted, reason, table
 
 
 class TopVideo(BaseModel):
@@ -103,12 +103,11 @@ def comparison_text(comparison: Comparison) -> str:
     lead = (
         f"@{best.username} leads by {comparison.rank_by}" if best else f"nobody can be ranked by {comparison.rank_by}"
     )
-    facts = f"{source_name(comparison.source)}, {comparison.retrieved_at}"
+    facts = origin(comparison.source, comparison.retrieved_at)
     lines = [f"{lead}; {len(told)} of {len(accounts)} accounts answered ({facts})"]
     lines += _table(told, comparison)
-    lines += [f"@{account.username}: {account.status}: {account.reason}" for account in accounts if account.reason]
-    lines += [f"Note: {note}" for note in comparison.notes]
-    return "\n".join(lines)
+    lines += [failure_text(each.username, each.status, each.reason) for each in accounts if each.reason]
+    return "\n".join([*lines, *comparison.notes])
 
 
 def all_failed(outcomes: Sequence[Outcome[Answer]]) -> TikTokError:
@@ -230,5 +229,5 @@ def _table(told: Sequence[ComparedAccount], comparison: Comparison) -> list[str]
         rows.append(row)
     lines = table(columns, rows)
     if any(account.top_video for account in told):
-        lines.append("url: https://www.tiktok.com/@{username}/video/{id}")
+        lines.append("https://www.tiktok.com/@{username}/video/{id}")
     return lines

@@ -1,4 +1,7 @@
-"""The text channel: the same facts as the data, answer first, then a line per video, numbers exact."""
+"""The text channel: the same facts as the data, answer first, then a line per video, numbers exact.
+
+No text from outside holds a line break, so every line begins with a word of ours and needs no mark that says so.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ _ENDING: Final = frozenset({"Zs", "Pd", "Ps", "Pe", "Pi", "Pf", "Po"})
 _IN_QUOTES: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _LABELS: Final = tuple(LabelOut.model_fields)
 _HEADINGS: Final = {
-    "hashtag_names": "more hashtag_names",
+    "hashtag_names": "more hashtags",
     "create_time": "create_time UTC",
     "hashtag_info_list": "hashtag_info_list: id name description",
     "video_label": f"video_label: {' '.join(_LABELS)}",
@@ -30,9 +33,9 @@ _TOTALS: Final = (*COUNTS, "engagement_rate")
 _TEXTS: Final = ("hashtag_names", "video_description")
 _COLUMNS: Final = (
     "id",
+    *_TOTALS,
     "create_time",
     "video_duration",
-    *_TOTALS,
     *(
         name
         for name in VideoOut.model_fields
@@ -41,31 +44,29 @@ _COLUMNS: Final = (
     *_TEXTS,
 )
 """Numbers first, long texts last, so that rows line up."""
-_SOURCES: Final[Mapping[Source, str]] = {"tiktok_research_api": "TikTok Research API", "sandbox": "SANDBOX"}
+_SOURCES: Final[Mapping[Source, str]] = {"tiktok_research_api": "TikTok", "sandbox": "SANDBOX"}
 
 
 def account_text(answer: AccountAnswer) -> str:
     """One account in words."""
     count = len(answer.videos)
     pinned = "nothing pinned" if not count else f"{count} pinned video{'s' if count > 1 else ''}"
-    facts = [_SOURCES[answer.source], answer.retrieved_at]
+    facts = [origin(answer.source, answer.retrieved_at)]
     if answer.cached:
         facts.append("cached")
     if answer.log_id:
         facts.append(f"log_id {answer.log_id}")
-    lines = [f"@{answer.username}: {pinned} ({', '.join(facts)})"]
+    lines = [f"@{answer.username}: {pinned} ({' '.join(facts)})"]
     if answer.videos:
-        lines.append(f"url: {answer.videos[0].url.removesuffix(answer.videos[0].id)}{{id}}")
         lines += _rows(answer)
     if answer.changes:
         lines.append(changes_text(answer.changes))
-    lines += [f"Note: {note}" for note in answer.notes]
-    return "\n".join(lines)
+    return "\n".join([*lines, *answer.notes])
 
 
-def source_name(source: Source) -> str:
-    """The source as it is told in words."""
-    return _SOURCES[source]
+def origin(source: Source, retrieved_at: str) -> str:
+    """Whose answer it is, and when it was given."""
+    return f"{_SOURCES[source]} {retrieved_at}"
 
 
 def error_text(error: TikTokError, account: str | None = None) -> str:
@@ -75,6 +76,11 @@ def error_text(error: TikTokError, account: str | None = None) -> str:
     """
     about = f"@{account}: " if account and not error.for_every_account else ""
     return f"{error.status}: {about}{reason(error)}"
+
+
+def failure_text(account: str, status: str, why: str) -> str:
+    """The same of one account among several, which is always named; `why` is its `reason`."""
+    return f"{status}: @{account}: {why}"
 
 
 def reason(error: TikTokError) -> str:
@@ -125,7 +131,8 @@ def _rows(answer: AccountAnswer) -> list[str]:
     if len(totals) > 1:
         total_row = "\t".join(["total", *(str(totals.get(name, "")) for name in columns[1:])])
         rows.insert(0, [total_row.rstrip("\t")])
-    return table([_HEADINGS.get(name, name) for name in columns], rows)
+    page = f"{answer.videos[0].url.removesuffix(answer.videos[0].id)}{{id}}"
+    return table([page if name == "id" else _HEADINGS.get(name, name) for name in columns], rows)
 
 
 def _video_cell(name: str, video: Mapping[str, Any]) -> str:
