@@ -6,14 +6,37 @@ import asyncio
 import contextlib
 import itertools
 import json
+import signal
+import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp.client import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from kit import COMMAND, KEY, MANY, SECRET, Asked, RedisServer, Reply, TikTok, environment, pinned, tiktok
+from kit import (
+    COMMAND,
+    ERAS,
+    KEY,
+    MANY,
+    SECRET,
+    Asked,
+    Era,
+    RedisServer,
+    Reply,
+    TikTok,
+    ask,
+    data,
+    environment,
+    http_server,
+    pinned,
+    tiktok,
+    until,
+    yardstick,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
@@ -176,6 +199,109 @@ async def shared_again(one: Server, other: Server) -> None:
         if not any("degraded" in state for state in states):
             return
         await asyncio.sleep(0.1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="redis-server does not run there")
+async def test_idle_servers_use_a_redis_that_is_back_within_three_seconds_and_then_ask_once_together(
+    redis_server: RedisServer,
+) -> None:
+    env = {"LOG_LEVEL": "INFO"}
+    async with tiktok(latency=0.05) as upstream, servers(upstream, 3, redis_server.url, **env) as fleet:
+        for number, server in enumerate(fleet):
+            await server.get(f"before{number}")
+        redis_server.kill()
+        # Nobody calls: they notice when they compare their counters.
+        await until(lambda: all(server.lines("State store lost") for server in fleet))
+        await asyncio.to_thread(redis_server.start)
+        started, allowed = time.monotonic(), 3 + 20 * await asyncio.to_thread(yardstick)
+        await until(lambda: all(server.lines("State store back") for server in fleet), within=60)
+        took = time.monotonic() - started
+        asked = len(upstream.asked)
+        told = await asyncio.gather(*(server.get("after") for server in fleet * 3))
+
+        assert took < allowed
+        assert told == ["found"] * 9
+        assert len(upstream.asked) == asked + 1
+        assert [(await server.status())["quota"]["used_today"] for server in fleet] == [asked + 1] * 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a process ends without a word")
+@pytest.mark.parametrize("after", [False, True], ids=["during", "after"])
+async def test_a_server_that_is_told_to_stop_says_first_what_it_counted_in_an_outage(
+    redis_server: RedisServer, after: bool
+) -> None:
+    env = {"LOG_LEVEL": "INFO"}
+    async with tiktok() as upstream, servers(upstream, 1, redis_server.url, **env) as (server,):
+        await asyncio.gather(*(server.get(name) for name in MANY[:2]))
+        redis_server.kill()
+        await asyncio.gather(*(server.get(name) for name in MANY[2:7]))
+        await asyncio.to_thread(redis_server.start)
+        if after:
+            await until(lambda: server.lines("State store back"))
+        server.process.send_signal(signal.SIGTERM)
+        code = await server.process.wait()
+        (counter,) = await redis_server.command("KEYS", "tpv:*:used:*")
+
+        assert code == 0
+        assert int(await redis_server.command("GET", counter)) == len(upstream.asked) == 7
+
+
+async def test_a_redis_user_of_one_prefix_is_enough_for_a_server(redis_server: RedisServer) -> None:
+    await redis_server.command("ACL", "SETUSER", "mcp", "on", ">word", "~tpv:*", "+@all", "-scan")
+    url = redis_server.url.replace("127", "mcp:word@127")
+    async with tiktok() as upstream, servers(upstream, 2, url, LOG_LEVEL="INFO") as fleet:
+        told = await asyncio.gather(*(server.get(name) for server, name in spread(fleet, MANY[:20])))
+        again = await asyncio.gather(*(server.get(name) for server, name in spread(fleet, MANY[1:21])))
+        states = [(await server.status())["state"] for server in fleet for _ in range(2)]
+
+        assert told + again == ["found"] * 40
+        assert len(upstream.asked) == 21
+        assert not [state for state in states if "degraded" in state]
+        for server in fleet:
+            assert server.lines("State store") == []
+            (line,) = server.lines("WARNING")
+            assert "scan" in line.casefold()
+
+
+@pytest.mark.soak
+async def test_twelve_hundred_accounts_at_once_are_no_outage_and_paid_once(redis_server: RedisServer) -> None:
+    names = [f"account{number}" for number in range(1200)]
+    env = {"TIKTOK_DAILY_QUOTA": "5000", "TIKTOK_MAX_CONCURRENCY": "32", "TIKTOK_TIMEOUT": "100"}
+    async with tiktok() as upstream, servers(upstream, 1, redis_server.url, **env) as (server,):
+        for _ in range(2):
+            told = await asyncio.gather(*(server.get(name) for name in names))
+
+            assert told == ["found"] * 1200
+            assert len(upstream.asked) == 1200
+        assert (await server.status())["quota"]["used_today"] == 1200
+        assert server.lines("WARNING") == []
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("way", ["stdio", "http"])
+async def test_a_caller_that_has_left_finds_the_answer_it_has_paid_for(way: str, era: Era) -> None:
+    async with tiktok(latency=1.2) as upstream, contextlib.AsyncExitStack() as stack:
+        env = environment(
+            TIKTOK_CLIENT_KEY=KEY, TIKTOK_CLIENT_SECRET=SECRET, TIKTOK_API_BASE_URL=upstream.url,
+            TIKTOK_STATE="memory:",
+        )  # fmt: skip
+        place: Any
+        if way == "http":
+            place = stack.enter_context(http_server(env=env, sandbox=False)).url
+        else:
+            place = stdio_client(StdioServerParameters(command=COMMAND[0], args=COMMAND[1:], env=env))
+        client = await stack.enter_async_context(Client(place, mode=era))
+        for _ in range(2):  # once on its way, and once more while it is
+            call = asyncio.create_task(ask(client, "nasa"))
+            await upstream.first.wait()
+            await asyncio.sleep(0.2)
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+        await asyncio.sleep(2)
+        told = data(await ask(client, "nasa"))
+
+        assert told["cached"] is True
+        assert upstream.names == ["nasa"]
 
 
 async def test_two_servers_on_one_file_count_two_hundred_requests_exactly_and_keep_the_count(tmp_path: Path) -> None:

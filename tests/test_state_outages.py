@@ -6,22 +6,26 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kit import RedisServer, until
-from tiktok_pinned_videos.state.base import StateStoreError
+from kit import RedisServer, running_redis, until
+from tiktok_pinned_videos.state.base import CounterLostError, StateStoreError
 from tiktok_pinned_videos.state.memory import MemoryStore
 from tiktok_pinned_videos.state.open import open_store
 from tiktok_pinned_videos.state.prefixed import PrefixedStore
 from tiktok_pinned_videos.state.redis import RedisStore
+from tiktok_pinned_videos.state.redis_link import Command
 from tiktok_pinned_videos.state.resilient import ResilientStore
 from tiktok_pinned_videos.state.sqlite import SQLiteStore
 from tiktok_pinned_videos.state.steps import Step
@@ -151,18 +155,20 @@ async def test_replicas_restore_a_forgotten_counter_once_and_add_what_each_has_c
         assert await in_redis(redis_server, "ledger") == [b"29"]  # 22 + 3 + 4, whichever of them comes back first
 
 
+@pytest.mark.parametrize("lost", [["FLUSHALL"], ["DEL", PREFIX + "ledger"], ["SET", PREFIX + "ledger", "4", "KEEPTTL"]])
 @pytest.mark.parametrize("knows_less_goes_first", [True, False])
-async def test_after_a_flush_no_replica_counts_lower_than_the_highest_that_any_has_seen(
+async def test_of_a_redis_that_forgot_no_replica_counts_lower_than_the_highest_that_any_has_seen(
     store: ResilientStore,
     redis_server: RedisServer,
     knows_less_goes_first: bool,
+    lost: list[str],
 ) -> None:
     async with replica(redis_server) as second:
         for _ in range(6):
             await store.increment("ledger", 10, ttl=600, ceiling=100)
         for _ in range(4):
             await second.increment("ledger", 6, ttl=600, ceiling=100)  # 84, and only this one has seen it
-        await redis_server.command("FLUSHALL")
+        await redis_server.command(*lost)
         first, then = (store, second) if knows_less_goes_first else (second, store)
 
         sent = 84
@@ -170,6 +176,45 @@ async def test_after_a_flush_no_replica_counts_lower_than_the_highest_that_any_h
             sent += await replica_.increment("ledger", ttl=600, ceiling=100) is not None
         assert sent == 100
         assert await in_redis(redis_server, "ledger") == [b"100"]
+
+
+@pytest.mark.parametrize(("least", "held"), [(0, [None, b"0"]), (25, [b"25"])])
+async def test_a_counter_that_is_lost_and_restored_while_one_too_many_is_taken_back_is_not_too_low(
+    redis_server: RedisServer, least: int, held: list[bytes | None]
+) -> None:
+    counting, other = RedisStore(redis_server.url), RedisStore(redis_server.url)
+    await counting.increment("ledger", 25, ttl=600)
+    link = counting._link  # pyright: ignore[reportPrivateUsage] - what happens between two commands has no other way to be seen
+    run, calls = link.run, 0
+
+    async def interrupted(commands: Callable[..., list[Command]]) -> list[Any]:
+        nonlocal calls
+        calls += 1
+        if calls == 2:  # between counting and taking back
+            await redis_server.command("FLUSHALL")
+            if least:
+                await other.raise_to("ledger", least, ttl=600)
+        return await run(commands)
+
+    link.run = interrupted
+    assert await counting.increment("ledger", ttl=600, ceiling=25) is None
+
+    assert calls == 2
+    assert await other.get("ledger") in held
+    await counting.aclose()
+    await other.aclose()
+
+
+async def test_what_a_redis_that_forgot_has_counted_is_not_taken_from_what_others_have_restored(
+    redis_server: RedisServer,
+) -> None:
+    counting = RedisStore(redis_server.url)
+    with pytest.raises(CounterLostError):
+        await counting.increment("ledger", ttl=600, least=40)
+    await counting.raise_to("ledger", 40, ttl=600)
+
+    assert await counting.increment("ledger", ttl=600, least=40) == 41
+    await counting.aclose()
 
 
 async def test_a_counter_that_was_evicted_alone_is_restored_by_whoever_meets_it(
@@ -312,6 +357,93 @@ async def test_a_command_that_is_not_allowed_is_named_in_the_line_about_the_outa
     assert "incrby" in caplog.text
     assert "word" not in caplog.text.replace("password", "")
     await store.aclose()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot freeze a process by a signal")
+async def test_a_silent_redis_keeps_a_crowd_waiting_no_longer_than_one(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiktok_pinned_videos.state.redis_link.MOST_CONNECTIONS", 4)
+    narrow = ResilientStore(PrefixedStore(RedisStore(redis_server.url), PREFIX))
+    await asyncio.gather(*(narrow.get("key") for _ in range(8)))
+    redis_server.send_signal(signal.SIGSTOP)
+    started = asyncio.get_running_loop().time()
+    await asyncio.gather(*(narrow.get("key") for _ in range(200)))
+    took = asyncio.get_running_loop().time() - started
+    redis_server.send_signal(signal.SIGCONT)
+
+    assert took < 20  # two seconds for those that were sent; in turn it would be a hundred
+    await narrow.aclose()
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """Certificate and key of this machine's loopback."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now, day = datetime.now(UTC), timedelta(days=1)
+    hosts = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+    built = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
+    signed = built.add_extension(x509.SubjectAlternativeName(hosts), critical=False).sign(key, hashes.SHA256())
+    pem, private = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    (folder / "cert.pem").write_bytes(signed.public_bytes(pem))
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, private, serialization.NoEncryption()))
+    return folder / "cert.pem", folder / "key.pem"
+
+
+async def test_calls_at_once_over_tls_are_no_outage(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    certificate, key = map(str, self_signed(tmp_path))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    files = ["--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", certificate]
+    with running_redis("--tls-port", str(port), *files, "--tls-auth-clients", "no"):
+        for host in ("localhost", "127.0.0.1"):
+            store = open_store(f"rediss://{host}:{port}/0?ssl_ca_certs={certificate}", prefix=PREFIX)
+            numbers = await asyncio.gather(*(store.increment(host, ttl=600) for _ in range(32)))
+
+            assert sorted(number or 0 for number in numbers) == list(range(1, 33))
+            assert not store.degraded
+            await store.aclose()
+    assert lines(caplog) == []
+
+
+HANGING_NAME = """
+import asyncio, socket, sys, threading, time
+from tiktok_pinned_videos.state.open import open_store
+
+def hang(host, *arguments, **options):
+    if host == "nowhere.example":
+        looking.set()
+        time.sleep(600)
+    return found(host, *arguments, **options)
+
+async def main():
+    stores = [open_store("redis://nowhere.example:6379/0") for _ in range(12)]
+    asked = [asyncio.create_task(store.get("key")) for store in stores for _ in range(10)]
+    await asyncio.to_thread(looking.wait)
+    # The threads that look up every other name are free.
+    await asyncio.gather(*(asyncio.get_running_loop().getaddrinfo("localhost", 80) for _ in range(20)))
+    print("free", sum(task.done() for task in asked))
+    await asyncio.gather(*asked)
+    print("answered", all(store.degraded for store in stores))
+    await asyncio.gather(*(store.aclose() for store in stores))
+
+looking = threading.Event()
+found, socket.getaddrinfo = socket.getaddrinfo, hang
+asyncio.run(main())
+"""
+
+
+def test_a_name_that_hangs_blocks_no_other_name_and_not_the_end_of_the_process() -> None:
+    pytest.importorskip("redis")
+    command = [sys.executable, "-c", HANGING_NAME]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=True)
+
+    assert done.stdout.splitlines() == ["free 0", "answered True"]
 
 
 async def test_closing_in_an_outage_leaves_no_task(

@@ -17,7 +17,7 @@ class Lookup:
 
     def __init__(self, host: str) -> None:
         self._host = host
-        self._fixed = _is_address(host)
+        self._fixed = _needs_none(host)
         self._under_way: Future[str] | None = None
         self.address: str | None = host if self._fixed else None
 
@@ -47,7 +47,8 @@ class Lookup:
             found.set_exception(OSError(str(error)))
 
 
-def _is_address(host: str) -> bool:
+def _needs_none(host: str) -> bool:
+    """Whether it is an address already, or this machine."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
