@@ -29,6 +29,8 @@ class Wobbly(MemoryStore):
     async def run(self, *steps: Step[Any]) -> list[Any]:
         if self.away:
             raise StateStoreError("away")
+        if any(not step.keys for step in steps):
+            raise StateStoreError("wrong number of arguments")  # as Redis has it
         if isinstance(steps[0], Increment):
             self.counting += 1
             await asyncio.sleep(self.delay)
@@ -62,6 +64,15 @@ async def test_an_idle_process_tells_a_store_that_forgot_what_it_knows() -> None
     assert await busy.increment("used", ttl=3600) == 41
     await idle.aclose()
     await busy.aclose()
+
+
+async def test_the_end_of_a_counters_life_is_no_outage(caplog: pytest.LogCaptureFixture) -> None:
+    store = ResilientStore(Wobbly(clock=wall_clock()), clock=wall_clock())
+    await store.increment("used", ttl=1)
+    await asyncio.sleep(5)
+
+    assert caplog.messages == []
+    await store.aclose()
 
 
 async def test_who_counts_in_the_moment_the_store_forgot_is_told_what_the_idle_one_knows() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import random
+import sys
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,21 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from kit import NOON, Asked, Clock, RedisDatabase, Reply, refusal, service, tiktok, videos
+from kit import (
+    KEY,
+    NOON,
+    SECRET,
+    Asked,
+    Clock,
+    RedisDatabase,
+    Reply,
+    TikTok,
+    environment,
+    refusal,
+    service,
+    tiktok,
+    videos,
+)  # fmt: skip
 from tiktok_pinned_videos.accounts.history import History, Past
 from tiktok_pinned_videos.accounts.looks import Changes, Look
 from tiktok_pinned_videos.accounts.service import Answer, PinnedVideosService
@@ -126,30 +142,121 @@ def stores(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
             return [database.url] * 2
 
 
-async def test_every_told_change_is_the_scripts_over_sixteen_days_and_forty_steps(stores: list[str]) -> None:
-    dice, clock, expected = random.Random(7), Clock(), Remembered()
+async def play(clock: Clock, script: Script, ask: Callable[[int], Awaitable[Changes | None]]) -> None:
+    """Forty looks over sixteen days; every change that is told is the one that ought to be."""
+    dice, expected = random.Random(7), Remembered()
     views = dict.fromkeys("123456", 1000)
     told: list[dict[str, Any] | None] = []
     wanted: list[dict[str, Any] | None] = []
-    async with looking(clock, *stores) as (script, services):
-        for step in range(40):
-            clock.now += dice.randrange(2_000, 16 * DAY // 20)
-            views = {id_: count + dice.randrange(-5, 500) for id_, count in views.items()}
-            script.pins = {id_: views[id_] for id_ in dice.sample("123456", dice.randrange(4))}
-            script.failure = {11: fails(), 12: fails("internal_error"), 17: NOT_FOUND, 29: PRIVATE}.get(step)
-            asked = services[step % len(services)]
-            if script.failure:
-                with pytest.raises(TikTokError):
-                    await look(asked)
-                expected.taken = [] if step in (17, 29) else expected.taken
-                continue
-            told.append(as_told((await look(asked)).changes))
-            wanted.append(expected.changes_at(int(clock.now), script.pins))
-            expected.taken.append((int(clock.now), script.pins))
+    for step in range(40):
+        clock.now += dice.randrange(2_000, 16 * DAY // 20)
+        views = {id_: count + dice.randrange(-5, 500) for id_, count in views.items()}
+        script.pins = {id_: views[id_] for id_ in dice.sample("123456", dice.randrange(4))}
+        script.failure = {11: fails(), 12: fails("internal_error"), 17: NOT_FOUND, 29: PRIVATE}.get(step)
+        if script.failure:
+            with pytest.raises((TikTokError, FailedElsewhereError)):
+                await ask(step)
+            expected.taken = [] if step in (17, 29) else expected.taken
+            continue
+        told.append(as_told(await ask(step)))
+        wanted.append(expected.changes_at(int(clock.now), script.pins))
+        expected.taken.append((int(clock.now), script.pins))
 
     assert told == wanted
     assert sum(one is None for one in told) == 3
     assert sum(bool(one and one["pinned"]) for one in told) > 10
+
+
+async def test_every_told_change_is_the_scripts_over_sixteen_days_and_forty_steps(stores: list[str]) -> None:
+    clock = Clock()
+    async with looking(clock, *stores) as (script, services):
+
+        async def ask(step: int) -> Changes | None:
+            return (await look(services[step % len(services)])).changes
+
+        await play(clock, script, ask)
+
+
+LOOKER = """
+import asyncio, json, os, sys
+from tiktok_pinned_videos.app import build_service
+from tiktok_pinned_videos.research.errors import TikTokError
+from tiktok_pinned_videos.research.fields import DEFAULT
+from tiktok_pinned_videos.settings import load_settings
+
+async def main():
+    now = 0.0
+    service = build_service(load_settings(os.environ), clock=lambda: now)
+    for line in iter(sys.stdin.readline, ""):
+        now = float(line)
+        try:
+            changes = (await service.answer("nasa", DEFAULT, refresh=True)).changes
+            told = {"changes": changes and changes.as_json()}
+        except TikTokError as error:
+            told = {"failed": str(error.status)}
+        print(json.dumps(told), flush=True)
+    await service.aclose()
+
+asyncio.run(main())
+"""
+"""A process that looks once for each time (Unix seconds) that it reads, and says what has changed."""
+
+
+class FailedElsewhereError(Exception):
+    """A look in another process has failed."""
+
+
+@asynccontextmanager
+async def looker(upstream: TikTok, state: str) -> AsyncGenerator[Callable[[float], Awaitable[Changes | None]]]:
+    """Such a process."""
+    env = environment(
+        TIKTOK_CLIENT_KEY=KEY, TIKTOK_CLIENT_SECRET=SECRET, TIKTOK_API_BASE_URL=upstream.url, TIKTOK_STATE=state
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LOOKER, env=env, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    write, read = process.stdin.write, process.stdout.readline
+
+    async def look(now: float) -> Changes | None:
+        write(f"{now}\n".encode())
+        told = json.loads(await read())
+        if "failed" in told:
+            raise FailedElsewhereError(told["failed"])
+        return Changes.from_json(told["changes"])
+
+    try:
+        yield look
+        process.stdin.close()
+        assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("stores", ["sqlite", "redis"], indirect=True)
+async def test_two_real_processes_that_look_alternately_tell_the_scripts_changes(stores: list[str]) -> None:
+    clock, script = Clock(), Script()
+    async with tiktok(script.reply) as upstream, AsyncExitStack() as stack:
+        lookers = [await stack.enter_async_context(looker(upstream, url)) for url in stores]
+        await play(clock, script, lambda step: lookers[step % 2](clock.now))
+
+
+async def test_redis_forgets_a_look_by_itself(shared_redis: RedisDatabase) -> None:
+    clock = Clock()
+    async with looking(clock, shared_redis.url, history_days=3) as (script, (asked,)):
+        script.pins = {"1": 5}
+        await look(asked)
+        clock.now += 60
+        await look(asked)
+        async with Redis.from_url(shared_redis.url) as watching:
+            left = [await watching.ttl(key) for key in await watching.keys("*look:*")]
+
+    assert len(left) == 2
+    assert all(3 * DAY - 300 < seconds <= 3 * DAY for seconds in left)
 
 
 async def test_two_processes_that_look_at_the_same_time_lose_no_day(stores: list[str]) -> None:

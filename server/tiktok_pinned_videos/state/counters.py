@@ -55,6 +55,8 @@ class Counters:
     async def lower_in(self, store: StateStore) -> bool:
         """Whether a store says less of any than it said before."""
         counters = [(counter, counter.seen) for counter in self.living()]
+        if not counters:  # the last has just expired; Redis calls a question about no key a fault
+            return False
         values = await store.get_many([counter.key for counter, _ in counters])
         return any(int(value or 0) < seen for value, (_, seen) in zip(values, counters, strict=True))
 
