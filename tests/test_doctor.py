@@ -13,13 +13,15 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from kit import COMMAND, Upstream, environment, html, raw, refusal, serving
-from tiktok_pinned_videos.commands.clients import Launch, configuration, launch_of
+from kit.configurations import server_of
+from tiktok_pinned_videos.cli import doctor as command
+from tiktok_pinned_videos.commands.clients import NAMES, Launch, configuration, launch_of
+from tiktok_pinned_videos.commands.doctor.checks import examine
 
 pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
 KEY = "aw-client-key-7"
 SECRET = "s3cr3t-Of-The-Project"
-CLIENTS = ("claude-desktop", "claude-code", "vscode", "cursor")
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ async def test_in_the_sandbox_everything_is_well() -> None:
         "endpoint": "ok",
     }
     assert "invented data" in said.line("base URL")
+    assert said.line("token").startswith("ok    token: the sandbox gave one")
 
 
 async def test_without_credentials_it_says_what_to_set_and_exits_with_1() -> None:
@@ -224,20 +227,35 @@ async def test_a_file_of_another_program_is_not_taken_for_a_state_store(tmp_path
     assert said.line("state store").startswith("fail  ")
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+async def test_without_a_home_folder_the_state_store_is_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platformdirs.user_state_path", lambda *_, **__: Path("~/state"))
+    env = {"TIKTOK_CLIENT_KEY": KEY, "TIKTOK_CLIENT_SECRET": SECRET, "TIKTOK_CLIENT_SECERT": SECRET}
+    said = [str(finding) async for finding in examine(env, sandbox=False, offline=True)]
+
+    assert any(line.startswith("fail  configuration: TIKTOK_STATE is not set, and") for line in said)
+    assert "warn  configuration: TIKTOK_CLIENT_SECERT is no variable" in "\n".join(said)
+
+
+def test_the_command_offers_every_client_that_it_knows() -> None:
+    (option,) = (each for each in command.params if each.name == "client")
+
+    assert tuple(getattr(option.type, "choices", ())) == NAMES
+
+
+@pytest.mark.parametrize("client", NAMES)
 async def test_the_configuration_for_a_client_starts_this_server(client: str) -> None:
     said = await _configuration(client, "--sandbox")
-    document = json.loads(said.out)
-    server = document["servers" if client == "vscode" else "mcpServers"]["tiktok-pinned-videos"]
+    server = server_of(client, said.out)
 
-    assert Path(server["command"]).is_absolute()
+    assert Path(server.command).is_absolute()
+    assert (server.env, server.forwarded) == ({}, ())
     async with Client(
-        stdio_client(StdioServerParameters(command=server["command"], args=server["args"], env=environment()))
+        stdio_client(StdioServerParameters(command=server.command, args=server.args, env=environment()))
     ) as connected:
         info = connected.server_info
         assert info is not None
         assert (info.name, info.title) == ("tiktok-pinned-videos", "TikTok pinned videos (sandbox)")
-    assert ".json" in said.err
+    assert (".toml" if client == "codex" else ".json") in said.err
 
 
 async def _configuration(client: str, *arguments: str) -> Said:
@@ -252,22 +270,24 @@ async def _configuration(client: str, *arguments: str) -> Said:
     return said
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("client", NAMES)
 async def test_the_configuration_for_a_client_holds_a_reference_in_place_of_the_secret(client: str) -> None:
-    document = json.loads((await _configuration(client)).out)
-    server = document["servers" if client == "vscode" else "mcpServers"]["tiktok-pinned-videos"]
-    held = server["env"]["TIKTOK_CLIENT_SECRET"]
+    said = await _configuration(client)
+    server = server_of(client, said.out)
+    held = {
+        "claude-desktop": "your-client-secret",
+        "claude-code": "${TIKTOK_CLIENT_SECRET}",
+        "vscode": "${input:tiktok-client-secret}",
+        "cursor": "${env:TIKTOK_CLIENT_SECRET}",
+        "gemini-cli": "$TIKTOK_CLIENT_SECRET",
+        "zed": "your-client-secret",
+        "opencode": "{env:TIKTOK_CLIENT_SECRET}",
+    }
 
-    assert (
-        held
-        == {
-            "claude-desktop": "your-client-secret",
-            "claude-code": "${TIKTOK_CLIENT_SECRET}",
-            "vscode": "${input:tiktok-client-secret}",
-            "cursor": "${env:TIKTOK_CLIENT_SECRET}",
-        }[client]
-    )
+    assert server.env.get("TIKTOK_CLIENT_SECRET") == held.get(client)
+    assert server.forwarded == (("TIKTOK_CLIENT_KEY", "TIKTOK_CLIENT_SECRET") if client == "codex" else ())
     if client == "vscode":
+        document = json.loads(said.out)
         asked = {entry["id"]: entry.get("password", False) for entry in document["inputs"]}
         assert asked == {"tiktok-client-key": False, "tiktok-client-secret": True}
 
@@ -320,9 +340,17 @@ async def test_what_runs_from_the_cache_of_uv_is_started_by_uv_again(tmp_path: P
     assert launch == Launch(uv, ("tool", "run", "--from", str(tmp_path), "tiktok-pinned-videos-mcp"))
 
 
-async def test_a_path_of_windows_survives_the_configuration() -> None:
+async def test_what_came_from_an_index_is_never_started_by_its_name_alone(tmp_path: Path) -> None:
+    cached = tmp_path / "uv" / "archive-v0" / "Xyz"
+    script = _script(cached / "bin")
+
+    launch = _launch(tmp_path, prefix=str(cached), scripts=cached / "bin", uv="/usr/bin/uv", origin=None)
+
+    assert launch == Launch(str(script))
+
+
+@pytest.mark.parametrize("client", NAMES)
+async def test_a_path_of_windows_survives_the_configuration(client: str) -> None:
     path = r"C:\Users\Zoë B\AppData\Local\uv\tools\tiktok-pinned-videos-mcp\Scripts\tiktok-pinned-videos-mcp.exe"
 
-    document = json.loads(configuration("claude-desktop", Launch(path), sandbox=False))
-
-    assert document["mcpServers"]["tiktok-pinned-videos"]["command"] == path
+    assert server_of(client, configuration(client, Launch(path), sandbox=False)).command == path

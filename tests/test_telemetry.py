@@ -253,7 +253,7 @@ def test_asked_for_but_not_installed_is_said_once_and_costs_no_start() -> None:
     assert done.returncode == 0, done.stderr
     [line] = done.stderr.splitlines()
     assert line.startswith("WARNING")
-    assert "tiktok-pinned-videos-mcp[otel]" in line
+    assert 'in a copy of the repository: pip install ".[otel]", or start with: uv run --extra otel ' in line
 
 
 # The log

@@ -92,8 +92,8 @@ def test_redis_without_its_extra_stops_the_start_with_the_command_that_installs_
 
     assert done.returncode == 2
     assert done.stderr.rstrip("\n") == (
-        "TIKTOK_STATE names a Redis, but its client library is not installed; install it with: "
-        'pip install "tiktok-pinned-videos-mcp[redis]"'
+        "TIKTOK_STATE names a Redis, but its client library is not installed; in a copy of the repository: pip install "
+        '".[redis]", or start with: uv run --extra redis tiktok-pinned-videos-mcp'
     )
 
 

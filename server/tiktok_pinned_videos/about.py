@@ -13,3 +13,8 @@ def version() -> str:
     from importlib.metadata import version as installed  # noqa: PLC0415 - not before it is asked
 
     return installed(NAME)
+
+
+def how_to_add(extra: str) -> str:
+    """How an extra is installed: from a copy of the repository, for the name is on no index and may be anybody's."""
+    return f'in a copy of the repository: pip install ".[{extra}]", or start with: uv run --extra {extra} {NAME}'

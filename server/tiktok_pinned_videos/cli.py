@@ -21,6 +21,7 @@ _SANDBOX = click.option(
 )
 _FORMATS = ("table", "text", "json", "jsonl", "csv", "raw", "html")
 _MEASURES = ("view_count", "like_count", "comment_count", "share_count", "favorites_count", "engagement_rate")
+_CLIENTS = ("claude-desktop", "claude-code", "vscode", "cursor", "codex", "gemini-cli", "zed", "opencode")
 _FROM = click.option(
     "--from",
     "source",
@@ -202,7 +203,7 @@ def forget(in_sandbox: bool, usernames: tuple[str, ...], sandbox: bool) -> None:
 @click.option("--offline", is_flag=True, help="Send nothing.")
 @click.option(
     "--client",
-    type=click.Choice(["claude-desktop", "claude-code", "vscode", "cursor"]),
+    type=click.Choice(_CLIENTS),
     help="Print the configuration for this client.",
 )
 @_SANDBOX

@@ -11,16 +11,21 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-_UNEXPANDED: Final = re.compile(r"\$\{[^}]*\}|\$[A-Z_][A-Z0-9_]*")
+_UNEXPANDED: Final = re.compile(r"\$\{[^}]*\}|\$[A-Z_][A-Z0-9_]*|\{env:[^}]*\}")
 _MOST_SHOWN: Final = 80
 
 
 class SettingsError(Exception):
-    """A value that cannot be used; the text is the one line to print before exit 2."""
+    """A value that cannot be used; the text, which begins with the variable, is the one line to print before exit 2."""
+
+    def __init__(self, variable: str, fault: str) -> None:
+        super().__init__(f"{variable} {fault}")
+        self.variable = variable
 
 
 class Environment:
-    """Reads the variables. Empty values and a literal `${VAR}`, which some clients pass on, count as not set.
+    """Reads the variables. Empty values and a literal `${VAR}` or `{env:VAR}`, which some clients pass on, count as not
+    set.
 
     `secrets`: the variables whose values are never shown, wherever else they were pasted to.
     """
@@ -97,7 +102,7 @@ class Environment:
 
     def refusal(self, name: str, value: str, should: str) -> SettingsError:
         """The one line about a value that cannot be used; `should` says what it should be."""
-        return SettingsError(f"{name} holds {self._shown(value)}; it {should}.")
+        return SettingsError(name, f"holds {self._shown(value)}; it {should}.")
 
     def _shown(self, value: str) -> str:
         for secret in self._secrets:

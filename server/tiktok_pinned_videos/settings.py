@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, Literal, cast
 from urllib.parse import SplitResult, urlsplit
 
+from .about import how_to_add
 from .addresses import parse_host, parse_origin
 from .environment import Environment, SettingsError
 from .state.open import check_url
@@ -121,8 +122,9 @@ def _credential(read: Environment, name: str) -> str:
 def _usable(name: str, value: str) -> str:
     if not value.isprintable():
         raise SettingsError(
-            f"{name} holds {len(value)} characters (not shown) with a line break or another control character among "
-            "them; it should be one line of text."
+            name,
+            f"holds {len(value)} characters (not shown) with a line break or another control character among them; it "
+            "should be one line of text.",
         )
     return value
 
@@ -145,8 +147,9 @@ def _bearer(read: Environment) -> str:
     token = read.text("MCP_BEARER_TOKEN")
     if token and (len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token):
         raise SettingsError(
-            f"MCP_BEARER_TOKEN holds {len(token)} characters (not shown); it should be at least 16 printable ASCII "
-            "characters without spaces."
+            "MCP_BEARER_TOKEN",
+            f"holds {len(token)} characters (not shown); it should be at least 16 printable ASCII characters without "
+            "spaces.",
         )
     return token
 
@@ -162,8 +165,7 @@ def _state(read: Environment, sandbox: bool) -> str:
     url = read.checked("TIKTOK_STATE", "", check)
     if url.startswith("redis") and find_spec("redis") is None:
         raise SettingsError(
-            "TIKTOK_STATE names a Redis, but its client library is not installed; install it with: "
-            'pip install "tiktok-pinned-videos-mcp[redis]"'
+            "TIKTOK_STATE", f"names a Redis, but its client library is not installed; {how_to_add('redis')}"
         )
     if url or sandbox:
         return url or "memory:"
@@ -172,8 +174,9 @@ def _state(read: Environment, sandbox: bool) -> str:
     path = user_state_path("tiktok-pinned-videos-mcp", appauthor=False) / "state.sqlite3"
     if str(path).startswith("~"):
         raise SettingsError(
-            "TIKTOK_STATE is not set, and this user has no home folder to keep state in; set it to memory: or to the "
-            "path of a file, as in sqlite:////var/lib/tiktok/state.sqlite3."
+            "TIKTOK_STATE",
+            "is not set, and this user has no home folder to keep state in; set it to memory: or to the path of a "
+            "file, as in sqlite:////var/lib/tiktok/state.sqlite3.",
         )
     return f"sqlite:///{path.as_posix()}"
 

@@ -1,4 +1,4 @@
-"""What each MCP client wants to read to start this server: the JSON, and where the file lives.
+"""What each MCP client wants to read to start this server: JSON or TOML, and where the file lives.
 
 Knows the clients' formats and how this very program can be started again; reads no credentials, and writes no file.
 """
@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -77,24 +77,68 @@ _CLIENTS: Final = {
         },
         "Set both variables in the environment that Cursor is started from.",
     ),
+    "codex": _Client(
+        "Codex",
+        "~/.codex/config.toml, or .codex/config.toml in a trusted project",
+        "Set both variables in the environment that Codex is started from.",
+    ),
+    "gemini-cli": _Client(
+        "Gemini CLI",
+        "~/.gemini/settings.json, or .gemini/settings.json in the project",
+        "Set both variables in the environment that Gemini CLI is started from.",
+    ),
+    "zed": _Client(
+        "Zed",
+        {
+            "macOS": "~/.config/zed/settings.json",
+            "Windows": r"%APPDATA%\Zed\settings.json",
+            "Linux": "~/.config/zed/settings.json",
+        },
+        "Replace the two placeholders.",
+    ),
+    "opencode": _Client(
+        "opencode",
+        "~/.config/opencode/opencode.json, or opencode.json in the project",
+        "Set both variables in the environment that opencode is started from.",
+    ),
 }
+NAMES: Final = tuple(_CLIENTS)
+"""The choices of `doctor --client`."""
 
 
 def configuration(client: str, launch: Launch, *, sandbox: bool) -> str:
-    """The JSON for `client` (a choice of `doctor --client`). With `sandbox` it needs no credentials."""
-    server: dict[str, Any] = {"command": launch.command, "args": [*launch.args, *(["--sandbox"] if sandbox else [])]}
-    if client in ("claude-code", "vscode"):
-        server = {"type": "stdio", **server}
-    if not sandbox:
-        server["env"] = {name: _reference(client, name) for name in _CREDENTIALS}
-    document: dict[str, Any] = {"servers" if client == "vscode" else "mcpServers": {SERVER: server}}
-    if client == "vscode" and not sandbox:
-        document = {"inputs": [_input(name) for name in _CREDENTIALS], **document}
+    """The text for `client` (one of `NAMES`), TOML for Codex, else JSON. With `sandbox` it needs no credentials."""
+    args = [*launch.args, *(["--sandbox"] if sandbox else [])]
+    given = {} if sandbox else {name: _reference(client, name) for name in _CREDENTIALS}
+    entry: dict[str, Any] = {"command": launch.command, "args": args} | ({"env": given} if given else {})
+    match client:
+        case "codex":
+            return _toml(entry, forwarded=tuple(given))
+        case "opencode":
+            entry = {"type": "local", "command": [launch.command, *args]}
+            document: dict[str, Any] = {"mcp": {SERVER: entry | ({"environment": given} if given else {})}}
+        case "zed":
+            document = {"context_servers": {SERVER: entry}}
+        case "vscode":
+            inputs = {"inputs": [_input(name) for name in given]} if given else {}
+            document = {**inputs, "servers": {SERVER: {"type": "stdio", **entry}}}
+        case "claude-code":
+            document = {"mcpServers": {SERVER: {"type": "stdio", **entry}}}
+        case _:
+            document = {"mcpServers": {SERVER: entry}}
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 
+def _toml(entry: Mapping[str, Any], *, forwarded: Sequence[str]) -> str:
+    """A table of Codex, which takes the variables named in `forwarded` from its own environment."""
+    # A string or a list of strings of JSON is one of TOML.
+    values = {name: entry[name] for name in ("command", "args")} | ({"env_vars": list(forwarded)} if forwarded else {})
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]
+    return "\n".join([f"[mcp_servers.{SERVER}]", *lines])
+
+
 def instructions(client: str, *, sandbox: bool) -> str:
-    """Where the JSON goes and what is left to do, in a few lines."""
+    """Where the text goes and what is left to do, in a few lines."""
     about = _CLIENTS[client]
     if isinstance(about.place, str):
         where = [f"  {about.place}"]
@@ -121,9 +165,9 @@ def launch_of(
     *, prefix: str, scripts: Path, argv0: str, executable: str, uv: str | None, origin: str | None, suffix: str
 ) -> Launch:
     """Decide from where Python lives (`prefix`) and its scripts; `origin` is the folder it was installed from."""
-    if uv is not None and any(part.startswith(_PASSING) for part in Path(prefix).parts):
-        source = ("--from", origin) if origin else ()
-        return Launch(str(Path(uv).absolute()), ("tool", "run", *source, SCRIPT))
+    # Never by the name alone: on an index it may be anybody's, and whoever has it would be given credentials.
+    if uv is not None and origin is not None and any(part.startswith(_PASSING) for part in Path(prefix).parts):
+        return Launch(str(Path(uv).absolute()), ("tool", "run", "--from", origin, SCRIPT))
     # Beside the interpreter (a virtual environment, uv tool, pipx), or wherever it was started (pip install --user).
     for script in (scripts / (SCRIPT + suffix), Path(argv0)):
         if script.stem == SCRIPT and script.is_file():
@@ -147,6 +191,10 @@ def _reference(client: str, name: str) -> str:
             return f"${{{name}}}"
         case "cursor":
             return f"${{env:{name}}}"
+        case "gemini-cli":
+            return f"${name}"
+        case "opencode":
+            return f"{{env:{name}}}"
         case "vscode":
             return f"${{input:{_dashed(name)}}}"
         case _:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from tiktok_pinned_videos.about import how_to_add
 from tiktok_pinned_videos.surface.tools import CallRecord
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ def configure_telemetry(env: Mapping[str, str]) -> Callable[[], None]:
         from .export import start  # noqa: PLC0415 - loads the OpenTelemetry SDK
     except ImportError:
         _log.warning(
-            "The environment asks for OpenTelemetry (OTEL_…), but its SDK is not installed; install it with: "
-            'pip install "tiktok-pinned-videos-mcp[otel]"'
+            "The environment asks for OpenTelemetry (OTEL_…), but its SDK is not installed; %s", how_to_add("otel")
         )
         return _nothing_to_send
     return start(signals, env)
