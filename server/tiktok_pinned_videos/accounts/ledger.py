@@ -108,6 +108,7 @@ class Ledger:
         self._clock = clock
         self._seen = (0.0, -1, 0)  # when looked at, day, requests used
         self._closing: Day | None = None
+        self._changed_at = 0.0  # by this process: what was read before then is out of date
 
     def keys(self) -> list[str]:
         """What `standing` is made from, for whoever reads other keys as well."""
@@ -124,7 +125,7 @@ class Ledger:
         `known` is a `Standing`; where there is none, or it is old, the store is read again.
         """
         day, now = self._today(), self._clock()
-        if not isinstance(known, Standing) or known.day != day or not 0 <= now - known.read_at <= _JUST_NOW:
+        if not isinstance(known, Standing) or not self._is_current(known, day, now):
             known = self.standing(await self._store.get_many(self.keys()), now)
         left = await self._store.remaining(_PAUSE) if known.paused else 0.0
         # No pause is longer, so what seems to be was set before the clock of this machine was put back.
@@ -139,7 +140,7 @@ class Ledger:
         used = await self._store.increment(
             _used(day), ttl=day.left(self._clock()) + _PROBE_INTERVAL, ceiling=self._quota
         )
-        self._seen = (self._clock(), day.number, self._quota if used is None else used)
+        self._saw(day, self._quota if used is None else used)
         if used is None:
             raise QuotaExceededError(
                 f"the {self._quota} requests of today (TIKTOK_DAILY_QUOTA) are spent; nothing was sent."
@@ -149,6 +150,7 @@ class Ledger:
     async def pause(self, seconds: float) -> None:
         """Have everyone wait that long, at most a minute; a pause under way is never shortened."""
         await self._store.hold(_PAUSE, ttl=min(LONGEST_PAUSE, max(0.05, seconds)))
+        self._changed_at = self._clock()
 
     async def close(self, day: Day) -> None:
         """TikTok said `daily_quota_limit_exceeded` about a request of that day."""
@@ -158,7 +160,7 @@ class Ledger:
             probe = Write((self._probe(day),), b"1", min(_PROBE_INTERVAL, left))
             await self._store.run(Write((_closed(day),), b"1", left), probe)
         finally:
-            self._closing = None
+            self._closing, self._changed_at = None, self._clock()
 
     async def open(self, day: Day) -> None:
         """A probe of that day was answered."""
@@ -167,9 +169,8 @@ class Ledger:
     async def status(self) -> QuotaStatus:
         """Read the store; never sends anything."""
         day = self._today()
-        used = await self._used(day, fresh=True)
-        closed = await self._store.get(_closed(day))
-        return QuotaStatus(used, self._quota, day.resets_at(), closed is not None)
+        used, closed = await self._store.get_many([_used(day), _closed(day)])
+        return QuotaStatus(self._saw(day, int(used or 0)), self._quota, day.resets_at(), closed is not None)
 
     def seen_today(self) -> int:
         """Requests used today as this process last saw it, 0 before it looked; reads no store, from any thread."""
@@ -178,18 +179,20 @@ class Ledger:
 
     async def note(self) -> str | None:
         """What an answer should say once 80 % of the day are spent."""
-        used = await self._used(self._today())
+        day = self._today()
+        seen_at, seen_day, used = self._seen
+        if seen_day != day.number or not 0 <= self._clock() - seen_at < _LOOK_AGAIN:
+            used = self._saw(day, int(await self._store.get(_used(day)) or 0))
         if used < _NOTE_FROM * self._quota:
             return None
         return f"Quota: {used} of {self._quota} requests used today; it resets at 00:00 UTC."
 
-    async def _used(self, day: Day, *, fresh: bool = False) -> int:
-        looked_at, seen_day, used = self._seen
-        if fresh or seen_day != day.number or not 0 <= self._clock() - looked_at < _LOOK_AGAIN:
-            value = await self._store.get(_used(day))
-            used = int(value) if value is not None and value.isdigit() else 0
-            self._seen = (self._clock(), day.number, used)
+    def _saw(self, day: Day, used: int) -> int:
+        self._seen = (self._clock(), day.number, used)
         return used
+
+    def _is_current(self, known: Standing, day: Day, now: float) -> bool:
+        return known.day == day and 0 <= now - known.read_at <= _JUST_NOW and known.read_at > self._changed_at
 
     async def _may_probe(self, day: Day) -> bool:
         ttl = min(_PROBE_INTERVAL, day.left(self._clock()))

@@ -60,13 +60,15 @@ class Counters:
         values = await store.get_many([counter.key for counter, _ in counters])
         return any(int(value or 0) < seen for value, (_, seen) in zip(values, counters, strict=True))
 
-    async def restore(self, store: StateStore, *, with_pending: bool = False) -> None:
-        """Have a store say at least what was seen; `with_pending`: and counted since, for the memory of an outage."""
+    async def restore(self, store: StateStore) -> None:
+        """Have a store say at least what was seen."""
         for counter in self.living():
-            least = counter.seen + (counter.pending if with_pending else 0)
-            total = await store.raise_to(counter.key, least, ttl=self._left(counter))
-            if not with_pending:
-                counter.saw(total)
+            counter.saw(await store.raise_to(counter.key, counter.seen, ttl=self._left(counter)))
+
+    async def copy_to(self, memory: StateStore) -> None:
+        """Have a memory that stands in for the store go on from here."""
+        for counter in self.living():
+            await memory.raise_to(counter.key, counter.seen + counter.pending, ttl=self._left(counter))
 
     async def add_pending(self, store: StateStore) -> bool:
         """Add what was counted without the store; whether there was anything."""

@@ -1,7 +1,7 @@
 """A store that never fails a call. Knows outages and stores that forget; refuses to know any medium.
 
 While the primary store works, everything goes to it. When it fails, one line is logged and everything goes to the
-memory of this process; a timer tries the primary again, whether or not anybody calls. Whatever was written to memory
+memory of this process; the primary is tried again by time, whether or not anybody calls. Whatever was written to memory
 meanwhile is dropped when it is back, but for counters.
 
 Counters stand for something already spent. A primary that says less than it said before has lost what it held, and is
@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context
+from dataclasses import replace
 from typing import Any
 
 from .base import CounterLostError, StateStore, StateStoreError
@@ -29,6 +30,7 @@ _ALL_HAVE_COMPARED = 0.9
 """Seconds that every other process needs to compare its counters."""
 _FINAL_WRITES = 0.4
 """Seconds for adding what was counted during an outage when the process ends; over stdio it has 0.7 s in all."""
+_log = logging.getLogger(__name__)
 
 
 class ResilientStore(StateStore):
@@ -52,13 +54,11 @@ class ResilientStore(StateStore):
         self._sleep = sleep
         self._may_forget = may_forget
         self._retry_after = retry_after
-        self._log = logging.getLogger(__name__)
         self._memory = MemoryStore(clock=clock)
         self._counters = Counters(clock)
         self._lost = False
-        self._trying: asyncio.Task[None] | None = None
-        self._comparing: asyncio.Task[None] | None = None
-        self._restoring: asyncio.Task[None] | None = None
+        self._restored_at = -_ALL_HAVE_COMPARED
+        self._watching: asyncio.Task[None] | None = None
         self.shared = primary.shared
         self.holds_secrets = primary.holds_secrets
 
@@ -94,11 +94,9 @@ class ResilientStore(StateStore):
 
     async def aclose(self) -> None:
         """See `StateStore.aclose`. What was counted during an outage is added first; no task is left behind."""
-        tasks = [task for task in (self._trying, self._comparing, self._restoring) if task is not None]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
         with suppress(Exception):  # it was an outage, and may be one still
             async with asyncio.timeout(_FINAL_WRITES):
                 if any(counter.pending for counter in self._counters.living()):
@@ -111,31 +109,29 @@ class ResilientStore(StateStore):
         (key,) = step.keys
         counter = self._counters.get(key, step.ttl)
         while not self._lost:
-            known = max(step.least, counter.seen)
             try:
-                total = await self._primary.increment(key, step.amount, ttl=step.ttl, ceiling=step.ceiling, least=known)
+                await self._let_others_restore()
+                known = replace(step, least=max(step.least, counter.seen))
+                total = await self._primary.do(known)
             except CounterLostError:
-                await self._restored()
-                continue
+                await self._restore()
             except Exception as error:  # as above
                 await self._give_up(error)
-                break
-            # A refusal says that others have counted at least so far.
-            counter.saw(total if total is not None else (step.ceiling or 0) - step.amount + 1)
-            self._keep_comparing()
-            return total
-        total = await self._memory.increment(key, step.amount, ttl=step.ttl, ceiling=step.ceiling)
+            else:
+                # A refusal says that others have counted at least so far.
+                counter.saw(total if total is not None else (step.ceiling or 0) - step.amount + 1)
+                self._watch()
+                return total
+        total = await self._memory.do(step)
         if total is not None:
             counter.pending += step.amount
         return total
-
-    # Outages
 
     async def _give_up(self, error: Exception) -> None:
         if self._lost:
             return
         self._lost = True
-        self._log.warning(
+        _log.warning(
             "State store lost: %s cannot be used (%s). Going on with the memory of this process, shared with nobody; "
             "it is tried again every %g s.",
             self._primary.describe(),
@@ -143,63 +139,51 @@ class ResilientStore(StateStore):
             str(error) if isinstance(error, StateStoreError) else type(error).__name__,
             self._retry_after,
         )
-        await self._counters.restore(self._memory, with_pending=True)
-        # In a context of its own: what it logs and sends belongs to no call.
-        self._trying = asyncio.create_task(self._try_again(), context=Context())
+        await self._counters.copy_to(self._memory)
+        self._watch()
 
-    async def _try_again(self) -> None:
-        while True:
-            await self._sleep(self._retry_after)
+    def _watch(self) -> None:
+        if self._watching is None or self._watching.done():
+            # In a context of its own: what it logs and sends belongs to no call.
+            self._watching = asyncio.create_task(self._keep_watch(), context=Context())
+
+    async def _keep_watch(self) -> None:
+        """As long as there is something to wait for: the end of an outage, or a counter that gets lost."""
+        while self._lost or (self._may_forget and self._counters.living()):
+            await self._sleep(self._retry_after if self._lost else _HEARTBEAT)
             try:
-                await self._primary.ping()
-                await self._counters.restore(self._primary)
-                await self._let_others_restore()
-                # Calls go on counting in memory meanwhile. The last look at what is pending and the end of the outage
-                # have no await between them, so nothing falls between the two.
-                while await self._counters.add_pending(self._primary):
-                    pass
-            except Exception:  # noqa: S112 - said when the outage began; the next try is due all the same
-                continue
-            self._memory = MemoryStore(clock=self._clock)
-            self._lost = False
-            self._log.info("State store back: %s is used again.", self._primary.describe())
-            self._keep_comparing()
-            return
-
-    # Stores that forget
-
-    def _keep_comparing(self) -> None:
-        if self._may_forget and (self._comparing is None or self._comparing.done()):
-            self._comparing = asyncio.create_task(self._compare(), context=Context())
-
-    async def _compare(self) -> None:
-        """Look at the counters this process knows, and restore what is lower, as long as there are any."""
-        while self._counters.living():
-            await self._sleep(_HEARTBEAT)
-            if self._lost:
-                return
-            try:
-                lower = await self._counters.lower_in(self._primary)
-            except Exception as error:  # as above
+                if self._lost:
+                    await self._return()
+                elif await self._counters.lower_in(self._primary):
+                    await self._restore()
+            except Exception as error:  # as above; during an outage nothing new is said
                 await self._give_up(error)
-                return
-            if lower:
-                await self._restored()
 
-    async def _restored(self) -> None:
-        """Once for however many have met the loss: what this process knows, then what the others know."""
-        if self._restoring is None or self._restoring.done():
-            self._restoring = asyncio.create_task(self._restore(), context=Context())
-        await asyncio.shield(self._restoring)
+    async def _return(self) -> None:
+        """End an outage, if the primary can be used."""
+        await self._primary.ping()
+        await self._restore()
+        await self._let_others_restore()
+        # Calls go on counting in memory meanwhile. The last look at what is pending and the end of the outage have no
+        # await between them, so nothing falls between the two.
+        while await self._counters.add_pending(self._primary):
+            pass
+        self._memory = MemoryStore(clock=self._clock)
+        self._lost = False
+        _log.info("State store back: %s is used again.", self._primary.describe())
 
     async def _restore(self) -> None:
+        """Have a primary that forgot say what this process knows."""
         try:
             await self._counters.restore(self._primary)
         except Exception as error:  # as above
+            if self._lost:
+                raise
             await self._give_up(error)
-            return
-        await self._let_others_restore()
+        self._restored_at = asyncio.get_running_loop().time()
 
     async def _let_others_restore(self) -> None:
-        if self._may_forget:
-            await self._sleep(_ALL_HAVE_COMPARED)
+        """Wait until what the others know is there as well."""
+        left = self._restored_at + _ALL_HAVE_COMPARED - asyncio.get_running_loop().time()
+        if self._may_forget and left > 0:
+            await self._sleep(left)
