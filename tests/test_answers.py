@@ -405,7 +405,10 @@ def output_models() -> list[type[BaseModel]]:
         value
         for module in (answers, comparison)
         for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, BaseModel) and value.__module__ == module.__name__
+        if isinstance(value, type)
+        and issubclass(value, BaseModel)
+        and value.__module__ == module.__name__
+        and not value.__name__.startswith("_")  # a base: its fields are those of the models made from it
     }
     return sorted(found, key=lambda model: model.__name__)
 

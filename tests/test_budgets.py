@@ -27,7 +27,7 @@ import tiktok_pinned_videos
 from kit import Received, Reply, ask, connected, data, html, raw, refusal, serving, settings, status, text, videos
 from tiktok_pinned_videos.app import build_service
 from tiktok_pinned_videos.research.fields import DEFAULT, NAMES
-from tiktok_pinned_videos.surface.told import ToldAnswers
+from tiktok_pinned_videos.surface.rendered import Renderer
 
 pytestmark = pytest.mark.anyio
 REFERENCE = Path(__file__).parent / "data" / "reference-response.json"
@@ -314,7 +314,7 @@ async def test_an_answer_is_told_afresh_when_anything_in_it_changed() -> None:
 
 
 async def test_only_the_last_few_accounts_are_remembered_as_told() -> None:
-    told = ToldAnswers()
+    renderer = Renderer()
     async with serving() as upstream:
         upstream.answer(GOOD)
         service = build_service(settings(upstream.url, cache_ttl=300))
@@ -323,6 +323,6 @@ async def test_only_the_last_few_accounts_are_remembered_as_told() -> None:
         await service.aclose()
 
     for number in range(1000):
-        told.tell(replace(answer, snapshot=replace(answer.snapshot, username=f"account{number}")))
+        renderer.render(replace(answer, snapshot=replace(answer.snapshot, username=f"account{number}")))
 
-    assert len(told._told) == 128  # pyright: ignore[reportPrivateUsage] - memory has no other window
+    assert len(renderer._rendered) == 128  # pyright: ignore[reportPrivateUsage] - memory has no other window

@@ -53,7 +53,7 @@ class SingleFlight(Generic[T]):
     async def join(
         self, key: str, fields: tuple[str, ...], ask: Callable[[Inquiry], Awaitable[T]]
     ) -> tuple[T, int] | None:
-        """The result, and how many requests it cost: told to one of those who wait, 0 to the others.
+        """The result, and how many requests it cost: for one of those who wait, 0 for the others.
 
         None when a flight that did not carry all `fields` has just ended: look at what it brought and join again.
         """

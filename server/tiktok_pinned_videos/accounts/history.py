@@ -1,7 +1,7 @@
 """Where looks are kept: the first of each UTC day and the latest, each with a life of its own.
 
 Every look is a key by itself, so that writing one reads nothing and replicas lose none. Reading is a list of keys, for
-whoever leads a request to read together with what it reads anyway.
+the leader of a request to read together with everything else.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class History:
         return self.past(await self._store.get_many(keys), now).looks if keys else ()
 
     def left_of(self, changes: Changes | None, now: float) -> float:
-        """Seconds for which changes may be kept: as long as the oldest look that they tell of."""
+        """Seconds for which changes may be kept: as long as the oldest look that they are about."""
         return max(1.0, changes.since + self._days * _DAY - now) if changes else math.inf
 
 

@@ -1,6 +1,6 @@
 """Which requests may be sent: the day's quota, counted before they are sent, and the pause after a rate limit.
 
-TikTok counts per project and day and starts anew at 00:00 UTC. There is no endpoint that tells what is left, so this
+TikTok counts per project and day and starts anew at 00:00 UTC. There is no endpoint for what is left, so this
 ledger, shared by everybody who shares the store, is all one can know.
 """
 
@@ -131,7 +131,7 @@ class Ledger:
         # No pause is longer, so what seems to be was set before the clock of this machine was put back.
         if 0 < left <= LONGEST_PAUSE:
             raise PausedError(left)
-        if self._closing == day:  # known already, though the store is still being told
+        if self._closing == day:  # known already, though it is still being written
             raise QuotaExceededError(_SPENT)
         # Somebody has to find out whether TikTok reopened: one probe an hour for everybody with the same quota.
         if known.closed and not await self._may_probe(day):

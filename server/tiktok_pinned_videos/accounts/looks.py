@@ -1,6 +1,6 @@
 """What is remembered of an answer, ids and counts alone, and what has changed between such looks. Pure, no I/O.
 
-Only what was seen is told. A look keeps an account's first hundred ids; whether a video beyond them was pinned is not
+Only what was seen counts. A look keeps an account's first hundred ids; whether a video beyond them was pinned is not
 known, so it is neither new nor gone.
 """
 

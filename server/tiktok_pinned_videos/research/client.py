@@ -127,7 +127,7 @@ class ResearchClient:
             await asyncio.sleep(delay)
 
     async def _account_for(self, error: errors.TikTokError, inquiry: Inquiry, delay: float | None) -> None:
-        """Tell the budget what a failure says about the day and the rate. The sandbox's only rehearse."""
+        """Report to the budget what a failure says about the day and the rate. The sandbox's only rehearse."""
         if error.sandbox:
             return
         if error.status is errors.Status.RATE_LIMITED:

@@ -22,27 +22,27 @@ class Field:
     kind: Kind
     documented_type: str
     meaning: str
-    default: bool = False
-    """Whether it is asked for when the caller names no fields."""
+    default: int = 0
+    """Its place, from 1 on, among those that are asked for when the caller names no fields; 0 where it is not."""
 
 
 FIELDS: Final = (
-    Field("id", "id", "int64", "Unique id of the video; a string of digits here, so that none is lost.", True),
-    Field("create_time", "int", "int64", "When the video was posted; UTC, ISO 8601 (TikTok sends Unix seconds).", True),
+    Field("id", "id", "int64", "Unique id of the video; a string of digits here, so that none is lost.", 1),
+    Field("create_time", "int", "int64", "When the video was posted; UTC, ISO 8601 (TikTok sends Unix seconds).", 2),
     Field("username", "str", "string", "Username of the video's creator."),
     Field("region_code", "str", "string", "Two-letter code of the country where the creator registered the account."),
-    Field("video_description", "str", "string", "Description of the video, hashtags included.", True),
+    Field("video_description", "str", "string", "Description of the video, hashtags included.", 3),
     Field("music_id", "id", "int64", "Id of the music used; a string of digits here."),
-    Field("like_count", "int", "int64", "Likes the video has received.", True),
-    Field("comment_count", "int", "int64", "Comments the video has received.", True),
-    Field("share_count", "int", "int64", "Shares the video has received.", True),
-    Field("view_count", "int", "int64", "Views the video has received.", True),
-    Field("favorites_count", "int", "int64", "Favorites the video has received.", True),
-    Field("hashtag_names", "list[str]", "list<string>", "Hashtags used in the video, without #.", True),
+    Field("like_count", "int", "int64", "Likes the video has received.", 6),
+    Field("comment_count", "int", "int64", "Comments the video has received.", 7),
+    Field("share_count", "int", "int64", "Shares the video has received.", 8),
+    Field("view_count", "int", "int64", "Views the video has received.", 5),
+    Field("favorites_count", "int", "int64", "Favorites the video has received.", 9),
+    Field("hashtag_names", "list[str]", "list<string>", "Hashtags used in the video, without #.", 10),
     Field("hashtag_info_list", "hashtags", "struct", "Hashtags with hashtag_id, hashtag_name, hashtag_description."),
     Field("video_mention_list", "list[str]", "list<string>", "Users tagged in the video."),
     Field("video_label", "label", "struct", "Labels on the video: type, content, vote, warn, sink."),
-    Field("video_duration", "int", "int64", "Duration of the video in seconds.", True),
+    Field("video_duration", "int", "int64", "Duration of the video in seconds.", 4),
     Field("is_stem_verified", "bool", "bool", "Whether TikTok verified it as high-quality STEM content."),
     Field("sticker_info_list", "any", "struct (newer)", "Stickers on the video, as TikTok sends them."),
     Field("effect_info_list", "any", "struct (newer)", "Effects used in the video, as TikTok sends them."),
@@ -51,18 +51,7 @@ FIELDS: Final = (
 
 BY_NAME: Final = {field.name: field for field in FIELDS}
 NAMES: Final = tuple(BY_NAME)
-DEFAULT: Final = (
-    "id",
-    "create_time",
-    "video_description",
-    "video_duration",
-    "view_count",
-    "like_count",
-    "comment_count",
-    "share_count",
-    "favorites_count",
-    "hashtag_names",
-)
+DEFAULT: Final = tuple(field.name for field in sorted(FIELDS, key=lambda field: field.default) if field.default)
 COUNTS: Final = ("view_count", "like_count", "comment_count", "share_count", "favorites_count")
 """The counts that can be added up over an account's videos."""
 

@@ -1,4 +1,4 @@
-"""What this process knows of the counters in a store, and how a store that knows less is told.
+"""What this process knows of the counters in a store, and how a store that knows less is restored.
 
 A counter stands for something already spent, so it only rises. A store that says less than it said before has lost what
 it held; it is raised again to what was seen, and what was counted without it is added.

@@ -1,6 +1,6 @@
 """The address behind a host's name, looked up in a thread of its own.
 
-A name that hangs would otherwise fill the event loop's threads, which look up TikTok's name too.
+A name that hangs would fill the event loop's threads, which look up TikTok's name too.
 """
 
 from __future__ import annotations

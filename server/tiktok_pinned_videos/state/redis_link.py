@@ -42,7 +42,7 @@ class RedisLink:
         self._password = unquote(parts.password or "")
         self._lookup = Lookup(parts.hostname or "")
         self._client, self._errors, self._forbidden = _connect_later(url, self._lookup)
-        self._turns = asyncio.Semaphore(MOST_CONNECTIONS)
+        self._free = asyncio.Semaphore(MOST_CONNECTIONS)
         self._under_way: set[asyncio.Task[Any]] = set()
         self._failed_at = 0.0
         self._failure = ""
@@ -80,7 +80,7 @@ class RedisLink:
         now = asyncio.get_running_loop().time
         asked_at = now()
         # Waiting for a connection is done here: redis-py's own blocking pool holds a lock while it connects.
-        async with self._turns:
+        async with self._free:
             if asked_at < self._failed_at:  # whoever waited behind the one that failed need not wait as long again
                 raise StateStoreError(self._failure)
             try:

@@ -14,6 +14,7 @@ from tiktok_pinned_videos.research.models import Video
 
 from .changes import ChangesOut, changes_out
 from .quoted import Clipping, ForeignJSON, Phrase, Prose
+from .statistics import Out, Statistics, VideoLink
 from .times import iso
 
 UNTRUSTED: Final = "Untrusted text"
@@ -24,11 +25,7 @@ _COUNTED: Final = frozenset({"id", "create_time", "video_duration", "is_stem_ver
 Source = Literal["tiktok_research_api", "sandbox"]
 
 
-class _Out(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class HashtagOut(_Out):
+class HashtagOut(Out):
     """One entry of `hashtag_info_list`."""
 
     hashtag_id: str | None = None
@@ -51,23 +48,18 @@ class LabelOut(BaseModel):
     sink: bool | None = None
 
 
-class VideoOut(_Out):
-    """One video as it is told."""
-
-    id: str
-    url: str
+class _VideoFacts(VideoLink):
     create_time: str | None = None
     username: Phrase | None = None
     region_code: Phrase | None = None
     video_description: Prose | None = None
     music_id: str | None = None
     video_duration: int | None = None
-    view_count: int | None = None
-    like_count: int | None = None
-    comment_count: int | None = None
-    share_count: int | None = None
-    favorites_count: int | None = None
-    engagement_rate: float | None = None
+
+
+class VideoOut(Statistics, _VideoFacts):
+    """One video."""
+
     hashtag_names: list[Phrase] | None = None
     hashtag_info_list: list[HashtagOut] | None = None
     video_mention_list: list[Phrase] | None = None
@@ -78,19 +70,15 @@ class VideoOut(_Out):
     video_tag: ForeignJSON = None
 
 
-class Totals(_Out):
+class _NumberOfVideos(Out):
+    videos: int
+
+
+class Totals(Statistics, _NumberOfVideos):
     """Sums over an account's pinned videos, as far as TikTok sent the counts."""
 
-    videos: int
-    view_count: int | None = None
-    like_count: int | None = None
-    comment_count: int | None = None
-    share_count: int | None = None
-    favorites_count: int | None = None
-    engagement_rate: float | None = None
 
-
-class AccountAnswer(_Out):
+class AccountAnswer(Out):
     """The whole structured result."""
 
     username: Phrase
@@ -114,7 +102,7 @@ def account_answer(answer: Answer, *, whole: bool = False) -> AccountAnswer:
     clipping = Clipping(whole=whole)
     snapshot = answer.snapshot
     totals, notes = totals_of(snapshot.videos)
-    told = AccountAnswer.model_validate(
+    result = AccountAnswer.model_validate(
         {
             "username": snapshot.username,
             "status": snapshot.status,
@@ -129,8 +117,8 @@ def account_answer(answer: Answer, *, whole: bool = False) -> AccountAnswer:
         },
         context=clipping,
     )
-    told.notes = _notes(answer, clipped=clipping.happened, partial=notes)
-    return told
+    result.notes = _notes(answer, clipped=clipping.happened, partial=notes)
+    return result
 
 
 def totals_of(videos: Iterable[Video]) -> tuple[Totals, list[str]]:

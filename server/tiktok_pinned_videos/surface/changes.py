@@ -5,30 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from pydantic import BaseModel, ConfigDict
-
 from tiktok_pinned_videos.accounts.looks import Change, Changes
 
+from .statistics import Counts, Out
 from .times import iso
 
 
-class _Growth(BaseModel):
+class _Since(Out):
+    since: str
+
+
+class _Growth(Counts, _Since):
     """How much the counts of the videos pinned both times have grown, in sum."""
 
-    model_config = ConfigDict(extra="forbid")
 
-    since: str
-    view_count: int | None = None
-    like_count: int | None = None
-    comment_count: int | None = None
-    share_count: int | None = None
-    favorites_count: int | None = None
-
-
-class ChangeOut(BaseModel):
+class ChangeOut(Out):
     """A video that came or went between two looks."""
-
-    model_config = ConfigDict(extra="forbid")
 
     id: str
     after: str

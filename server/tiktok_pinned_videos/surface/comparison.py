@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from tiktok_pinned_videos.accounts.many import Outcome
 from tiktok_pinned_videos.accounts.service import Answer
@@ -16,30 +16,19 @@ from .answers import SANDBOX, UNTRUSTED, Source, Totals, engagement_rate, source
 from .arguments import Measure
 from .changes import ChangesInBrief, brief_text, changes_in_brief
 from .quoted import Clipping, Explanation, Phrase, Prose
+from .statistics import Out, Statistics, VideoLink
 from .times import iso
 from .words import cell, failure_text, origin, quoted, reason, table
 
 
-class TopVideo(BaseModel):
+class TopVideo(Statistics, VideoLink):
     """An account's pinned video that is highest by the measure."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    id: str
-    url: str
-    view_count: int | None = None
-    like_count: int | None = None
-    comment_count: int | None = None
-    share_count: int | None = None
-    favorites_count: int | None = None
-    engagement_rate: float | None = None
     video_description: Prose | None = None
 
 
-class ComparedAccount(BaseModel):
+class ComparedAccount(Out):
     """One account among others."""
-
-    model_config = ConfigDict(extra="forbid")
 
     rank: int | None = None
     username: Phrase
@@ -52,10 +41,8 @@ class ComparedAccount(BaseModel):
     reason: Explanation | None = None
 
 
-class Comparison(BaseModel):
+class Comparison(Out):
     """The whole structured result."""
-
-    model_config = ConfigDict(extra="forbid")
 
     source: Source
     retrieved_at: str
@@ -98,14 +85,14 @@ def compared(outcomes: Sequence[Outcome[Answer]], measure: Measure, *, whole: bo
 def comparison_text(comparison: Comparison) -> str:
     """The same in words: the ranking, then the rest, a line each."""
     accounts = comparison.accounts
-    told = [account for account in accounts if account.reason is None]
-    best = next((account for account in told if account.rank == 1), None)
+    answered = [account for account in accounts if account.reason is None]
+    best = next((account for account in answered if account.rank == 1), None)
     lead = (
         f"@{best.username} leads by {comparison.rank_by}" if best else f"nobody can be ranked by {comparison.rank_by}"
     )
     facts = origin(comparison.source, comparison.retrieved_at)
-    lines = [f"{lead}; {len(told)} of {len(accounts)} accounts answered ({facts})"]
-    lines += _table(told, comparison)
+    lines = [f"{lead}; {len(answered)} of {len(accounts)} accounts answered ({facts})"]
+    lines += _table(answered, comparison)
     lines += [failure_text(each.username, each.status, each.reason) for each in accounts if each.reason]
     return "\n".join([*lines, *comparison.notes])
 
@@ -196,27 +183,26 @@ def _notes(
 
 
 def _time(account: ComparedAccount, comparison: Comparison) -> str:
-    """When it was retrieved, without the day when that is the day already told."""
-    told = account.retrieved_at or ""
+    """When it was retrieved, without the day when that is said already."""
     day = comparison.retrieved_at[: len("2026-11-22T")]
-    return told.removeprefix(day)
+    return (account.retrieved_at or "").removeprefix(day)
 
 
-def _table(told: Sequence[ComparedAccount], comparison: Comparison) -> list[str]:
+def _table(answered: Sequence[ComparedAccount], comparison: Comparison) -> list[str]:
     measure = comparison.rank_by
     sums = [
         name
         for name in Totals.model_fields
-        if name != "videos" and any(getattr(a.totals, name, None) is not None for a in told)
+        if name != "videos" and any(getattr(a.totals, name, None) is not None for a in answered)
     ]
-    mixed_times = len({account.retrieved_at for account in told}) > 1
+    mixed_times = len({account.retrieved_at for account in answered}) > 1
     columns = ["rank", "username", "videos", *sums]
     columns += ["retrieved_at"] if mixed_times else []
-    columns += ["cached"] if any(account.cached for account in told) else []
+    columns += ["cached"] if any(account.cached for account in answered) else []
     columns += ["top video id", f"its {measure}", "its video_description"]
-    columns += ["changes"] if any(account.changes for account in told) else []
+    columns += ["changes"] if any(account.changes for account in answered) else []
     rows: list[list[str]] = []
-    for account in told:
+    for account in answered:
         pinned = account.totals.videos if account.totals else 0
         row = [str(account.rank or "-"), account.username, str(pinned)]
         row += [cell(getattr(account.totals, name)) if pinned else "-" for name in sums]
@@ -228,6 +214,6 @@ def _table(told: Sequence[ComparedAccount], comparison: Comparison) -> list[str]
         row += [brief_text(account.changes) if account.changes else "-"] if "changes" in columns else []
         rows.append(row)
     lines = table(columns, rows)
-    if any(account.top_video for account in told):
+    if any(account.top_video for account in answered):
         lines.append("https://www.tiktok.com/@{username}/video/{id}")
     return lines

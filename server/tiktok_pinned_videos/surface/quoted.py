@@ -1,4 +1,4 @@
-"""Types for text that strangers wrote: cleaned, clipped with a visible mark, and told about when clipped.
+"""Types for text that strangers wrote: cleaned, clipped with a visible mark, and noted when clipped.
 
 Every output field of foreign text has one of these types. A model validated with `context=Clipping()` learns whether
 anything was cut.

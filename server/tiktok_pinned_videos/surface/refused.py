@@ -1,4 +1,4 @@
-"""Refusals of the protocol that the SDK words otherwise: prompts that do not exist, resources that are not there."""
+"""Refusals of the protocol that the SDK words differently: prompts that do not exist, resources that are not there."""
 
 from __future__ import annotations
 

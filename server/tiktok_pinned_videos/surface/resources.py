@@ -32,7 +32,7 @@ class StatusBackend(Protocol):
 
     @property
     def settings(self) -> Settings:
-        """What the server was told."""
+        """How the server is configured."""
         ...
 
     def service(self) -> PinnedVideosService:
@@ -106,19 +106,19 @@ async def _status(backend: StatusBackend) -> dict[str, Any]:
     }
     if not settings.configured:
         return status | {"next": "Set TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET, or start with --sandbox."}
-    told = await backend.service().status()
+    service = await backend.service().status()
     return status | {
         "quota": {
-            "used_today": told.quota.used,
-            "daily_quota": told.quota.quota,
-            "resets_at": told.quota.resets_at,
-            "closed_by_tiktok": told.quota.closed,
+            "used_today": service.quota.used,
+            "daily_quota": service.quota.quota,
+            "resets_at": service.quota.resets_at,
+            "closed_by_tiktok": service.quota.closed,
         },
-        "state": told.state,
-        "accounts_cached": told.accounts_cached,
+        "state": service.state,
+        "accounts_cached": service.accounts_cached,
         "token": {"state": "none"}
-        if told.token is None
-        else {"state": told.token.state(told.now).name.lower(), "expires_at": iso(told.token.expires_at)},
+        if service.token is None
+        else {"state": service.token.state(service.now).name.lower(), "expires_at": iso(service.token.expires_at)},
     }
 
 

@@ -1,4 +1,4 @@
-"""Moments as they are told."""
+"""Moments as they are written in answers."""
 
 from __future__ import annotations
 

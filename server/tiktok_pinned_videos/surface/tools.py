@@ -25,7 +25,7 @@ from .arguments import parse_compare, parse_get
 if TYPE_CHECKING:
     from tiktok_pinned_videos.accounts.service import Answer, PinnedVideosService
 
-    from .told import ToldAnswers
+    from .rendered import Renderer
 
 _log = logging.getLogger(__name__)
 WHOLE_CALL: Final = 235.0
@@ -83,14 +83,14 @@ def build_tools(backend: Backend, settings: ToolSettings) -> list[Tool]:
     """`get_pinned_videos` and `compare_pinned_videos`."""
 
     @cache
-    def telling() -> ToldAnswers:
-        from .told import ToldAnswers  # noqa: PLC0415 - not before the first call
+    def renderer() -> Renderer:
+        from .rendered import Renderer  # noqa: PLC0415 - not before the first call
 
-        return ToldAnswers()
+        return Renderer()
 
     async def get_pinned_videos(arguments: dict[str, Any]) -> CallToolResult:
         record = CallRecord("get_pinned_videos")
-        return await _recorded(record, settings, _get(backend, settings, arguments, record, telling))
+        return await _recorded(record, settings, _get(backend, settings, arguments, record, renderer))
 
     async def compare_pinned_videos(arguments: dict[str, Any], ctx: Context) -> CallToolResult:
         record = CallRecord("compare_pinned_videos")
@@ -178,15 +178,15 @@ async def _get(
     settings: ToolSettings,
     arguments: dict[str, Any],
     record: CallRecord,
-    telling: Callable[[], ToldAnswers],
+    renderer: Callable[[], Renderer],
 ) -> CallToolResult:
     asked = parse_get(arguments)
     record.accounts = (asked.username,)
     answer = await backend.service().answer(asked.username, asked.fields, refresh=asked.refresh)
     record.requests, record.cached, record.log_id = answer.requests, int(answer.cached), answer.snapshot.log_id
-    told = telling().tell(answer, asked.notes)
-    record.status = told.status
-    return _result(settings, told.text, told.data)
+    rendered = renderer().render(answer, asked.notes)
+    record.status = rendered.status
+    return _result(settings, rendered.text, rendered.data)
 
 
 async def _compare(
@@ -221,9 +221,9 @@ async def _compare(
     )
     by_name = {outcome.username: outcome for outcome in outcomes}
     by_name |= {name: Outcome(name, error=error) for name, error in asked.invalid.items()}
-    told = compared([by_name[name] for name in asked.names], asked.rank_by)
-    told.notes += asked.notes
-    return _result(settings, comparison_text(told), told.as_json())
+    comparison = compared([by_name[name] for name in asked.names], asked.rank_by)
+    comparison.notes += asked.notes
+    return _result(settings, comparison_text(comparison), comparison.as_json())
 
 
 def _result(settings: ToolSettings, text: str, data: dict[str, Any]) -> CallToolResult:

@@ -141,22 +141,22 @@ def _video_cell(name: str, video: Mapping[str, Any]) -> str:
         return UNKNOWN
     match name:
         case "video_description":
-            told = quoted(value)
+            text = quoted(value)
         case "create_time":
-            told = value.removesuffix("Z").replace("T", " ")
+            text = value.removesuffix("Z").replace("T", " ")
         case "hashtag_names":
-            text = video.get("video_description", "")
+            description = video.get("video_description", "")
             named = {tag.get("hashtag_name") for tag in video.get("hashtag_info_list", ())}
-            told = _names(tag for tag in value if tag not in named and not _stands_in(text, tag))
+            text = _names(tag for tag in value if tag not in named and not _stands_in(description, tag))
         case "hashtag_info_list":
-            told = "; ".join(_hashtag(tag) for tag in value) or "-"
+            text = "; ".join(_hashtag(tag) for tag in value) or "-"
         case "video_label":
-            told = _label(value)
+            text = _label(value)
         case "video_mention_list":
-            told = _names(value)
+            text = _names(value)
         case _:
-            told = cell(value)
-    return told
+            text = cell(value)
+    return text
 
 
 def _stands_in(text: str, tag: str) -> bool:
