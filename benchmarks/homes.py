@@ -47,8 +47,8 @@ class Home:
 
 @functools.cache
 def ours() -> Home:
-    """The project as a user installs it with the `http` extra: built from this tree, bytecode compiled."""
-    return _made("ours", f"{ROOT}[http]", fresh=DISTRIBUTION) or Home(Path(sys.prefix), Path(sys.executable), own=False)
+    """The project as a user installs it: built from this tree, bytecode compiled."""
+    return _made("ours", str(ROOT), fresh=DISTRIBUTION) or Home(Path(sys.prefix), Path(sys.executable), own=False)
 
 
 @functools.cache

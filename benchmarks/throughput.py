@@ -42,7 +42,7 @@ def run() -> Result:
                         found[name].append(stretch)
             _add(result, era, connections, found["ours"], found["bare"])
     result.notes.append(
-        "One process each, with uvicorn and httptools: stateless, answers as event streams where the protocol allows. "
+        "One process each, with uvicorn and h11: stateless, answers as event streams where the protocol allows. "
         "The client runs on the same machine."
     )
     return result

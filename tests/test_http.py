@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anyio
@@ -21,7 +21,7 @@ from mcp.client import Client
 from kit import COMMAND, HTTPServer, environment, http_client, http_server, yardstick
 from tiktok_pinned_videos.app import LazyBackend, build_server
 from tiktok_pinned_videos.listening import listen
-from tiktok_pinned_videos.serve.auth import NoAuthentication
+from tiktok_pinned_videos.serve.auth import NoAuthentication, SharedSecret
 from tiktok_pinned_videos.serve.http import address_of, build_app, serve
 from tiktok_pinned_videos.settings import Settings
 
@@ -37,8 +37,18 @@ def call(tool: str, **arguments: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
 
 
-KEPT_ALIVE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+
+
+def raw(body: object, *headers: str) -> bytes:
+    """A request, byte by byte."""
+    content = json.dumps(body).encode()
+    every = [f"{name}: {value}" for name, value in ACCEPT.items()]
+    head = ["POST /mcp HTTP/1.1", "Host: localhost", *every, f"Content-Length: {len(content)}", *headers, "", ""]
+    return "\r\n".join(head).encode() + content
+
+
+KEPT_ALIVE = raw(LIST)
 
 
 def answer(response: httpx.Response) -> dict[str, Any]:
@@ -246,10 +256,9 @@ def _send_for_ever(connection: socket.socket, filler: bytes) -> None:
         time.sleep(0.0005)
 
 
-@pytest.mark.parametrize("sent", [b"", b"POST /mcp HTTP/1.1\r\nHost: x", KEPT_ALIVE + b"POST"])
-async def test_a_head_that_does_not_come_is_not_waited_for(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tiktok_pinned_videos.serve.connections.HEAD_TIME", 0.4)
-    monkeypatch.setattr("tiktok_pinned_videos.serve.connections.IDLE", 0.6)
+@contextlib.asynccontextmanager
+async def here(secret: str = "") -> AsyncIterator[tuple[str, int]]:
+    """The server in this process, so that its bounds can be moved; its address."""
     settings = Settings(sandbox=True)
     backend = LazyBackend(settings, transport=None, clock=time.time)
     started = asyncio.Event()
@@ -259,22 +268,111 @@ async def test_a_head_that_does_not_come_is_not_waited_for(sent: bytes, monkeypa
             lambda _: build_server(settings, backend=backend),
             settings,
             backend,
-            NoAuthentication(),
+            SharedSecret(secret) if secret else NoAuthentication(),
             host=host,
             port=port,
         )
         serving = asyncio.create_task(serve(app, listener, ready=started.set))
         await started.wait()
-        reader, writer = await asyncio.open_connection(host, port)
+        yield host, port
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+CONNECTIONS = "tiktok_pinned_videos.serve.connections."
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /mcp HTTP/1.1\r\nHost: x", KEPT_ALIVE, KEPT_ALIVE + b"POST"])
+async def test_a_head_that_does_not_come_is_not_waited_for(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CONNECTIONS + "HEAD_TIME", 0.4)
+    monkeypatch.setattr(CONNECTIONS + "IDLE", 0.6)
+    async with here() as address:
+        reader, writer = await asyncio.open_connection(*address)
         for piece in (sent[: len(KEPT_ALIVE)], sent[len(KEPT_ALIVE) :]):
             writer.write(piece)
             await asyncio.sleep(0.1)
         heard = await asyncio.wait_for(_until_closed(reader), 30)
         writer.close()
-        serving.cancel()
-        await asyncio.gather(serving, return_exceptions=True)
 
     assert heard.startswith(b"HTTP/1.1 200 OK") == sent.startswith(KEPT_ALIVE)
+
+
+async def test_a_connection_between_two_calls_is_kept_for_longer_than_a_head_may_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(CONNECTIONS + "HEAD_TIME", 0.1)
+    async with here() as address:
+        reader, writer = await asyncio.open_connection(*address)
+        for _ in range(2):
+            writer.write(KEPT_ALIVE)
+            assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
+            await reader.readuntil(b"\r\n0\r\n\r\n")
+            await asyncio.sleep(0.4)
+        writer.close()
+
+
+async def test_strangers_push_each_other_out_and_nobody_who_has_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CONNECTIONS + "MOST_STRANGERS", 3)
+    monkeypatch.setattr(CONNECTIONS + "MOST_CONNECTIONS", 5)
+    request = raw(LIST, f"Authorization: Bearer {SECRET}")
+    async with here(SECRET) as address, contextlib.AsyncExitStack() as stack:
+
+        async def one() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+            reader, writer = await asyncio.open_connection(*address)
+            stack.callback(writer.close)
+            return reader, writer
+
+        async def is_served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+            writer.write(request)
+            try:
+                return b'"tools"' in await asyncio.wait_for(reader.readuntil(b"\r\n0\r\n\r\n"), 30)
+            except (ConnectionError, asyncio.IncompleteReadError):
+                return False
+
+        known = [await one() for _ in range(2)]
+        assert [await is_served(*each) for each in known] == [True, True]
+        strangers = [await one() for _ in range(10)]
+        for reader, _ in strangers[:7]:
+            assert await asyncio.wait_for(_until_closed(reader), 30) == b""
+        assert [await is_served(*each) for each in known] == [True, True]
+        # Those who call are no strangers any more; then whoever has not called for longest goes.
+        assert [await is_served(*each) for each in strangers[7:]] == [True] * 3
+        assert await is_served(*await one())
+        assert [await is_served(*each) for each in known] == [False, True]
+
+
+async def test_a_client_that_stops_reading_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CONNECTIONS + "WRITE_TIME", 0.3)
+    loop = asyncio.get_running_loop()
+
+    async def send_for_ever(connection: socket.socket) -> None:
+        while True:
+            await loop.sock_sendall(connection, KEPT_ALIVE)
+            await asyncio.sleep(0)  # the server is in this loop
+
+    async with here() as address:
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.setblocking(False)
+            await loop.sock_connect(connection, address)
+            with pytest.raises(OSError, match=r"(?i)reset|broken|abort"):
+                await asyncio.wait_for(send_for_ever(connection), 60)
+
+
+@pytest.mark.parametrize("sent", [b"zz\r\n", b"4\r\nabcdXX"])
+def test_broken_chunks_are_no_fault_of_ours(guarded: HTTPServer, sent: bytes) -> None:
+    start = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+    before = len(guarded.lines)
+    for more in (b"", f"Authorization: Bearer {SECRET}\r\n".encode()):
+        for pause in (0, 0.2):
+            with socket.create_connection(_address(guarded), timeout=30) as connection, contextlib.suppress(OSError):
+                connection.sendall(start + more + b"\r\n")
+                time.sleep(pause)
+                connection.sendall(sent)
+                connection.recv(64)
+
+    assert httpx.get(guarded.base + "/healthz").status_code == 200
+    assert [line for line in guarded.lines[before:] if "caller" not in line] == []
 
 
 async def _until_closed(reader: asyncio.StreamReader) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -106,19 +107,35 @@ async def test_the_bound_of_a_body_is_exact_however_it_comes(size: int, status: 
     assert application.bodies == ([b" " * size] * 2 if status == 200 else [])
 
 
-async def test_nothing_is_read_from_whoever_does_not_know_the_secret() -> None:
+async def test_whoever_does_not_know_the_secret_is_answered_before_the_body_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tiktok_pinned_videos.serve.bounds._FINISH_TIME", 0.05)
     application = Application()
-    sent: list[bytes] = []
+    told: list[Any] = []
+    seen_first: list[int] = []
 
-    async def body() -> AsyncIterator[bytes]:
-        sent.append(b"{")
-        yield b"{"
+    async def body() -> Any:
+        seen_first.append(len(told))
+        return await asyncio.Event().wait()
 
-    async with client(application, secret=SharedSecret("correct-horse-battery-staple")) as http:
-        response = await http.post("/mcp", content=body())
+    async def tell(message: Any) -> None:
+        told.append(message)
 
-    assert response.status_code == 401
-    assert (sent, application.bodies) == ([], [])
+    scope: Any = {
+        "type": "http", "method": "POST", "path": "/mcp", "raw_path": b"/mcp", "query_string": b"",
+        "headers": [(b"host", b"localhost")],
+    }  # fmt: skip
+    gate = Gate(
+        {"both": application}, {}, default_channels="both", addresses=AllowedAddresses("127.0.0.1"),
+        authenticate=SecretAuthenticator(SharedSecret("correct-horse-battery-staple")),
+    )  # fmt: skip
+    await gate(scope, body, tell)
+
+    assert told[0]["status"] == 401
+    assert (b"connection", b"close") in told[0]["headers"]
+    assert seen_first == [2]  # status and body have been sent when the first byte is looked for
+    assert application.bodies == []
 
 
 async def test_a_client_that_is_still_writing_reads_why_it_was_refused() -> None:

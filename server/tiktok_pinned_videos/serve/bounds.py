@@ -18,6 +18,26 @@ _FINISH_TIME: Final = 2.0
 _FINISH_BYTES: Final = 8 * 1024 * 1024
 
 
+def leaving(scope: Scope, receive: Receive, send: Send) -> Send:
+    """The same, for an answer to somebody unknown: it is sent at once, and closes the connection.
+
+    What is still coming of the request is read for a while and forgotten: whoever is cut off while writing may not read
+    the answer.
+    """
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send({**message, "headers": [*message["headers"], (b"connection", b"close")]})
+        elif message.get("more_body", False):
+            await send(message)
+        else:
+            await send({**message, "more_body": True})
+            await _let_finish(scope, receive, MAX_BODY)
+            await send({"type": "http.response.body", "body": b""})
+
+    return sending
+
+
 class Bounds:
     """Bounds what one request may send and how many may be under way, whichever application answers them."""
 
@@ -46,7 +66,7 @@ class Bounds:
             return None
         if body is None or len(body) <= MAX_BODY:
             return body
-        await _let_finish(scope, receive)
+        await _let_finish(scope, receive, _FINISH_BYTES)
         await refuse(send, 413, f"a request may have {MAX_BODY} bytes", {"Connection": "close"})
         return None
 
@@ -87,14 +107,14 @@ async def _read(scope: Scope, receive: Receive) -> bytes | None:
     return bytes(body)
 
 
-async def _let_finish(scope: Scope, receive: Receive) -> None:
-    """Read on for a while and forget it: a client that is cut off while it writes never reads why."""
+async def _let_finish(scope: Scope, receive: Receive, most: int) -> None:
+    """Read on for a while, `most` bytes, and forget it: a client that is cut off while it writes never reads why."""
     if header(scope, b"expect") is not None:
         return  # it asks before it sends
     dropped = 0
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_FINISH_TIME):
-            while dropped < _FINISH_BYTES:
+            while dropped < most:
                 message = await receive()
                 dropped += len(message.get("body", b""))
                 if not message.get("more_body", False):

@@ -1,7 +1,8 @@
 """What every request passes before the SDK sees it: Host and Origin, authentication, CORS, bounds.
 
-Plain ASGI. A request is authenticated before anything of it is read or any place is given to it; a path that is not
-exactly one of ours ends here, before a router could read it differently.
+Plain ASGI. A request is authenticated before anything of it is kept or any place is given to it; a path that is not
+exactly one of ours ends here, before a router could read it differently. Every answer but that to an authenticated call
+closes the connection.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from tiktok_pinned_videos.accounts.caller import CALLER
 from tiktok_pinned_videos.addresses import AllowedAddresses
 
 from .auth import JWTVerifier, SharedSecret
-from .bounds import Bounds, header, headers, refuse
+from .bounds import Bounds, header, headers, leaving, refuse
+from .connections import admit
 from .health import HEALTH_PATHS
 
 PATH: Final = "/mcp"
@@ -62,26 +64,29 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer or pass on."""
         origin = header(scope, b"origin")
+        left = leaving(scope, receive, send)
         # A name that an attacker points at us is no address, so probes may ask by any.
         is_probe = scope["path"] in HEALTH_PATHS
         if not self._addresses.host(header(scope, b"host"), any_address=is_probe):
-            await refuse(send, 421, "this Host is not served here: see MCP_ALLOWED_HOSTS")
+            await refuse(left, 421, "this Host is not served here: see MCP_ALLOWED_HOSTS")
         elif origin is not None and not self._addresses.origin(origin):
-            await refuse(send, 403, "this Origin may not call: see MCP_ALLOWED_ORIGINS")
+            await refuse(left, 403, "this Origin may not call: see MCP_ALLOWED_ORIGINS")
         else:
-            await self._route(scope, receive, send if origin is None else _with_cors(send, origin))
+            told = send if origin is None else _with_cors(send, origin)
+            await self._route(scope, receive, told, leaving(scope, receive, told))
 
-    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _route(self, scope: Scope, receive: Receive, send: Send, left: Send) -> None:
         # As it was sent: a decoded path could be another one to whoever decodes it again.
         path = bytes(scope["raw_path"]).decode("latin-1")
         if path in self._others:
-            await self._others[path](scope, receive, send)
+            await self._others[path](scope, receive, left)
         elif path not in (PATH, f"{PATH}/"):
-            await refuse(send, 404, f"nothing is served here; MCP is at {PATH}")
+            await refuse(left, 404, f"nothing is served here; MCP is at {PATH}")
         elif scope["method"] == "OPTIONS" and header(scope, b"access-control-request-method") is not None:
             # A preflight carries no token.
-            await refuse(send, 200, "", _PREFLIGHT_HEADERS)
-        elif self._authenticate is None or await self._authenticate(scope, receive, send):
+            await refuse(left, 200, "", _PREFLIGHT_HEADERS)
+        elif self._authenticate is None or await self._authenticate(scope, receive, left):
+            admit(scope)
             await self._call(scope, receive, send)
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -33,10 +33,10 @@ from .keys import KeySet
 
 DRAIN: Final = 7
 """Seconds that calls in flight get to end when the server is told to stop."""
-_WAITING: Final = 512
-"""Connections that may wait to be accepted."""
-_ACCEPTED_AT_ONCE: Final = 64
-"""Few enough that each has said something before as many came that it would be the oldest idle one."""
+_WAITING: Final = 2048
+"""Connections that may wait to be accepted; one that finds no place is tried again by its kernel a second later."""
+_ACCEPTED_AT_ONCE: Final = 4
+"""Few enough that calls under way hardly notice a flood, and that each newcomer has spoken before it is the oldest."""
 _METADATA: Final = "/.well-known/oauth-protected-resource"
 
 

@@ -26,6 +26,8 @@ def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_JSONFormatter() if log_format == "json" else _TextFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    # Strangers can cause its warnings at will: each request that is none is one.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
 
