@@ -229,6 +229,7 @@ async def test_of_an_account_that_vanished_only_the_reason_stays(
     assert b"By esa" in everything
     assert gone["status"] in ("not_found", "refused")
     assert "[invalid_params" in gone["reason"]
+    assert "response" not in next(line for line in data.lines if line["username"] == "nasa")
     assert (data.files, len(data.lines), gone["videos"]) == (FILES, 2, "")
     data.check()
 
@@ -541,6 +542,32 @@ async def test_tables_that_somebody_changed_are_derived_anew(data: DataSet) -> N
 
     assert ran.code == 0
     assert table.read_bytes() == true
+    data.check()
+
+
+WATCHED = """
+import sys
+from pathlib import Path
+from tiktok_pinned_videos.__main__ import main
+
+def seen(event, arguments):
+    if event == "os.rename" and not str(arguments[1]).endswith("datapackage.json"):
+        print(Path(arguments[1]).name, Path(arguments[1]).with_name("datapackage.json").exists(), file=sys.stderr)
+
+sys.addaudithook(seen)
+main()
+"""
+"""Says of each file that is put in place whether there is a package then."""
+
+
+async def test_there_is_no_package_while_a_table_is_put_in_its_place(data: DataSet) -> None:
+    await data.run("nasa")
+    (data.path / "videos.csv").write_bytes(b"mine")
+    derived = await data.run(command=(sys.executable, "-c", WATCHED))
+    asked = await data.run("esa", "--max-age", "0", command=(sys.executable, "-c", WATCHED))
+
+    assert derived.err == "videos.csv False\n"
+    assert asked.err == "responses.jsonl False\nvideos.csv False\naccounts.csv False\n"
     data.check()
 
 

@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 from kit import (
     KEY,
     NOON,
+    SANDBOX,
     SECRET,
     Asked,
     Clock,
@@ -452,6 +453,37 @@ def found(folder: Path, mark: int) -> bool:
 def written(folder: Path) -> list[bytes]:
     """Every file of a store: the database, and what stands beside it."""
     return [file.read_bytes() for file in folder.iterdir()]
+
+
+async def test_what_another_process_keeps_for_longer_is_not_told_here(tmp_path: Path) -> None:
+    clock, script, state = Clock(), Script(), f"sqlite:///{tmp_path}/state.sqlite3"
+    async with tiktok(script.reply) as upstream, AsyncExitStack() as stack:
+        long, short = [
+            await stack.enter_async_context(service(upstream, clock=clock, state=state, history_days=days))
+            for days in (15, 1)
+        ]
+        script.pins = {"1": 5}
+        await look(long)
+        clock.now += 60
+        await look(long)
+        clock.now += DAY + 60
+        here, there = await short.looks("nasa"), await long.looks("nasa")
+
+        assert (len(here), len(there)) == (0, 2)
+        assert (await look(short)).changes is None
+
+
+async def test_invented_looks_and_tiktoks_are_not_compared() -> None:
+    clock = Clock()
+    async with looking(clock, "memory:") as (script, (asked,)):
+        script.failure = videos([{"id": 1}], headers=SANDBOX)
+        assert (await look(asked)).snapshot.sandbox
+        clock.now += 60
+        script.failure = videos([{"id": 2}])
+
+        assert (await look(asked)).changes is None
+        clock.now += 60
+        assert (await look(asked)).changes == Changes(int(NOON) + 60, (), (), ())
 
 
 async def test_one_account_is_forgotten_when_told_to(one: tuple[Clock, Script, PinnedVideosService]) -> None:
