@@ -20,6 +20,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+if len(sys.argv) != 3:
+    print("Usage: uv run examples/nightly_watch.py ACCOUNTS MEMORY", file=sys.stderr)
+    sys.exit(2)
 accounts, memory = sys.argv[1:]
 command = ["tiktok-pinned-videos-mcp", "get", "--sandbox", "--from", accounts, "--format", "jsonl", "--fields", "id"]
 env = {"TIKTOK_STATE": f"sqlite:///{Path(memory).absolute().as_posix()}", "TIKTOK_CACHE_TTL": str(20 * 3600)}

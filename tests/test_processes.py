@@ -62,6 +62,7 @@ def started() -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("sent", [LEGACY, MODERN], ids=["legacy", "modern"])
 def test_requests_followed_by_the_end_of_input_are_all_answered(sent: bytes) -> None:
     for _ in range(10):
@@ -70,6 +71,7 @@ def test_requests_followed_by_the_end_of_input_are_all_answered(sent: bytes) -> 
         assert (code, sorted(answered), said) == (0, [0, 1, 2], "")
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 @pytest.mark.parametrize("sent", [LEGACY, MODERN, b""], ids=["legacy", "modern", "nothing"])
 def test_a_signal_right_behind_a_message_ends_it_well_and_silently(name: str, sent: bytes) -> None:
