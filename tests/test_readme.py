@@ -12,16 +12,11 @@ from typing import Any
 import pytest
 
 from kit import COMMAND, environment
-from kit.built import ROOT
+from kit.pages import PAGES, ROOT, blocks, inline, prose
 from tiktok_pinned_videos.research import errors
 from tiktok_pinned_videos.settings import load_settings
 from tiktok_pinned_videos.surface.resources import field_reference
 
-PAGES = {
-    page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8")
-    for folder, pattern in ((".", "*.md"), ("docs", "**/*.md"), ("examples", "*.md"), ("benchmarks", "*.md"))
-    for page in sorted((ROOT / folder).glob(pattern))
-}
 README = PAGES["README.md"]
 # What differs from one run, or one machine, to the next.
 _PASSING = (
@@ -79,7 +74,9 @@ def test_the_error_table_says_what_the_errors_say() -> None:
     assert told == set(errors.Status) - {errors.Status.FOUND, errors.Status.NOTHING_PINNED}
 
 
-def test_the_environment_table_names_what_the_settings_read() -> None:
+def _variables() -> set[str]:
+    """What the settings read of an environment."""
+
     class Asked(dict[str, str]):
         def get(self, key: str, default: Any = "", /) -> Any:
             self[key] = ""
@@ -87,9 +84,19 @@ def test_the_environment_table_names_what_the_settings_read() -> None:
 
     asked = Asked()
     load_settings(asked)
+    return set(asked)
 
+
+def test_the_environment_table_names_what_the_settings_read() -> None:
     named = re.findall(r"`([A-Z_]+)`", "\n".join(line.split("|")[1] for line in _marked("environment").splitlines()))
-    assert sorted(named) == sorted(asked)
+    assert sorted(named) == sorted(_variables())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_variable_that_a_page_names_is_read(page: str) -> None:
+    named = set(re.findall(r"\b(?:TIKTOK|MCP|LOG)_[A-Z_]*[A-Z]\b", PAGES[page]))
+
+    assert named - _variables() == set()
 
 
 @pytest.mark.parametrize(
@@ -125,14 +132,13 @@ def test_the_terminal_session_is_what_a_terminal_shows() -> None:
 
 
 def _anchors(page: str) -> set[str]:
-    headings = re.findall(r"(?m)^#+ (.*)$", re.sub(r"(?ms)^```.*?^```", "", PAGES[page]))
+    headings = re.findall(r"(?m)^#+ (.*)$", prose(page))
     return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_file_and_section_that_a_page_links_to_is_there(page: str) -> None:
-    text = re.sub(r"(?ms)^```.*?^```", "", PAGES[page])
-    links = re.findall(r"\]\((?!https?://)([^)]+)\)|(?:src|srcset)=\"([^\"]+)\"", text)
+    links = re.findall(r"\]\((?!https?://)([^)]+)\)|(?:src|srcset)=\"([^\"]+)\"", prose(page))
 
     missing: list[str] = []
     for target in (target for link in links for target in link if target):
@@ -142,6 +148,23 @@ def test_every_file_and_section_that_a_page_links_to_is_there(page: str) -> None
         if not file.exists() or (anchor and anchor not in _anchors(name)):
             missing.append(target)
     assert missing == []
+
+
+# Paths of a reader's machine: settings of clients, what the build makes, a data set.
+_READERS = re.compile(r"[./](?:vscode|cursor|mcp)|dist/|DIR/|/(?:path|healthz|readyz)")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_that_a_page_names_is_there(page: str) -> None:
+    paths = re.compile(r"[\w.-]*(?:/[\w.-]*)+|[\w.-]+\.(?:py|md|toml|cff|ya?ml|svg|png)")
+    named = {code for code in inline(page) if paths.fullmatch(code) and not _READERS.match(code)}
+    # A picture of the rooms names files too, each by the folder that it stands in.
+    named |= set(re.findall(r"[\w/]*\w\.py\b", "\n".join(blocks(page, "", "mermaid"))))
+    package = ROOT / "server" / "tiktok_pinned_videos"
+    places = (ROOT, (ROOT / page).parent, package, ROOT / ".github" / "workflows")
+
+    missing = {name for name in named if not any((place / name).exists() for place in places)}
+    assert {name for name in missing if name.endswith("/") or not list(package.rglob(name))} == set()
 
 
 def test_the_readme_is_short_enough_to_be_read() -> None:

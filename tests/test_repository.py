@@ -122,18 +122,3 @@ def test_a_secret_where_the_docs_have_it_written_is_ignored_by_git() -> None:
 
     assert told
     assert done.stdout.splitlines() == names
-
-
-def test_the_files_that_architecture_names_are_there() -> None:
-    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    package = ROOT / "server" / "tiktok_pinned_videos"
-    named = set(re.findall(r"[\w/.-]*\w\.(?:py|md|yaml|toml|json)\b", page)) | set(
-        re.findall(r"`([\w.]+/[\w/]*)`", page)
-    )
-
-    missing = {
-        name for name in named
-        if not (ROOT / name).exists() and not (package / name).exists() and not list(package.rglob(name))
-    }  # fmt: skip
-    assert len(named) > 30
-    assert missing == set()
