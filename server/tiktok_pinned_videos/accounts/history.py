@@ -46,8 +46,8 @@ class History:
         """Where looks may be: a key a day, today's last, and then the latest's."""
         if not self._days:
             return []
-        today = int(now // _DAY)
-        return [*(_key(username, day) for day in range(today - self._days, today + 1)), _key(username, None)]
+        today, name = int(now // _DAY), in_key(username)
+        return [*(_key(name, day) for day in range(today - self._days, today + 1)), _key(name, None)]
 
     def past(self, values: Sequence[bytes | None], now: float) -> Past:
         """What the values of `keys(…, now)` say. What a wrong clock wrote, or is kept for longer than here, is not."""
@@ -68,11 +68,11 @@ class History:
         day = look.seen_at // _DAY
         if not self._days or past.day == day:
             return self.latest(username, look)
-        return [Write((_key(username, day),), encode(look), float(self._days * _DAY), only_if_absent=True)]
+        return [Write((_key(in_key(username), day),), encode(look), float(self._days * _DAY), only_if_absent=True)]
 
     def latest(self, username: str, look: Look) -> list[Step[bool]]:
         """How to keep a look that is not the first of its day."""
-        return [Write((_key(username, None),), encode(look), float(self._days * _DAY))] if self._days else []
+        return [Write((_key(in_key(username), None),), encode(look), float(self._days * _DAY))] if self._days else []
 
     async def looks(self, username: str, now: float) -> tuple[Look, ...]:
         """What is remembered, in the order of time."""
@@ -84,5 +84,5 @@ class History:
         return max(1.0, changes.since + self._days * _DAY - now) if changes else math.inf
 
 
-def _key(username: str, day: int | None) -> str:
-    return f"look:{in_key(username)}:{'latest' if day is None else day}"
+def _key(name: str, day: int | None) -> str:
+    return f"look:{name}:{'latest' if day is None else day}"
