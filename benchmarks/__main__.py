@@ -17,7 +17,7 @@ from typing import Final
 from . import homes
 from .measured import Result, table
 
-_NAMES: Final = ("cold-start", "calls", "throughput", "many-accounts", "tokens", "clients")
+_NAMES: Final = ("cold-start", "calls", "history", "throughput", "many-accounts", "tokens", "clients")
 _BEGIN: Final = "<!-- performance -->"
 _END: Final = "<!-- /performance -->"
 

@@ -55,10 +55,10 @@ def configured(address: str, *, state: str = "memory:", **more: str) -> dict[str
 
 
 @contextlib.contextmanager
-def stdio(address: str, *, era: Era = "2025-11-25", state: str = "memory:") -> Iterator[StdioServer]:
+def stdio(address: str, *, era: Era = "2025-11-25", state: str = "memory:", **variables: str) -> Iterator[StdioServer]:
     """Our server on standard input and output, with everything loaded and `ACCOUNT` in its cache."""
     command = [homes.ours().script(COMMAND)]
-    with StdioServer(command, era=era, variables=configured(address, state=state)) as server:
+    with StdioServer(command, era=era, variables=configured(address, state=state, **variables)) as server:
         server.open()
         server.call("get_pinned_videos", {"username": ACCOUNT})
         yield server
