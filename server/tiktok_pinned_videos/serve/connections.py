@@ -34,6 +34,35 @@ def admit(scope: Scope) -> None:
         known()
 
 
+class _Gathered:
+    """A transport that sends what is written in one turn of the loop at once: a head and its body are one packet."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._written: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Send it with whatever else is written in this turn."""
+        if data:
+            if not self._written:
+                self._loop.call_soon(self._flush)
+            self._written.append(data)
+
+    def close(self) -> None:
+        """Send the rest, then close."""
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _flush(self) -> None:
+        if self._written:
+            self._transport.write(b"".join(self._written))
+            self._written.clear()
+
+
 class Connection(H11Protocol):
     """One connection; all of a process share the order in which they came or became idle."""
 
@@ -47,7 +76,7 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - as in uvicorn
         """Make room for it, if need be."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", _Gathered(transport, self.loop)))
         self.app_state = cast("dict[str, Any]", self.app_state) | {_ADMIT: self._admit}
         self._strangers[self] = None
         self._idle_timer = self.loop.call_later(IDLE, self._give_up)
