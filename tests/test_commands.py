@@ -62,12 +62,8 @@ INSTEAD = {
     "uv pip sync --require-hashes constraints.txt": Instead(
         ".ci/run has run it", "uv pip sync --require-hashes --dry-run constraints.txt"
     ),
-    "pip install uv": Instead("the README's lines do", "uv pip install --dry-run uv"),
     'pip install ".[redis]"': Instead(
         "the machine's own Python is left alone", 'uv pip install --dry-run ".[redis]"'
-    ),
-    "uvx tiktok-pinned-videos-mcp get nasa --sandbox": Instead(
-        "no index has the package yet", "uvx --from dist/*.whl tiktok-pinned-videos-mcp get nasa --sandbox"
     ),
     "frictionless validate pinned/datapackage.json": Instead(
         "it comes with a group", "uv run --group data frictionless validate pinned/datapackage.json"
