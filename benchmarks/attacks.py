@@ -60,6 +60,9 @@ ATTACKS: Final[Mapping[str, Attack]] = {
     "a drip every 5 s": Attack(first=_post("Content-Length: 999"), piece=b"x", pause=5),
     "half a head": Attack(first=b"POST /mcp HTTP/1.1\r\nHost: loc", pause=None),
     "half a head of 63 KiB": Attack(first=b"POST /mcp HTTP/1.1\r\nX: " + b"x" * (MAX_HEAD - 1024), piece=b"x", pause=1),
+    "63 KiB and then no HTTP": Attack(
+        first=b"POST /mcp HTTP/1.1\r\nX: " + b"x" * (MAX_HEAD - 1024) + b"\r\n\0\r\n\r\n"
+    ),
     "silence": Attack(pause=None),
     "h2c offered": Attack(first=_post(*_H2C) + _BODY, repeats=True),
     "/mcp%0a": Attack(first=_post("Content-Length: 9", path="/mcp%0a") + b"123456789", repeats=True),

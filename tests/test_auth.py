@@ -9,17 +9,24 @@ import hmac
 import http.server
 import json
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx
+import httpx2
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from mcp.client import Client
+from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 
 from kit import Clock, HTTPServer, http_client, http_server, until
 from tiktok_pinned_videos.serve.auth import AuthorizationServer, JWTVerifier, SharedSecret
@@ -38,6 +45,8 @@ class Authority:
     def __init__(self) -> None:
         self.paths: dict[str, Callable[[], tuple[int, Any]]] = {}
         self.asked: list[str] = []
+        self.forms: list[dict[str, str]] = []
+        """What was sent to the token endpoint."""
         self.keys: dict[str, Any] = {}
         authority = self
 
@@ -47,6 +56,22 @@ class Authority:
                 status, content = authority.paths.get(self.path, lambda: (404, {}))()
                 body = content if isinstance(content, bytes) else json.dumps(content).encode()
                 self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+                authority.forms.append(form)
+                known = self.headers["Authorization"] == "Basic " + base64.b64encode(b"lab:s3cret").decode()
+                if self.path == "/token" and form.get("grant_type") == "client_credentials" and known:
+                    claims = {"aud": form["resource"], "sub": "lab", "client_id": "lab"}
+                    status, content = 200, {"access_token": authority.token(**claims), "token_type": "Bearer"}
+                else:
+                    status, content = 401, {"error": "invalid_client"}
+                body = json.dumps(content).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -62,7 +87,12 @@ class Authority:
         self.add("first", rsa.generate_private_key(public_exponent=65537, key_size=2048))
 
     def metadata(self) -> tuple[int, Any]:
-        return 200, {"issuer": self.issuer, "jwks_uri": self.issuer.removesuffix("/tenant") + "/keys"}
+        root = self.issuer.removesuffix("/tenant")
+        return 200, {
+            "issuer": self.issuer, "jwks_uri": root + "/keys", "token_endpoint": root + "/token",
+            "authorization_endpoint": root + "/authorize", "response_types_supported": ["code"],
+            "grant_types_supported": ["client_credentials"],
+        }  # fmt: skip
 
     def add(self, kid: str, key: Any) -> None:
         self.keys[kid] = key
@@ -133,6 +163,48 @@ async def test_a_token_of_the_issuer_for_this_server_is_accepted(
         result = await client.call_tool("get_pinned_videos", {"username": "nasa"})
 
     assert not result.is_error
+
+
+class Kept:
+    """Where the SDK's client keeps its token: here."""
+
+    def __init__(self) -> None:
+        self.tokens: OAuthToken | None = None
+
+    async def get_tokens(self) -> OAuthToken | None:
+        return self.tokens
+
+    async def set_tokens(self, tokens: OAuthToken) -> None:
+        self.tokens = tokens
+
+    async def get_client_info(self) -> OAuthClientInformationFull | None:
+        return None
+
+    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
+        raise AssertionError("nobody is registered here")
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_program_with_client_credentials_finds_its_way_from_the_address_of_the_server_alone(
+    authority: Authority, mode: str
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/mcp"
+    env = {"MCP_JWT_ISSUER": authority.issuer, "MCP_JWT_AUDIENCE": url}
+    with http_server("--port", str(port), env=env) as server:
+        auth = ClientCredentialsOAuthProvider(url, Kept(), "lab", "s3cret", issuer=authority.issuer)
+        async with (
+            httpx2.AsyncClient(auth=auth, timeout=30) as http,
+            Client(streamable_http_client(url, http_client=http), mode=mode) as client,
+        ):
+            results = [await client.call_tool("get_pinned_videos", {"username": "nasa"}) for _ in range(2)]
+        server.wait_for(r"account=nasa .*caller=lab")
+
+    assert not any(result.is_error for result in results)
+    # One token for all calls, asked for this server.
+    assert authority.forms == [{"grant_type": "client_credentials", "resource": url}]
 
 
 def unsigned(authority: Authority) -> str:

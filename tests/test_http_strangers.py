@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import shutil
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from kit import HTTPServer, http_server
+from kit import HTTPServer, environment, http_server
 
 SECRET = "correct-horse-battery-staple"
 GOOD = {
@@ -101,13 +103,79 @@ def test_a_thousand_silent_connections_keep_nobody_else_out(guarded: HTTPServer,
     assert is_served(guarded)
 
 
-def test_an_offer_to_upgrade_is_ignored(guarded: HTTPServer) -> None:
+CURL = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA"]
+JAVA = [
+    "Connection: Upgrade, HTTP2-Settings",
+    "HTTP2-Settings: AAEAAEAAAAIAAAAAAAMAAAAAAAQBAAAAAAUAAEAAAAYABgAA",
+    "Upgrade: h2c",
+    "User-Agent: Java-http-client/17.0.15",
+]
+"""As Java's client offers it with each request on a new connection; the body follows in a packet of its own."""
+WEBSOCKET = [
+    "Connection: keep-alive, Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: x",
+]
+
+
+@pytest.mark.parametrize("offer", [CURL, JAVA, WEBSOCKET], ids=["curl", "Java", "WebSocket"])
+@pytest.mark.parametrize("apart", [False, True], ids=["at once", "body apart"])
+def test_an_offer_to_upgrade_is_ignored(guarded: HTTPServer, offer: list[str], apart: bool) -> None:
     body = json.dumps(LIST).encode()
-    offer = [f"{name}: {value}" for name, value in GOOD.items()]
-    offer += ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA"]
-    answers = exchange(guarded, post(body, *offer, f"Content-Length: {len(body)}"))
+    good = [f"{name}: {value}" for name, value in GOOD.items()]
+    request = post(body, *offer, *good, f"Content-Length: {len(body)}")
+    answers = exchange(guarded, *([request[: -len(body)], body] if apart else [request]))
 
     assert [answer.split()[1] for answer in answers] == [b"200"]
+
+
+def test_a_refused_client_that_sends_its_body_apart_reads_the_refusal_to_its_end(guarded: HTTPServer) -> None:
+    body = json.dumps(LIST).encode()
+    with socket.create_connection(address(guarded), timeout=30) as connection:
+        connection.sendall(post(b"", *JAVA, f"Content-Length: {len(body)}"))
+        heard = connection.recv(65536)
+        connection.sendall(body)
+        while piece := connection.recv(65536):  # a reset would raise
+            heard += piece
+
+    assert heard.startswith(b"HTTP/1.1 401 ")
+    assert heard.endswith(b'{"error": "a bearer token is required"}')
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_curl_that_offers_http2_is_answered(guarded: HTTPServer) -> None:
+    headers = [word for name, value in GOOD.items() for word in ("-H", f"{name}: {value}")]
+    command = ["curl", "--http2", "-s", "-S", "-w", " %{http_code}", "-d", json.dumps(LIST), *headers, guarded.url]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=False)
+    if "doesn't support" in done.stderr or "libcurl" in done.stderr:
+        pytest.skip("this curl was built without HTTP/2")
+
+    assert done.stdout.endswith(" 200"), done.stderr
+    assert "get_pinned_videos" in done.stdout
+
+
+JAVA_CLIENT = """
+import java.net.http.*;
+var client = HttpClient.newHttpClient();
+var request = HttpRequest.newBuilder(java.net.URI.create(System.getenv("ADDRESS"))).
+    header("Authorization", System.getenv("AUTHORIZATION")).header("Content-Type", "application/json").
+    header("Accept", "application/json, text/event-stream").
+    POST(HttpRequest.BodyPublishers.ofString(System.getenv("BODY"))).build();
+for (int i = 0; i < 2; i++) System.out.println(client.send(request, HttpResponse.BodyHandlers.ofString()).statusCode());
+/exit
+"""
+
+
+@pytest.mark.skipif(shutil.which("jshell") is None, reason="needs a JDK")
+def test_java_is_answered(guarded: HTTPServer) -> None:
+    more = {"ADDRESS": guarded.url, "AUTHORIZATION": GOOD["Authorization"], "BODY": json.dumps(LIST)}
+    done = subprocess.run(
+        ["jshell", "-s", "-"], input=JAVA_CLIENT, env=environment(**more),
+        capture_output=True, encoding="utf-8", timeout=100, check=False,
+    )  # fmt: skip
+
+    assert done.stdout.split() == ["200", "200"], done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
@@ -136,11 +204,13 @@ def test_a_connection_may_choose_its_channels(guarded: HTTPServer) -> None:
 # One request, one answer
 
 
-def exchange(server: HTTPServer, sent: bytes) -> list[bytes]:
+def exchange(server: HTTPServer, *sent: bytes) -> list[bytes]:
     """Each response that comes, by its first line, until the server hangs up or nothing follows for a while."""
     with socket.create_connection(address(server), timeout=30) as connection:
-        with contextlib.suppress(OSError):
-            connection.sendall(sent)
+        for number, piece in enumerate(sent):
+            time.sleep(0.1 * bool(number))
+            with contextlib.suppress(OSError):
+                connection.sendall(piece)
         heard = b""
         with contextlib.suppress(OSError):
             while piece := connection.recv(65536):

@@ -10,6 +10,7 @@ h11, which bounds heads and trailers in size.
 from __future__ import annotations
 
 import asyncio
+import weakref
 from typing import Any, Final, cast
 
 import h11
@@ -24,14 +25,15 @@ HEAD_TIME = 20.0
 IDLE = 75.0
 """Seconds; above the 60 s of common load balancers, so that they hang up first."""
 WRITE_TIME = 60.0
-_ADMIT: Final = "admit"
+_CONNECTION: Final = "connection"
 
 
 def admit(scope: Scope) -> None:
     """Tell the connection that this request may be answered whatever it takes; until then it may be closed."""
-    known = scope.get("state", {}).get(_ADMIT)
+    connection: weakref.ref[Connection] | None = scope.get("state", {}).get(_CONNECTION)
+    known = connection() if connection is not None else None
     if known is not None:
-        known()
+        known.admit()
 
 
 class _Gathered:
@@ -77,7 +79,8 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - as in uvicorn
         """Make room for it, if need be."""
         super().connection_made(cast("asyncio.Transport", _Gathered(transport, self.loop)))
-        self.app_state = cast("dict[str, Any]", self.app_state) | {_ADMIT: self._admit}
+        # Weak: a request must not keep the connection, and what was read from it, until garbage is collected.
+        self.app_state = self.app_state | {_CONNECTION: weakref.ref(self)}
         self._strangers[self] = None
         self._idle_timer = self.loop.call_later(IDLE, self._give_up)
         if len(self._strangers) > MOST_STRANGERS:
@@ -109,8 +112,6 @@ class Connection(H11Protocol):
             self._write_timer.cancel()
         self._strangers.pop(self, None)
         self._resting.pop(self, None)
-        # It would keep this connection and what it has read until the garbage collector comes by.
-        self.app_state = {}
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -142,7 +143,8 @@ class Connection(H11Protocol):
     def _unsupported_upgrade_warning(self) -> None:
         """Nothing to warn of: the offer is ignored."""
 
-    def _admit(self) -> None:
+    def admit(self) -> None:
+        """See the function."""
         self._admitted = True
         self._stop_timers()
         self._strangers.pop(self, None)
