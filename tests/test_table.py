@@ -5,6 +5,7 @@ After a change on purpose: ACCEPT_SNAPSHOTS=1 pytest tests/test_table.py, look a
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -228,6 +229,29 @@ def test_starting_the_server_draws_nothing() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
 
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+
+
+def test_a_server_that_has_answered_has_not_loaded_what_draws() -> None:
+    code = (
+        "import atexit, sys; from tiktok_pinned_videos.__main__ import main;"
+        "drawing = lambda: [name for name in sys.modules if name.partition('.')[0] in ('rich', 'pygments')"
+        " and sys.modules[name]];"
+        "atexit.register(lambda: print('drawing:', *drawing(), file=sys.stderr)); main()"
+    )
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "tests", "version": "0"}}
+    call = {"name": "get_pinned_videos", "arguments": {"username": "nasa"}}
+    sent = [
+        {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call},
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--sandbox"], input="".join(json.dumps(each) + "\n" for each in sent),
+        capture_output=True, encoding="utf-8", env=environment(), check=False,
+    )  # fmt: skip
+
+    assert '"status":"found"' in done.stdout.replace(" ", "")
+    assert done.stderr == "drawing:\n"
 
 
 @pty_only
