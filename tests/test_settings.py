@@ -48,7 +48,7 @@ def test_key_and_secret_are_a_configured_server() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        "", " ", "${TIKTOK_CLIENT_SECRET}", "${VAR:-default}", "${input:secret}", "$TIKTOK_CLIENT_SECRET",
+        "", " ", "${TIKTOK_CLIENT_SECRET}", "${VAR:-default}", "${input:secret}", "$TIKTOK_CLIENT_SECRET", "{env:KEY}",
         "your_client_secret", "YOUR-CLIENT-SECRET", "your client secret", "<client secret>", "xxx", "XXXXXXXX",
     ],
 )  # fmt: skip

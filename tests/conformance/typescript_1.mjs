@@ -1,0 +1,7 @@
+// A client of the TypeScript SDK 1.x: lists, calls, fails and reads, on stdio or HTTP. See test_client_sdks.py.
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { report } from "./report.mjs";
+
+await report({ Client, StdioClientTransport, StreamableHTTPClientTransport });
