@@ -79,7 +79,7 @@ FAULTS = [
     Fault("TikTok is asked about a closed day as before", "accounts/ledger.py",
           "if known.closed and not await self._may_probe(day):", "if False:", "ledger"),
     Fault("nothing pinned is remembered as long as an answer", "accounts/cache.py",
-          "lasting = isinstance(stored, Snapshot) and stored.videos", "lasting = isinstance(stored, Snapshot)",
+          "lasting = isinstance(stored, Kept) and stored.videos", "lasting = isinstance(stored, Kept)",
           "cache"),
     Fault("one account's quota in the sandbox ends a comparison", "accounts/many.py",
           "if error.for_every_account and not error.sandbox:", "if error.for_every_account:", "compare"),

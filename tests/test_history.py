@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
 from kit import (
@@ -180,6 +181,7 @@ async def test_every_told_change_is_the_scripts_over_sixteen_days_and_forty_step
 
 LOOKER = """
 import asyncio, json, os, sys
+from dataclasses import asdict
 from tiktok_pinned_videos.app import build_service
 from tiktok_pinned_videos.research.errors import TikTokError
 from tiktok_pinned_videos.research.fields import DEFAULT
@@ -192,7 +194,7 @@ async def main():
         now = float(line)
         try:
             changes = (await service.answer("nasa", DEFAULT, refresh=True)).changes
-            told = {"changes": changes and changes.as_json()}
+            told = {"changes": changes and asdict(changes)}
         except TikTokError as error:
             told = {"failed": str(error.status)}
         print(json.dumps(told), flush=True)
@@ -225,7 +227,7 @@ async def looker(upstream: TikTok, state: str) -> AsyncGenerator[Callable[[float
         told = json.loads(await read())
         if "failed" in told:
             raise FailedElsewhereError(told["failed"])
-        return Changes.from_json(told["changes"])
+        return TypeAdapter(Changes | None).validate_python(told["changes"])
 
     try:
         yield look

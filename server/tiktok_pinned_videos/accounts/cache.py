@@ -6,17 +6,16 @@ minute, other failures never. Values are cleaned texts and counts as TikTok sent
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import unquote
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from tiktok_pinned_videos.research.errors import NotFoundError
-from tiktok_pinned_videos.research.models import Missing, Snapshot, Video
+from tiktok_pinned_videos.research.models import Missing, Snapshot
 from tiktok_pinned_videos.state.base import StateStore
 from tiktok_pinned_videos.state.steps import Step, Write
 
@@ -28,7 +27,6 @@ _SEEN_TTL: Final = 15 * 86_400.0
 _CLOCKS_DIFFER: Final = 60.0
 """Seconds by which the clock of whoever stored an answer may be ahead of ours; one further ahead was wrong."""
 _DECODED_AT_MOST: Final = 256
-_VERSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +41,9 @@ class Kept(Snapshot):
         return cls(new.username, new.fields, new.videos, new.retrieved_at, new.log_id, new.sandbox, changes)
 
 
-Stored: TypeAlias = Snapshot | Missing
+Stored: TypeAlias = Kept | Missing
 """What can be known of an account."""
+_JSON: Final = TypeAdapter[Stored](Stored)
 
 
 class AnswerCache:
@@ -67,7 +66,7 @@ class AnswerCache:
 
     def key(self, username: str) -> str:
         """Where an account is stored, for whoever reads several keys at once."""
-        return _key(username)
+        return f"pinned:{in_key(username)}"
 
     def seen_key(self, username: str) -> str:
         """Where it is kept that an account was answered."""
@@ -75,12 +74,12 @@ class AnswerCache:
 
     def read(self, username: str, value: bytes | None) -> Stored | None:
         """What `find` finds, from the value that the account's key has."""
-        key = _key(username)
+        key = self.key(username)
         if value is None:
             self._decoded.pop(key, None)
             return None
         remembered = self._decoded.get(key)
-        stored = remembered[1] if remembered is not None and remembered[0] == value else _decode(value)
+        stored = remembered[1] if remembered is not None and remembered[0] == value else _decoded(value)
         if stored is None or not self.enabled or not self._is_current(stored):
             return None
         if len(self._decoded) >= _DECODED_AT_MOST:
@@ -93,7 +92,7 @@ class AnswerCache:
 
         It is kept for `at_most` seconds: what had changed names videos of an earlier look, which is to be forgotten.
         """
-        richer = isinstance(instead_of, Snapshot) and instead_of.videos and not new.serves(instead_of.fields)
+        richer = isinstance(instead_of, Kept) and instead_of.videos and not new.serves(instead_of.fields)
         answer = [] if richer else self._writing(new, at_most)
         return [*answer, Write((self.seen_key(new.username),), b"1", _SEEN_TTL)]
 
@@ -113,10 +112,11 @@ class AnswerCache:
     def _writing(self, stored: Stored, at_most: float = math.inf) -> list[Step[bool]]:
         if not self.enabled:
             return []
-        return [Write((_key(stored.username),), _encode(stored), min(at_most, self._ttl_of(stored)))]
+        value = _JSON.dump_json(stored, exclude_unset=True)  # of a video, what TikTok did not send is not set
+        return [Write((self.key(stored.username),), value, min(at_most, self._ttl_of(stored)))]
 
     def _ttl_of(self, stored: Stored) -> float:
-        lasting = isinstance(stored, Snapshot) and stored.videos
+        lasting = isinstance(stored, Kept) and stored.videos
         return self._ttl if lasting else min(_SHORT_TTL, self._ttl)
 
     def _is_current(self, stored: Stored) -> bool:
@@ -125,45 +125,9 @@ class AnswerCache:
         return -_CLOCKS_DIFFER <= age < self._ttl_of(stored)
 
 
-def _key(username: str) -> str:
-    return f"pinned:{in_key(username)}"
-
-
-def _encode(stored: Stored) -> bytes:
-    record: dict[str, Any] = {
-        "version": _VERSION,
-        "username": stored.username,
-        "retrieved_at": stored.retrieved_at,
-        "log_id": stored.log_id,
-        "sandbox": stored.sandbox,
-    }
-    match stored:
-        case Snapshot():
-            record |= {"fields": stored.fields, "videos": [video.as_json() for video in stored.videos]}
-            record |= {"changes": stored.changes.as_json()} if isinstance(stored, Kept) and stored.changes else {}
-        case Missing():
-            record |= {"code": stored.code}
-    return json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
-
-
-def _decode(value: bytes) -> Stored | None:
+def _decoded(value: bytes) -> Stored | None:
+    """What another version has stored in another shape is nothing."""
     try:
-        record: Any = json.loads(value)
-        if record["version"] != _VERSION:
-            return None
-        known: dict[str, Any] = {
-            "username": str(record["username"]),
-            "retrieved_at": float(record["retrieved_at"]),
-            "log_id": record["log_id"],
-            "sandbox": bool(record["sandbox"]),
-        }
-        if "videos" not in record:
-            return Missing(code=record["code"], **known)
-        return Kept(
-            changes=Changes.from_json(record.get("changes")),
-            fields=tuple(str(name) for name in record["fields"]),
-            videos=tuple(Video.model_validate(video) for video in record["videos"]),
-            **known,
-        )
-    except (ValueError, TypeError, KeyError, ValidationError):
+        return _JSON.validate_json(value)
+    except ValidationError:
         return None

@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from tiktok_pinned_videos.research.client import Fetched, ResearchClient
 from tiktok_pinned_videos.research.errors import NotFoundError, Status, TikTokError
 from tiktok_pinned_videos.research.fields import NAMES
-from tiktok_pinned_videos.research.models import Missing, Snapshot
+from tiktok_pinned_videos.research.models import Missing
 from tiktok_pinned_videos.research.transport import Inquiry
 from tiktok_pinned_videos.state.base import StateStore
 from tiktok_pinned_videos.state.steps import Delete, Read, Step
@@ -31,14 +31,6 @@ _GONE: Final = (Status.NOT_FOUND, Status.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a request brought: a stored answer that another process was quicker with, or a new one."""
-
-    what: Stored
-    new: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Known:
     """What is stored and remembered of an account when a request begins."""
 
@@ -46,6 +38,8 @@ class _Known:
     past: Past
 
 
+Found: TypeAlias = tuple[Stored, bool]
+"""What is known of an account, and whether it is new; it is not where another process was quicker."""
 _Finish: TypeAlias = Callable[..., Awaitable[list[Any]]]
 """Does the last steps of a request, and gives back what it has held for them: `StateStore.run` or `Lease.release`."""
 
@@ -90,7 +84,8 @@ class Fetcher:
         """A new answer with these fields and no others, and TikTok's body."""
         async with self._slots:
             known = await self._known(username, inquiry)
-            return await self._ask_and_keep(username, fields, inquiry, known, self._store.run)
+            kept, body = await self._ask_and_keep(username, fields, inquiry, known, self._store.run)
+            return Fetched(kept, body)
 
     async def forget(self, username: str) -> None:
         """Nothing is kept of an account any more, its name neither."""
@@ -105,7 +100,7 @@ class Fetcher:
             known = self._understood(username, values, inquiry)
             stored = known.stored
             if stored is not None and serves(stored, fields) and (not refresh or stored.retrieved_at >= started):
-                return Found(stored, new=refresh)
+                return stored, refresh
             # Whoever holds the lease has had all the time one account may take: ask without it.
             if acquired or self._monotonic() >= give_up:
                 break
@@ -130,14 +125,14 @@ class Fetcher:
         self, username: str, fields: tuple[str, ...], inquiry: Inquiry, known: _Known, finish: _Finish
     ) -> Found:
         """Ask for the fields wanted now and those stored, so that neither call's are lost to the other."""
-        wanted = {*fields, *(known.stored.fields if isinstance(known.stored, Snapshot) else ())}
+        wanted = {*fields, *(known.stored.fields if isinstance(known.stored, Kept) else ())}
         asked = tuple(name for name in NAMES if name in wanted)
-        fetched = await self._ask_and_keep(username, asked, inquiry, known, finish)
-        return Found(fetched.snapshot, new=True)
+        kept, _ = await self._ask_and_keep(username, asked, inquiry, known, finish)
+        return kept, True
 
     async def _ask_and_keep(
         self, username: str, fields: tuple[str, ...], inquiry: Inquiry, known: _Known, finish: _Finish
-    ) -> Fetched:
+    ) -> tuple[Kept, bytes]:
         try:
             fetched = await self._client.pinned_videos(username, fields, inquiry)
         except TikTokError as error:
@@ -157,7 +152,7 @@ class Fetcher:
         )
         if not all(written):
             await self._store.run(*self._history.latest(username, look))
-        return replace(fetched, snapshot=kept)
+        return kept, fetched.body
 
     def _forgetting(self, username: str, *more: str) -> Step[bool]:
         return Delete((self._cache.key(username), *self._history.keys(username, self._clock()), *more))

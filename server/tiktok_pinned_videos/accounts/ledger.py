@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from tiktok_pinned_videos.research.errors import QuotaExceededError
@@ -22,7 +22,7 @@ from .caller import CALLER
 LONGEST_PAUSE: Final = 60.0
 """Seconds; after that somebody looks again, however long TikTok asked to wait."""
 
-_DAY: Final = 86_400
+_ONE: Final = timedelta(days=1)
 _PROBE_INTERVAL: Final = 3600.0
 _LOOK_AGAIN: Final = 5.0
 _JUST_NOW: Final = 1.0
@@ -46,30 +46,10 @@ class QuotaStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
-    """One UTC day, by its number since 1970."""
-
-    number: int
-
-    @property
-    def name(self) -> str:
-        """As it is written in keys."""
-        return datetime.fromtimestamp(self.number * _DAY, UTC).strftime("%Y-%m-%d")
-
-    def left(self, now: float) -> float:
-        """Seconds until it ends; at least one, for what is written about a day that has just ended."""
-        return max(1.0, (self.number + 1) * _DAY - now)
-
-    def resets_at(self) -> str:
-        """When it ends, ISO 8601."""
-        return datetime.fromtimestamp((self.number + 1) * _DAY, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-@dataclass(frozen=True, slots=True)
 class Standing:
     """What the store said of a day, for a request that is about to be sent."""
 
-    day: Day
+    day: date
     read_at: float
     """Unix seconds."""
     closed: bool
@@ -81,7 +61,7 @@ class DayReservation:
     """One request of one day; whoever holds it says what became of it. See `research.transport.Reservation`."""
 
     ledger: Ledger
-    day: Day
+    day: date
     probe: bool
     """Whether it was sent to find out if a closed day is open again."""
 
@@ -106,8 +86,8 @@ class Ledger:
         self._quota = quota
         self._caller_quota = caller_quota
         self._clock = clock
-        self._seen = (0.0, -1, 0)  # when looked at, day, requests used
-        self._closing: Day | None = None
+        self._seen = (0.0, date.min, 0)  # when looked at, day, requests used
+        self._closing: date | None = None
         self._changed_at = 0.0  # by this process: what was read before then is out of date
 
     def keys(self) -> list[str]:
@@ -117,7 +97,7 @@ class Ledger:
     def standing(self, values: Sequence[bytes | None], read_at: float) -> Standing:
         """What the values of `keys` say, as of `read_at` (Unix seconds)."""
         closed, paused = values
-        return Standing(Day(int(read_at // _DAY)), read_at, closed is not None, paused is not None)
+        return Standing(_day_of(read_at), read_at, closed is not None, paused is not None)
 
     async def reserve(self, known: object = None) -> DayReservation:
         """Take one request of today. Raises `QuotaExceededError`, or `PausedError` while none may be sent.
@@ -137,9 +117,7 @@ class Ledger:
         if known.closed and not await self._may_probe(day):
             raise QuotaExceededError(_SPENT)
         await self._charge_caller(day)
-        used = await self._store.increment(
-            _used(day), ttl=day.left(self._clock()) + _PROBE_INTERVAL, ceiling=self._quota
-        )
+        used = await self._store.increment(_used(day), ttl=self._left(day) + _PROBE_INTERVAL, ceiling=self._quota)
         self._saw(day, self._quota if used is None else used)
         if used is None:
             raise QuotaExceededError(
@@ -152,9 +130,9 @@ class Ledger:
         await self._store.hold(_PAUSE, ttl=min(LONGEST_PAUSE, max(0.05, seconds)))
         self._changed_at = self._clock()
 
-    async def close(self, day: Day) -> None:
+    async def close(self, day: date) -> None:
         """TikTok said `daily_quota_limit_exceeded` about a request of that day."""
-        left = day.left(self._clock())
+        left = self._left(day)
         self._closing = day
         try:
             probe = Write((self._probe(day),), b"1", min(_PROBE_INTERVAL, left))
@@ -162,7 +140,7 @@ class Ledger:
         finally:
             self._closing, self._changed_at = None, self._clock()
 
-    async def open(self, day: Day) -> None:
+    async def open(self, day: date) -> None:
         """A probe of that day was answered."""
         await self._store.delete(_closed(day))
 
@@ -170,56 +148,64 @@ class Ledger:
         """Read the store; never sends anything."""
         day = self._today()
         used, closed = await self._store.get_many([_used(day), _closed(day)])
-        return QuotaStatus(self._saw(day, int(used or 0)), self._quota, day.resets_at(), closed is not None)
+        return QuotaStatus(self._saw(day, int(used or 0)), self._quota, f"{day + _ONE}T00:00:00Z", closed is not None)
 
     def seen_today(self) -> int:
         """Requests used today as this process last saw it, 0 before it looked; reads no store, from any thread."""
         _, seen_day, used = self._seen
-        return used if seen_day == self._today().number else 0
+        return used if seen_day == self._today() else 0
 
     async def note(self) -> str | None:
         """What an answer should say once 80 % of the day are spent."""
         day = self._today()
         seen_at, seen_day, used = self._seen
-        if seen_day != day.number or not 0 <= self._clock() - seen_at < _LOOK_AGAIN:
+        if seen_day != day or not 0 <= self._clock() - seen_at < _LOOK_AGAIN:
             used = self._saw(day, int(await self._store.get(_used(day)) or 0))
         if used < _NOTE_FROM * self._quota:
             return None
         return f"Quota: {used} of {self._quota} requests used today; it resets at 00:00 UTC."
 
-    def _saw(self, day: Day, used: int) -> int:
-        self._seen = (self._clock(), day.number, used)
+    def _saw(self, day: date, used: int) -> int:
+        self._seen = (self._clock(), day, used)
         return used
 
-    def _is_current(self, known: Standing, day: Day, now: float) -> bool:
+    def _is_current(self, known: Standing, day: date, now: float) -> bool:
         return known.day == day and 0 <= now - known.read_at <= _JUST_NOW and known.read_at > self._changed_at
 
-    async def _may_probe(self, day: Day) -> bool:
-        ttl = min(_PROBE_INTERVAL, day.left(self._clock()))
+    async def _may_probe(self, day: date) -> bool:
+        ttl = min(_PROBE_INTERVAL, self._left(day))
         return await self._store.add(self._probe(day), b"1", ttl=ttl)
 
-    def _probe(self, day: Day) -> str:
+    def _probe(self, day: date) -> str:
         # By quota: whoever changes TIKTOK_DAILY_QUOTA has most likely been granted more, and asks at once.
-        return f"probe:{day.name}:{self._quota}"
+        return f"probe:{day}:{self._quota}"
 
-    async def _charge_caller(self, day: Day) -> None:
+    async def _charge_caller(self, day: date) -> None:
         caller = CALLER.get()
         if not self._caller_quota or caller is None:
             return
-        key = f"caller:{day.name}:{hashlib.sha256(caller.encode()).hexdigest()[:16]}"
-        ttl = day.left(self._clock()) + _PROBE_INTERVAL
+        key = f"caller:{day}:{hashlib.sha256(caller.encode()).hexdigest()[:16]}"
+        ttl = self._left(day) + _PROBE_INTERVAL
         if await self._store.increment(key, ttl=ttl, ceiling=self._caller_quota) is None:
             raise QuotaExceededError(
                 f"your share of {self._caller_quota} requests a day (MCP_CALLER_QUOTA) is spent; nothing was sent.",
             )
 
-    def _today(self) -> Day:
-        return Day(int(self._clock() // _DAY))
+    def _left(self, day: date) -> float:
+        """Seconds until it ends; at least one, for what is written about a day that has just ended."""
+        return max(1.0, datetime.combine(day + _ONE, time(), UTC).timestamp() - self._clock())
+
+    def _today(self) -> date:
+        return _day_of(self._clock())
 
 
-def _used(day: Day) -> str:
-    return f"used:{day.name}"
+def _day_of(now: float) -> date:
+    return datetime.fromtimestamp(now, UTC).date()
 
 
-def _closed(day: Day) -> str:
-    return f"closed:{day.name}"
+def _used(day: date) -> str:
+    return f"used:{day}"
+
+
+def _closed(day: date) -> str:
+    return f"closed:{day}"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from tiktok_pinned_videos.research.fields import COUNTS
 from tiktok_pinned_videos.research.models import Video
@@ -66,24 +66,6 @@ class Changes:
     def only(self, fields: Iterable[str]) -> Changes:
         """The same, with the growth of these fields alone."""
         return Changes(self.since, self.pinned, self.unpinned, tuple(pair for pair in self.growth if pair[0] in fields))
-
-    def as_json(self) -> list[Any]:
-        """For a store, read again by `from_json`."""
-        lists = [[[one.id, one.after, one.by] for one in ones] for ones in (self.pinned, self.unpinned)]
-        return [self.since, *lists, [list(pair) for pair in self.growth]]
-
-    @classmethod
-    def from_json(cls, value: Any) -> Changes | None:
-        """What `as_json` made; None for None. Raises ValueError or TypeError for anything else."""
-        if value is None:
-            return None
-        since, pinned, unpinned, growth = value
-        return cls(
-            int(since),
-            tuple(Change(str(id_), int(after), int(by)) for id_, after, by in pinned),
-            tuple(Change(str(id_), int(after), int(by)) for id_, after, by in unpinned),
-            tuple((str(name), int(grown)) for name, grown in growth),
-        )
 
 
 def look_at(videos: Sequence[Video], seen_at: float, *, sandbox: bool = False) -> Look:

@@ -14,7 +14,7 @@ from tiktok_pinned_videos.research.oauth import AccessToken
 from tiktok_pinned_videos.research.transport import Inquiry, UnwantedError
 from tiktok_pinned_videos.state.base import StateStore, StateStoreError
 
-from .cache import AnswerCache, Kept, Stored
+from .cache import AnswerCache, Stored
 from .fetch import Fetcher, Found, serves
 from .flight import SingleFlight
 from .history import History
@@ -80,24 +80,22 @@ class PinnedVideosService:
         while True:
             stored = None if refresh and not looked else await self._cache.find(username)
             if stored is not None and serves(stored, fields) and (not refresh or stored.retrieved_at >= since):
-                return await self._answer(username, fields, Found(stored, new=looked), requests=0)
+                return await self._answer(username, fields, stored, new=looked, requests=0)
             ask = partial(self._fetch, username, fields, refresh=refresh)
             result, requests = await self._flights.join(key, fields, ask) or (None, 0)
-            looked = True
-            match result:
-                case None:  # it brought other fields, or ended while nobody wanted it: look, and ask again
-                    continue
-                case TikTokError():
-                    raise result.again(requests=requests)
-                case Found():
-                    return await self._answer(username, fields, result, requests=requests)
+            if isinstance(result, TikTokError):
+                raise result.again(requests=requests)
+            if result is not None:
+                stored, new = result
+                return await self._answer(username, fields, stored, new=new, requests=requests)
+            looked = True  # it brought other fields, or ended while nobody wanted it: look, and ask again
 
     async def from_cache(self, username: str, fields: tuple[str, ...]) -> Answer | None:
         """The same, only if no request is needed for it: `NotFoundError` too, where that is what is remembered."""
         stored = await self._cache.find(username)
         if stored is None or not serves(stored, fields):
             return None
-        return await self._answer(username, fields, Found(stored, new=False), requests=0)
+        return await self._answer(username, fields, stored, new=False, requests=0)
 
     async def ask(self, username: str, fields: tuple[str, ...]) -> Fetched:
         """Ask TikTok afresh, for its body as it came."""
@@ -167,14 +165,15 @@ class PinnedVideosService:
         except UnwantedError:
             return None
 
-    async def _answer(self, username: str, fields: tuple[str, ...], found: Found, *, requests: int) -> Answer:
-        if isinstance(found.what, Missing):
-            raise found.what.error()
-        snapshot = found.what.narrowed(username, fields)
-        changes = found.what.changes if isinstance(found.what, Kept) else None
-        if changes is not None and found.what.fields != fields:
+    async def _answer(
+        self, username: str, fields: tuple[str, ...], stored: Stored, *, new: bool, requests: int
+    ) -> Answer:
+        if isinstance(stored, Missing):
+            raise stored.error()
+        changes = stored.changes
+        if changes is not None and stored.fields != fields:
             changes = changes.only(fields)
-        return Answer(snapshot, not found.new, requests, await self._ledger.note(), changes)
+        return Answer(stored.narrowed(username, fields), not new, requests, await self._ledger.note(), changes)
 
 
 def _log_unclaimed(account: str, requests: int) -> None:
