@@ -19,13 +19,25 @@ def main() -> None:
     gc.disable()
     _obey_signals()
     _draw_nothing()
-    from tiktok_pinned_videos.cli import cli  # noqa: PLC0415 - after the line above
+    from tiktok_pinned_videos.serve.instant import begin  # noqa: PLC0415 - after the lines above
+
+    opening = begin(sys.argv[1:], os.environ, _load_server)
+    from tiktok_pinned_videos.cli import cli  # noqa: PLC0415 - as above
 
     try:
-        cli(prog_name="tiktok-pinned-videos-mcp")
+        cli(prog_name="tiktok-pinned-videos-mcp", obj=opening)
     finally:
         # The interpreter's own end would answer a signal with a traceback.
         _obey_signals()
+
+
+def _load_server() -> None:
+    """Import what a server on stdin and stdout is made of, so that it is there for those who import it next."""
+    import importlib  # noqa: PLC0415 - in the thread that has the time
+
+    surface = ("surface.prompts", "surface.refused", "surface.resources", "surface.view")
+    for module in ("cli", "commands.stdio", "serve.logs", *surface):
+        importlib.import_module(f"tiktok_pinned_videos.{module}")
 
 
 def _end_with(code: int) -> Callable[[int, FrameType | None], None]:

@@ -29,6 +29,7 @@ _FROM = click.option(
     metavar="FILE",
     help="Read names from a file, one a line, # begins a comment; - is stdin.",
 )
+_OPENING = f"{__package__}.opening"
 _REFRESH = click.option("--refresh", is_flag=True, help="Ask TikTok again instead of the cache.")
 
 
@@ -65,17 +66,17 @@ def cli(ctx: click.Context, sandbox: bool) -> None:
 
         tiktok-pinned-videos-mcp get nasa --sandbox
     """
-    ctx.obj = sandbox
+    ctx.meta[_OPENING], ctx.obj = ctx.obj, sandbox
     if ctx.invoked_subcommand is None:
-        _serve_stdio(_settings(sandbox))
+        _serve_stdio(ctx, sandbox)
 
 
 @cli.command()
 @_SANDBOX
-@click.pass_obj
-def stdio(in_sandbox: bool, sandbox: bool) -> None:
+@click.pass_context
+def stdio(ctx: click.Context, sandbox: bool) -> None:
     """Serve MCP on stdin and stdout (the default)."""
-    _serve_stdio(_settings(in_sandbox or sandbox))
+    _serve_stdio(ctx, ctx.obj or sandbox)
 
 
 @cli.command()
@@ -245,26 +246,8 @@ def _settings(sandbox: bool, *, log_level: str = "WARNING") -> Settings:
     return settings
 
 
-def _serve_stdio(settings: Settings) -> None:
-    import asyncio  # noqa: PLC0415 - only this command pays for it
+def _serve_stdio(ctx: click.Context, sandbox: bool) -> None:
+    settings = _settings(sandbox)
+    from .commands.stdio import run  # noqa: PLC0415 - only this command pays for it
 
-    from .app import build_server  # noqa: PLC0415 - as above
-    from .commands import loaded  # noqa: PLC0415 - as above
-    from .serve.stdio import serve_stdio  # noqa: PLC0415 - as above
-    from .serve.telemetry import configure_telemetry  # noqa: PLC0415 - as above
-
-    try:
-        # Before the event loop opens anything, which would then have their numbers.
-        for number in (0, 1):
-            os.fstat(number)
-    except OSError:
-        stop("stdin or stdout is closed: an MCP server talks to its client there. Start it from an MCP client.", 1)
-    server: Any = build_server(settings)
-    send_rest = configure_telemetry(os.environ)
-    loaded()
-    try:
-        asyncio.run(serve_stdio(server))
-    except OSError as fault:
-        stop(f"stdin or stdout cannot be used ({fault.strerror or fault}): an MCP server talks to its client there.", 1)
-    finally:
-        send_rest()
+    run(settings, ctx.meta[_OPENING])

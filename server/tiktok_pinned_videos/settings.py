@@ -90,6 +90,7 @@ def load_settings(env: Mapping[str, str], *, sandbox: bool = False) -> Settings:
     """Read the environment. `sandbox` is the command line's `--sandbox`. Raises `SettingsError`."""
     read = Environment(env, secrets=("TIKTOK_CLIENT_SECRET", "MCP_BEARER_TOKEN"))
     in_sandbox = sandbox or read.flag("TIKTOK_SANDBOX")
+    read.flag("TIKTOK_INSTANT")  # obeyed by `serve.instant`, before there are settings; here it is checked
     return Settings(
         client_key=_credential(read, "TIKTOK_CLIENT_KEY"),
         client_secret="" if in_sandbox else _secret(read),

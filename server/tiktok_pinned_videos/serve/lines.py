@@ -20,6 +20,8 @@ from typing import Any, Final, cast
 
 from pydantic_core import from_json
 
+from .instant import Opening
+
 LONGEST_LINE: Final = 16 * 1024 * 1024
 LAST_ANSWERS: Final = 1.0
 """Seconds after the end of stdin in which what was asked is still answered."""
@@ -36,13 +38,16 @@ NobodyReads = Callable[[OSError | None], None]
 class Conversation:
     """Which requests are still to be answered."""
 
-    def __init__(self) -> None:
+    def __init__(self, opening: Opening | None = None) -> None:
+        self._opening = opening
         self._open: set[str] = set()
         self._nothing_open = asyncio.Event()
         self._nothing_open.set()
 
     def asked(self, message: dict[str, Any]) -> None:
         """A message has come."""
+        if self._opening is not None:
+            self._opening.asked(message)
         if "method" in message and "id" in message:
             self._open.add(json.dumps(message["id"]))
             self._nothing_open.clear()
@@ -51,8 +56,14 @@ class Conversation:
             cancelled: dict[str, Any] = message.get("params") or {}
             self._close(json.dumps(cancelled.get("requestId")))
 
+    def was_answered(self, text: str) -> bool:
+        """Whether this answer, as the SDK writes it, was sent before the SDK was there."""
+        return self._opening is not None and self._opening.was_sent(text)
+
     def answered(self, text: str) -> None:
-        """A message is being sent, as the SDK writes it."""
+        """A message has been sent."""
+        if self._opening is not None:
+            self._opening.keep()
         if text.startswith(_ID_AT):
             with contextlib.suppress(ValueError):
                 number, _ = json.JSONDecoder().raw_decode(text, len(_ID_AT))
@@ -119,7 +130,8 @@ class Out:
 
     async def write(self, text: str) -> None:
         """Send a line, whole."""
-        await self._write(text.encode("utf-8", errors="replace"))
+        if not self._conversation.was_answered(text):
+            await self._write(text.encode("utf-8", errors="replace"))
         self._conversation.answered(text)
 
     async def flush(self) -> None:
@@ -159,11 +171,11 @@ class Streams:
 
 
 @contextlib.asynccontextmanager
-async def open_streams(nobody_reads: NobodyReads) -> AsyncGenerator[Streams | None]:
+async def open_streams(nobody_reads: NobodyReads, received: bytes = b"") -> AsyncGenerator[Streams | None]:
     """Stdin and stdout, claimed so that nothing else meets the protocol; None on Windows.
 
-    `nobody_reads` is called when the other end of stdout has gone, with the fault where it is one. Raises OSError when
-    one of the two is closed.
+    `received`: what was read from stdin before, from a pipe then. `nobody_reads` is called when the other end of stdout
+    has gone, with the fault where it is one. Raises OSError when one of the two is closed.
     """
     if sys.platform == "win32":
         yield None
@@ -179,11 +191,12 @@ async def open_streams(nobody_reads: NobodyReads) -> AsyncGenerator[Streams | No
         # A pipe served by the loop does not block; a log on the same one would then fail when it is full.
         on_loop = _is_pipe(wire_out) and not same_as_log
         write = await _pipe_writer(wire_out, nobody_reads, stack) if on_loop else _file_writer(wire_out, nobody_reads)
-        yield Streams(await _pipe_reader(wire_in) if _is_pipe(wire_in) else _file_reader(wire_in), write)
+        yield Streams(await _pipe_reader(wire_in, received) if _is_pipe(wire_in) else _file_reader(wire_in), write)
 
 
-async def _pipe_reader(wire: int) -> Read:
+async def _pipe_reader(wire: int, received: bytes) -> Read:
     reader = asyncio.StreamReader(limit=LONGEST_LINE)
+    reader.feed_data(received)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(wire, "rb", 0))
 

@@ -16,16 +16,17 @@ import anyio
 from mcp.server.mcpserver import MCPServer
 from mcp.server.stdio import stdio_server
 
+from .instant import Opening
 from .lines import Conversation, Lines, NobodyReads, Out, open_streams
 
 _GRACE: Final = 0.7
 """Seconds for closing connections and store after a signal."""
 
 
-async def serve_stdio(server: MCPServer[Any]) -> None:
+async def serve_stdio(server: MCPServer[Any], opening: Opening | None = None) -> None:
     """Serve until there is nobody to serve, or the process is told to stop.
 
-    Raises OSError when stdin or stdout cannot be used.
+    `opening`: what was said before the SDK was loaded. Raises OSError when stdin or stdout cannot be used.
     """
     loop = asyncio.get_running_loop()
     told_to_stop = asyncio.Event()
@@ -46,7 +47,7 @@ async def serve_stdio(server: MCPServer[Any]) -> None:
         with contextlib.suppress(NotImplementedError, AttributeError, ValueError):
             # Not on Windows' loop: there the interpreter's own handling stays.
             loop.add_signal_handler(getattr(signal, name), stop)
-    serving = asyncio.create_task(_serve(server, nobody_reads))
+    serving = asyncio.create_task(_serve(server, nobody_reads, opening))
     stopped = asyncio.create_task(told_to_stop.wait())
     await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
@@ -63,10 +64,10 @@ def _say_nothing(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> No
     del loop, context
 
 
-async def _serve(server: MCPServer[Any], nobody_reads: NobodyReads) -> None:
+async def _serve(server: MCPServer[Any], nobody_reads: NobodyReads, opening: Opening | None) -> None:
     low_level = server._lowlevel_server  # pyright: ignore[reportPrivateUsage] - the SDK has no public way to give it streams
-    conversation = Conversation()
-    async with open_streams(nobody_reads) as streams:
+    conversation = Conversation(opening)
+    async with open_streams(nobody_reads, opening.received if opening else b"") as streams:
         stdin: Any = None
         stdout: Any = None
         if streams is not None:

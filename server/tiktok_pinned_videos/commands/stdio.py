@@ -1,0 +1,32 @@
+"""The MCP server on stdin and stdout."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from ..app import build_server
+from ..serve.instant import Opening
+from ..serve.stdio import serve_stdio
+from ..serve.telemetry import configure_telemetry
+from ..settings import Settings
+from . import loaded, stop
+
+
+def run(settings: Settings, opening: Opening | None) -> None:
+    """Serve until the client leaves. `opening`: what it said before all of this was loaded."""
+    try:
+        # Before the event loop opens anything, which would then have their numbers.
+        for number in (0, 1):
+            os.fstat(number)
+    except OSError:
+        stop("stdin or stdout is closed: an MCP server talks to its client there. Start it from an MCP client.", 1)
+    server = build_server(settings)
+    send_rest = configure_telemetry(os.environ)
+    loaded()
+    try:
+        asyncio.run(serve_stdio(server, opening))
+    except OSError as fault:
+        stop(f"stdin or stdout cannot be used ({fault.strerror or fault}): an MCP server talks to its client there.", 1)
+    finally:
+        send_rest()
