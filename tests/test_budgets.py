@@ -24,7 +24,22 @@ from typing import Any
 import pytest
 
 import tiktok_pinned_videos
-from kit import Received, Reply, ask, connected, data, html, raw, refusal, serving, settings, status, text, videos
+from kit import (
+    Received,
+    Reply,
+    ask,
+    connected,
+    data,
+    environment,
+    html,
+    raw,
+    refusal,
+    serving,
+    settings,
+    status,
+    text,
+    videos,
+)
 from tiktok_pinned_videos.app import build_service
 from tiktok_pinned_videos.research.fields import DEFAULT, NAMES
 from tiktok_pinned_videos.surface.rendered import Renderer
@@ -131,7 +146,7 @@ def imported(*arguments: str) -> set[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={name: value for name, value in os.environ.items() if not name.startswith(("TIKTOK_", "MCP_", "OTEL_"))},
+        env=environment(TIKTOK_INSTANT="0"),
     )
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
     messages: list[dict[str, Any]] = [

@@ -12,65 +12,58 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from kit import COMMAND, environment
+from kit import COMMAND, HELLO, META, environment, message
 from tiktok_pinned_videos.serve import instant, snapshot
 from tiktok_pinned_videos.serve.instant import Opening
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the pipes of Windows cannot be waited for")
 
-META = {
-    "_meta": {
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientInfo": {"name": "tests", "version": "0"},
-        "io.modelcontextprotocol/clientCapabilities": {},
-    }
-}
-
-
-def line(method: str, number: object = None, params: dict[str, Any] | None = None) -> bytes:
-    message = {"jsonrpc": "2.0", "method": method} | ({} if params is None else {"params": params})
-    return json.dumps(message if number is None else {"id": number, **message}).encode() + b"\n"
-
 
 def hello(version: str = "2025-11-25", number: object = 0) -> bytes:
-    return line(
-        "initialize",
-        number,
-        {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "tests", "version": "0"}},
-    )
+    return message("initialize", number, HELLO | {"protocolVersion": version})
 
 
-INITIALIZED = line("notifications/initialized")
+INITIALIZED = message("notifications/initialized")
 LISTS = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
 MISSING = {"uri": "tiktok://pinned/nobody"}
 CALL = {"name": "get_pinned_videos", "arguments": {"username": "a b"}}  # refused: the same words at any time
 
 CONVERSATIONS: dict[str, list[bytes]] = {
     **{
-        f"legacy {version}": [hello(version), INITIALIZED, *(line(each, n) for n, each in enumerate(LISTS, 1))]
+        f"legacy {version}": [hello(version), INITIALIZED, *(message(each, n) for n, each in enumerate(LISTS, 1))]
         for version in ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "1999-01-01")
     },
-    "modern": [line("server/discover", "a", META), *(line(each, f"b{n}", META) for n, each in enumerate(LISTS))],
-    "modern without discover": [line("tools/list", 7, META), line("tools/call", 8, CALL | META)],
-    "a call": [hello(), INITIALIZED, line("tools/list", 1), line("tools/call", 2, CALL), line("tools/list", 3)],
-    "a call first": [hello(), INITIALIZED, line("tools/call", 2, CALL), line("tools/list", 1)],
-    "ping first": [line("ping", 1), hello(number=2), line("ping", 3), INITIALIZED, line("ping", 4)],
-    "before it is initialized": [line("tools/list", 1), hello(), line("tools/list", 2)],
-    "greeted twice": [hello(), INITIALIZED, hello(number=1), INITIALIZED, line("tools/list", 2)],
-    "one id for all": [hello(number=1), INITIALIZED, line("tools/list", 1), line("prompts/list", 1)],
-    "ids of all kinds": [hello(number='q"\\'), INITIALIZED, *(line("ping", n) for n in ("é", 2**70, -1, "", "a b"))],
-    "broken lines": [hello(), b"{\n", INITIALIZED, b'{"jsonrpc":"2.0","id":5}\n', b"\n", line("tools/list", 1)],
-    "a broken line first": [b"\xff\n", hello(), INITIALIZED, line("tools/list", 1)],
-    "cancelled": [hello(), INITIALIZED, line("tools/list", 1), line("notifications/cancelled", None, {"requestId": 9})],
-    "unknown methods": [hello(), INITIALIZED, line("tools/lost", 1), line("tools/list", 2, {"cursor": "x"})],
-    "a missing resource": [hello(), INITIALIZED, line("resources/read", 1, MISSING), line("resources/list", 2)],
+    "modern": [message("server/discover", "a", META), *(message(each, f"b{n}", META) for n, each in enumerate(LISTS))],
+    "modern without discover": [message("tools/list", 7, META), message("tools/call", 8, CALL | META)],
+    "a call": [
+        hello(),
+        INITIALIZED,
+        message("tools/list", 1),
+        message("tools/call", 2, CALL),
+        message("tools/list", 3),
+    ],
+    "a call first": [hello(), INITIALIZED, message("tools/call", 2, CALL), message("tools/list", 1)],
+    "ping first": [message("ping", 1), hello(number=2), message("ping", 3), INITIALIZED, message("ping", 4)],
+    "before it is initialized": [message("tools/list", 1), hello(), message("tools/list", 2)],
+    "greeted twice": [hello(), INITIALIZED, hello(number=1), INITIALIZED, message("tools/list", 2)],
+    "one id for all": [hello(number=1), INITIALIZED, message("tools/list", 1), message("prompts/list", 1)],
+    "ids of all kinds": [hello(number='q"\\'), INITIALIZED, *(message("ping", n) for n in ("é", 2**70, -1, "", "a b"))],
+    "broken lines": [hello(), b"{\n", INITIALIZED, b'{"jsonrpc":"2.0","id":5}\n', b"\n", message("tools/list", 1)],
+    "a broken line first": [b"\xff\n", hello(), INITIALIZED, message("tools/list", 1)],
+    "cancelled": [
+        hello(),
+        INITIALIZED,
+        message("tools/list", 1),
+        message("notifications/cancelled", None, {"requestId": 9}),
+    ],
+    "unknown methods": [hello(), INITIALIZED, message("tools/lost", 1), message("tools/list", 2, {"cursor": "x"})],
+    "a missing resource": [hello(), INITIALIZED, message("resources/read", 1, MISSING), message("resources/list", 2)],
     "params of the wrong kind": [hello(), INITIALIZED, b'{"jsonrpc":"2.0","id":1,"method":["tools/list"]}\n'],
-    "log level": [hello(), INITIALIZED, line("logging/setLevel", 1, {"level": "debug"}), line("tools/list", 2)],
-    "no end of the line": [hello(), INITIALIZED, line("tools/list", 1).rstrip()],
+    "log level": [hello(), INITIALIZED, message("logging/setLevel", 1, {"level": "debug"}), message("tools/list", 2)],
+    "no end of the line": [hello(), INITIALIZED, message("tools/list", 1).rstrip()],
 }
 
 
@@ -140,7 +133,7 @@ def test_what_is_known_is_answered_before_the_sdk_is_loaded(tmp_path: Path) -> N
         process.stdin.write(b"".join(sent))
         process.stdin.flush()
         answers = b"".join(process.stdout.readline() for each in sent if b'"id"' in each)
-        process.stdin.write(line("tools/call", 9, CALL))
+        process.stdin.write(message("tools/call", 9, CALL))
         process.stdin.flush()
         gate.touch()  # only now may the SDK be loaded
         refused = process.stdout.readline()
@@ -191,7 +184,7 @@ HOW = ["cut", "empty", "no JSON", "a list", "numbers", "nested", "too long", "fo
 
 @pytest.fixture(scope="module")
 def usual(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[bytes], bytes]:
-    sent = [hello(), INITIALIZED, line("tools/list", 1)]
+    sent = [hello(), INITIALIZED, message("tools/list", 1)]
     return sent, talk(home(tmp_path_factory.mktemp("usual"), TIKTOK_INSTANT="0"), sent)[0]
 
 
@@ -229,7 +222,7 @@ def test_an_answer_that_is_out_of_date_is_found_out_told_once_and_forgotten(
     (path,) = snapshots(tmp_path)
     path.write_text(path.read_text(encoding="utf-8").replace("pinned", "penned"), encoding="utf-8")
 
-    written, said, code = talk(home(tmp_path), [*sent, line("tools/call", 2, CALL)])
+    written, said, code = talk(home(tmp_path), [*sent, message("tools/call", 2, CALL)])
 
     assert written.count(b"\n") == 3
     assert b"penned" in written
@@ -305,8 +298,7 @@ def test_other_commands_have_no_part_in_it(arguments: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("value", ["0", "false", "no", "off", " OFF "])
 def test_it_can_be_switched_off(value: str) -> None:
-    with conversation([]) as (ends, _):
-        assert ends
+    with conversation([]):
         assert instant.begin((), {"TIKTOK_INSTANT": value}, lambda: None) is None
 
 
@@ -344,7 +336,7 @@ def test_killed_at_any_moment_it_leaves_what_the_next_start_can_use(
     chance = random.Random(15)
 
     def start(number: int) -> None:
-        others = line("prompts/list", 2, {"_meta": {"progressToken": number}})  # something new to learn each time
+        others = message("prompts/list", 2, {"_meta": {"progressToken": number}})  # something new to learn each time
         with subprocess.Popen(
             [*COMMAND, "--sandbox"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=home(tmp_path),
@@ -399,7 +391,7 @@ def opening(tmp_path: Path, *known: tuple[bytes, str]) -> Opening:
     """One that knows these answers to these messages, said in this order."""
     course = instant._Course()
     file = tmp_path / "start.json"
-    learned = {str(course.key(json.loads(message))): answer for message, answer in known}
+    learned = {str(course.key(json.loads(said))): answer for said, answer in known}
     file.write_text(json.dumps({key: answer for key, answer in learned.items() if answer}), encoding="utf-8")
     file.chmod(0o600)
     return Opening(str(file))
@@ -414,7 +406,7 @@ def test_a_fault_while_loading_is_left_to_whoever_needs_what_is_loaded(tmp_path:
 
 
 def test_what_came_before_the_sdk_is_what_it_is_given_first(tmp_path: Path) -> None:
-    said = [hello(), INITIALIZED, line("tools/call", 1, CALL), line("tools/list", 2)]
+    said = [hello(), INITIALIZED, message("tools/call", 1, CALL), message("tools/list", 2)]
     told = opening(tmp_path, (hello(), ',"result":{}}\n'))
     loaded = threading.Event()
 

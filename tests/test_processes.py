@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -13,18 +14,21 @@ from typing import Any
 
 import pytest
 
-from kit import COMMAND, environment
+from kit import COMMAND, HELLO, META, environment, remembered
 from tiktok_pinned_videos.environment import SettingsError
 from tiktok_pinned_videos.settings import load_settings
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="about POSIX signals and descriptors")
 
-META = {
-    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-    "io.modelcontextprotocol/clientInfo": {"name": "tests", "version": "0"},
-    "io.modelcontextprotocol/clientCapabilities": {},
-}
-HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "tests", "version": "0"}}
+
+@pytest.fixture(params=["an ordinary start", "an instant start"], autouse=True)
+def start(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """All of this is tried with both."""
+    instant = request.param == "an instant start"
+    monkeypatch = request.getfixturevalue("monkeypatch")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache") if instant else os.devnull)
+    if instant:
+        remembered(environment(), "--sandbox")
 
 
 def line(**message: Any) -> bytes:
@@ -38,12 +42,12 @@ LEGACY = (
     + line(id=2, method="tools/call", params={"name": "get_pinned_videos", "arguments": {"username": "nasa"}})
 )
 MODERN = (
-    line(id=0, method="server/discover", params={"_meta": META})
-    + line(id=1, method="tools/list", params={"_meta": META})
+    line(id=0, method="server/discover", params=META)
+    + line(id=1, method="tools/list", params=META)
     + line(
         id=2,
         method="tools/call",
-        params={"name": "get_pinned_videos", "arguments": {"username": "nasa"}, "_meta": META},
+        params={"name": "get_pinned_videos", "arguments": {"username": "nasa"}} | META,
     )
 )
 

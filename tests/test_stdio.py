@@ -17,21 +17,28 @@ from typing import Any, Literal
 import anyio
 import pytest
 
-from kit import COMMAND, EXAMPLE_VIDEOS, environment, serving, videos, yardstick
+from kit import COMMAND, EXAMPLE_VIDEOS, HELLO, META, environment, remembered, serving, videos, yardstick
 
 pytestmark = pytest.mark.anyio
 
-MODERN = {
-    "_meta": {
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientInfo": {"name": "tests", "version": "0"},
-        "io.modelcontextprotocol/clientCapabilities": {},
-    }
-}
-HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "tests", "version": "0"}}
+MODERN = META
 Era = Literal["modern", "legacy"]
 ERAS: tuple[Era, ...] = ("modern", "legacy")
 POSIX_ONLY = pytest.mark.skipif(sys.platform == "win32", reason="about POSIX signals and descriptors")
+
+
+@pytest.fixture(params=["an ordinary start", "an instant start"], autouse=True)
+def start(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """All of these conversations begin in both ways."""
+    cache = tmp_path_factory.getbasetemp() / "cache" if request.param == "an instant start" else Path(os.devnull)
+    monkeypatch = request.getfixturevalue("monkeypatch")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+
+
+def surroundings(*arguments: str, **env: str) -> dict[str, str]:
+    """The environment of a server that was started before, where it can remember that."""
+    told = environment(**env)
+    return remembered(told, *arguments) if told["XDG_CACHE_HOME"] != os.devnull else told
 
 
 def line(message: dict[str, Any]) -> bytes:
@@ -98,7 +105,7 @@ async def started(*arguments: str, **env: str) -> AsyncGenerator[Started]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=environment(TIKTOK_STATE="memory:", **env),
+        env=surroundings(*arguments, TIKTOK_STATE="memory:", **env),
         limit=64 << 20,
     )
     try:
@@ -183,7 +190,7 @@ async def test_when_stdin_closes_it_exits_with_0_within_a_second(moment: str) ->
 
 
 async def test_a_client_that_is_gone_before_it_said_anything_leaves_no_process_behind() -> None:
-    done = await anyio.run_process([*COMMAND, "--sandbox"], input=b"", env=environment(), check=False)
+    done = await anyio.run_process([*COMMAND, "--sandbox"], input=b"", env=surroundings("--sandbox"), check=False)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
@@ -305,7 +312,7 @@ async def test_stdin_may_be_a_file(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with said.open("rb") as stdin, out.open("wb") as stdout:
         done = await anyio.run_process(
-            [*COMMAND, "--sandbox"], stdin=stdin, stdout=stdout, env=environment(), check=False
+            [*COMMAND, "--sandbox"], stdin=stdin, stdout=stdout, env=surroundings("--sandbox"), check=False
         )
     messages = [json.loads(written) for written in out.read_bytes().splitlines()]
 
@@ -320,7 +327,7 @@ async def test_stdout_and_stderr_may_be_one_pipe() -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=environment(LOG_LEVEL="INFO"),
+        env=surroundings("--sandbox", LOG_LEVEL="INFO"),
     )
     out, _ = await _conversation(process, GREETING + call(1, "nasa"), until=b'"id":1')
     answers = [json.loads(written) for written in out.splitlines() if written.startswith(b"{")]
@@ -342,7 +349,7 @@ async def test_a_signal_ends_it_soon_even_where_a_thread_waits_for_stdin(name: s
         stdin=theirs if on_terminal else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=theirs if on_terminal else subprocess.STDOUT,
-        env=environment(),
+        env=surroundings("--sandbox"),
     )
     try:
         assert process.stdout is not None
@@ -373,7 +380,7 @@ async def test_closed_stderr_costs_no_answer() -> None:
         *("/bin/sh", "-c", 'exec "$@" 2>&-', "sh", *COMMAND, "--sandbox"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env=environment(),
+        env=surroundings("--sandbox"),
     )
     out, _ = await _conversation(process, GREETING + call(1, "nasa"), until=b'"id":1')
 

@@ -30,7 +30,18 @@ from kit.calls import (
     text,
 )
 from kit.clock import NOON, Clock, settle
-from kit.processes import COMMAND, HTTPServer, environment, http_client, http_server, yardstick
+from kit.processes import (
+    COMMAND,
+    HELLO,
+    META,
+    HTTPServer,
+    environment,
+    http_client,
+    http_server,
+    message,
+    remembered,
+    yardstick,
+)
 from kit.programs import need, need_module, until
 from kit.redis_server import RedisDatabase, RedisServer, running_redis
 from kit.tiktok import (
@@ -69,8 +80,10 @@ __all__ = [
     "COMMAND",
     "ERAS",
     "EXAMPLE_VIDEOS",
+    "HELLO",
     "KEY",
     "MANY",
+    "META",
     "NOON",
     "OK",
     "PINNED",
@@ -106,6 +119,7 @@ __all__ = [
     "http_server",
     "is_virtual",
     "issued",
+    "message",
     "need",
     "need_module",
     "now",
@@ -113,6 +127,7 @@ __all__ = [
     "quota_spent",
     "raw",
     "refusal",
+    "remembered",
     "running_redis",
     "service",
     "serving",

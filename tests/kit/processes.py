@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import json
 import os
 import queue
 import re
@@ -20,6 +22,16 @@ from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
 COMMAND = [sys.executable, "-m", "tiktok_pinned_videos"]
+HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "tests", "version": "0"}}
+"""Parameters of `initialize`."""
+META = {
+    "_meta": {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "tests", "version": "0"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+}
+"""What a request of the modern era carries beside its own parameters."""
 _OURS = ("TIKTOK_", "MCP_", "OTEL_", "LOG_")
 
 
@@ -27,6 +39,30 @@ def environment(**ours: str) -> dict[str, str]:
     """This process's environment without anything that would configure the server, and `ours`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     return kept | {"PYTHONUTF8": "1"} | ours
+
+
+def message(method: str, number: object = None, params: object = None) -> bytes:
+    """A line of JSON-RPC."""
+    facts = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+    return json.dumps({name: value for name, value in facts.items() if value is not None}).encode() + b"\n"
+
+
+def remembered(env: dict[str, str], *arguments: str) -> dict[str, str]:
+    """The environment, after starts in which the server learned how conversations begin."""
+    _begin(arguments, tuple(sorted(env.items())))
+    return env
+
+
+@functools.cache
+def _begin(arguments: tuple[str, ...], env: tuple[tuple[str, str], ...]) -> None:
+    legacy = message("initialize", 0, HELLO) + message("notifications/initialized")
+    modern = message("server/discover", 0, META)
+    for sent in (
+        legacy + message("tools/list", 1, {}),
+        modern + message("tools/list", 1, META),
+        message("tools/list", 0, META),
+    ):
+        subprocess.run([*COMMAND, *arguments], input=sent, env=dict(env), capture_output=True, timeout=60, check=False)
 
 
 def yardstick() -> float:
