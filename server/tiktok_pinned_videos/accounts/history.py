@@ -28,6 +28,8 @@ class Past:
     """In the order of time."""
     day: int | None = None
     """The UTC day, counted from 1970, whose first look is among them; None when today has none yet."""
+    displaced: bool = False
+    """Whether a look of a clock that was ahead stands in the place of today's first: its hour must not come."""
 
     def changes_to(self, look: Look) -> Changes | None:
         """What has changed up to this look; None when nothing is remembered, of the sandbox or of TikTok as it is."""
@@ -58,7 +60,9 @@ class History:
         # Once the next day has been looked at, the latest of the day before has done its work.
         if latest and (not ordered or latest.seen_at > ordered[-1].seen_at):
             ordered.append(latest)
-        return Past(tuple(ordered), int(now // _DAY) if daily and daily[-1] else None)
+        today = looks[-2] if len(looks) > 1 else None
+        day = int(now // _DAY) if daily and daily[-1] else None
+        return Past(tuple(ordered), day, displaced=today is not None and today.seen_at > now)
 
     def remembering(self, username: str, look: Look, past: Past) -> list[Step[bool]]:
         """How to keep a look that is newer than its past.
@@ -68,7 +72,8 @@ class History:
         day = look.seen_at // _DAY
         if not self._days or past.day == day:
             return self.latest(username, look)
-        return [Write((_key(in_key(username), day),), encode(look), float(self._days * _DAY), only_if_absent=True)]
+        key, ttl = _key(in_key(username), day), float(self._days * _DAY)
+        return [Write((key,), encode(look), ttl, only_if_absent=not past.displaced)]
 
     def latest(self, username: str, look: Look) -> list[Step[bool]]:
         """How to keep a look that is not the first of its day."""
