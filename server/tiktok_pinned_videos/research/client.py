@@ -127,8 +127,8 @@ class ResearchClient:
             await asyncio.sleep(delay)
 
     async def _account_for(self, error: errors.TikTokError, inquiry: Inquiry, delay: float | None) -> None:
-        """Report to the budget what a failure says about the day and the rate. The sandbox's only rehearse."""
-        if error.sandbox:
+        """Report to the budget what a failure says about the day and the rate."""
+        if error.sandbox:  # an imitation: nothing of the day is spent
             return
         if error.status is errors.Status.RATE_LIMITED:
             await self._budget.pause(delay if delay is not None else error.retry_after or 1.0)
