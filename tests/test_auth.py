@@ -330,12 +330,30 @@ async def test_invented_key_ids_cause_one_fetch_and_no_more(authority: Authority
     assert await verifier.verify_token(authority.token()) is not None
 
 
-async def test_a_token_says_who_and_what_for(authority: Authority, keys: KeySet) -> None:
+@pytest.mark.parametrize(
+    ("claims", "caller"),
+    [
+        ({"client_id": "lab"}, "somebody"),
+        ({"sub": None, "client_id": "lab", "azp": "app"}, "lab"),
+        ({"sub": "", "azp": "app"}, "app"),
+        ({"sub": None}, "unknown"),
+    ],
+)
+async def test_a_token_says_who_calls(authority: Authority, keys: KeySet, claims: dict[str, Any], caller: str) -> None:
     verifier = JWTVerifier(AuthorizationServer(authority.issuer, AUDIENCE, ""), keys)
-    believed = await verifier.verify_token(authority.token(client_id="lab", scope="read write"))
 
-    assert believed is not None
-    assert (believed.client_id, believed.subject, believed.scopes) == ("lab", "somebody", ["read", "write"])
+    assert await verifier.verify_token(authority.token(**claims)) == caller
+
+
+async def test_refused_tokens_fill_no_log(authority: Authority, keys: KeySet, caplog: pytest.LogCaptureFixture) -> None:
+    verifier = JWTVerifier(AuthorizationServer(authority.issuer, AUDIENCE, ""), keys)
+    with caplog.at_level(logging.INFO):
+        began = time.monotonic()
+        for _ in range(50):
+            assert await verifier.verify_token("x") is None
+        took = time.monotonic() - began
+
+    assert 1 <= len([line for line in caplog.messages if "a token was refused: DecodeError" in line]) <= 1 + took
 
 
 async def test_known_keys_outlive_an_authority_that_is_away(authority: Authority, keys: KeySet, clock: Clock) -> None:

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import http.client
 import json
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -564,6 +566,15 @@ def test_two_ways_to_authenticate_or_half_a_way_do_not_start(env: dict[str, str]
     assert SECRET not in " ".join(lines)
 
 
+@pytest.mark.parametrize("host", [".", "a" * 64 + ".example", "a..b"])
+def test_a_host_that_can_be_none_is_one_line(host: str) -> None:
+    code, lines = refused("--host", host, "--port", "0")
+
+    assert code == 1
+    assert len(lines) == 1
+    assert "--host" in lines[0]
+
+
 def test_a_short_secret_does_not_start() -> None:
     code, lines = refused("--port", "0", MCP_BEARER_TOKEN="too short")
 
@@ -596,15 +607,15 @@ def test_any_address_with_a_secret_is_served_and_asks_for_it() -> None:
 
 
 @POSIX
-@pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_call_in_flight_is_answered_although_the_server_is_told_to_stop(mode: str) -> None:
+@pytest.mark.parametrize(("mode", "number"), [("auto", "SIGTERM"), ("legacy", "SIGTERM"), ("auto", "SIGHUP")])
+async def test_a_call_in_flight_is_answered_although_the_server_is_told_to_stop(mode: str, number: str) -> None:
     with http_server() as server:
         async with Client(server.url, mode=mode) as client:
             await client.list_tools()  # it wants the schema afterwards, when nobody is there any more
             call = asyncio.create_task(client.call_tool("get_pinned_videos", {"username": "sandbox_slow"}))
             await asyncio.sleep(0.7)
             told = time.monotonic()
-            server.terminate()
+            server.terminate(getattr(signal, number))
             await asyncio.sleep(0.3)
             with pytest.raises(OSError, match="refused"):
                 socket.create_connection(_address(server), timeout=1)
@@ -616,6 +627,56 @@ async def test_a_call_in_flight_is_answered_although_the_server_is_told_to_stop(
     assert code == 0
     assert time.monotonic() - told < 8 + 20 * yardstick()
     assert [line for line in server.lines if "ERROR" in line or "Traceback" in line] == []
+
+
+@POSIX
+def test_a_server_that_shall_outlive_its_terminal_does() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with http_server() as server:
+            server.terminate(signal.SIGHUP)
+            time.sleep(0.5)
+            assert httpx.get(server.base + "/healthz").status_code == 200
+            server.terminate()
+            assert server.wait() == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@POSIX
+@pytest.mark.parametrize("era", ["2025-11-25", "2026-07-28"])
+def test_a_call_that_takes_longer_than_the_stop_may_ends_without_a_traceback(era: str) -> None:
+    env = {"TIKTOK_CLIENT_KEY": "awkey123", "TIKTOK_CLIENT_SECRET": "hunter2-hunter2", "TIKTOK_STATE": "memory:"}
+    body = call("get_pinned_videos", username="nasa")
+    headers = ACCEPT
+    if era == "2026-07-28":
+        body["params"]["_meta"] = {
+            "io.modelcontextprotocol/protocolVersion": era, "io.modelcontextprotocol/clientCapabilities": {},
+        }  # fmt: skip
+        headers = ACCEPT | {"Mcp-Protocol-Version": era, "Mcp-Method": "tools/call", "Mcp-Name": "get_pinned_videos"}
+    said: list[str] = []
+
+    def ask() -> None:
+        try:
+            said.append(str(httpx.post(server.url, json=body, headers=headers, timeout=60).status_code))
+        except httpx.RemoteProtocolError:
+            said.append("cut")
+
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        env["TIKTOK_API_BASE_URL"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with http_server(env=env, sandbox=False) as server:
+            asking = threading.Thread(target=ask)
+            asking.start()
+            silent.accept()[0].close()  # it has begun
+            server.terminate()
+            assert server.wait(30) == 0
+            asking.join()
+
+    # An event stream has begun by then; a single answer has not.
+    assert said == ["cut" if era == "2025-11-25" else "503"]
+    assert not any("Traceback" in line for line in server.lines)
 
 
 @POSIX

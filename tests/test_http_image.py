@@ -1,8 +1,9 @@
-"""Dockerfile and compose.yaml, as far as they can be tried without an engine: their commands run, their names exist."""
+"""Dockerfile, compose.yaml and docs/kubernetes.yaml, as far as they can be tried without an engine or a cluster."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from kit import COMMAND, environment, http_server
+from kit.built import uv_environment, uv_program
+from tiktok_pinned_videos.serve.health import HEALTH_PATHS
 from tiktok_pinned_videos.serve.http import DRAIN
+from tiktok_pinned_videos.serve.telemetry import LAST_WORDS
 from tiktok_pinned_videos.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -136,4 +140,72 @@ def test_the_engine_waits_longer_than_the_server_does() -> None:
     text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
     [seconds] = re.findall(r"stop_grace_period: (\d+)s", text)
 
-    assert int(seconds) >= DRAIN + 3
+    assert int(seconds) >= DRAIN + LAST_WORDS + 3
+
+
+def test_the_secret_of_compose_is_ignored_by_git_and_readable_by_the_user_of_the_container_alone(
+    tmp_path: Path,
+) -> None:
+    text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+    [place] = re.findall(r"file: \./(\S+)", text)
+    written, owned = re.findall(rf"^#   (.*? {place}\)?)(?= {{3}}|$)", text, flags=re.MULTILINE)
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    subprocess.run(["sh", "-c", written], cwd=tmp_path, env={**os.environ, "SECRET": "hunter2"}, check=True)
+    file = tmp_path / place
+
+    assert any(fnmatch(place, rule) for rule in ignored)
+    assert file.read_text(encoding="utf-8") == "hunter2"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert owned == f"sudo chown {last_stage()['USER']} {place}"
+
+
+# Kubernetes
+
+MANIFEST = ROOT / "docs" / "kubernetes.yaml"
+
+
+def valid(manifest: Path) -> subprocess.CompletedProcess[str]:
+    """What a validator says that brings the schemas of Kubernetes with it."""
+    command = ["tool", "run", "--quiet", "--from", "kubernetes-validate==1.37.0", "kubernetes-validate", "--strict"]
+    return subprocess.run(
+        [uv_program(), *command, manifest],
+        env=uv_environment(), capture_output=True, encoding="utf-8", check=False, timeout=100,
+    )  # fmt: skip
+
+
+@pytest.mark.builds
+def test_the_manifest_is_one_by_the_schemas_of_kubernetes(tmp_path: Path) -> None:
+    done = valid(MANIFEST)
+    text = MANIFEST.read_text(encoding="utf-8")
+    broken = tmp_path / "broken.yaml"
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (done.stdout + done.stderr).count("passed for resource") == 2
+    for sound, fault in (("replicas: 3", "replicas: three"), ("fsGroup:", "fsgroup:"), ("livenessProbe", "aliveProbe")):
+        assert sound in text
+        broken.write_text(text.replace(sound, fault), encoding="utf-8")
+        assert valid(broken).returncode == 1, fault
+
+
+def test_the_manifest_says_what_the_image_and_the_server_say() -> None:
+    text = MANIFEST.read_text(encoding="utf-8")
+
+    def given(name: str) -> list[str]:
+        return re.findall(rf"\b{name}: ([^,}}\n]+?) *(?=[,}}\n])", text)
+
+    assert given("runAsUser") == given("fsGroup") == [last_stage()["USER"]]
+    assert given("runAsNonRoot") == given("readOnlyRootFilesystem") == ["true"]
+    assert given("containerPort") == [last_stage()["EXPOSE"]]
+    assert text.count(f"args: {last_stage()['CMD']}") == 1
+    assert {path.partition(",")[0] for path in given("path")} - {"client-secret"} == set(HEALTH_PATHS)
+    # The pause before the signal, the calls in flight, the telemetry, and some seconds.
+    [pause] = re.findall(r'"sleep", "(\d+)"', text)
+    assert int(given("terminationGracePeriodSeconds")[0]) >= int(pause) + DRAIN + LAST_WORDS + 3
+    # The file of the secret: group-readable for the fsGroup, where the variable says.
+    assert given("defaultMode") == ["0440"]
+    assert "value: /run/secrets/tiktok/client-secret" in text
+    assert "mountPath: /run/secrets/tiktok," in text
+    named = set(re.findall(r"name: ((?:TIKTOK|MCP)_[A-Z_]+)", text))
+    assert named <= set(re.findall(r'"((?:TIKTOK|MCP|LOG)_[A-Z_]+)"', _sources()))
+    # Each key of the secret is made by the command at the top.
+    assert set(given("key")) == set(re.findall(r"--from-literal=([a-z-]+)=", text))

@@ -6,6 +6,8 @@ import contextlib
 import gzip
 import http.server
 import json
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -14,11 +16,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+import httpx
 import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from kit import COMMAND, EXAMPLE_VIDEOS, environment, http_client, http_server, refusal, serving, videos, yardstick
+from kit import (
+    COMMAND,
+    EXAMPLE_VIDEOS,
+    HTTPServer,
+    RedisServer,
+    environment,
+    http_client,
+    http_server,
+    refusal,
+    serving,
+    videos,
+    yardstick,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
@@ -200,6 +215,43 @@ def test_a_collector_that_is_not_there_delays_the_end_by_two_seconds_at_most() -
         assert server.wait() == 0
 
     assert time.monotonic() - started < 3 + 20 * yardstick()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither signal")
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_a_stop_takes_below_8_seconds_though_collector_redis_and_tiktok_hang(
+    redis_server: RedisServer, number: str
+) -> None:
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+            "params": {"name": "get_pinned_videos", "arguments": {"username": "nasa"}}}  # fmt: skip
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(64)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        env = CREDENTIALS | {
+            "TIKTOK_API_BASE_URL": url, "OTEL_EXPORTER_OTLP_ENDPOINT": url, "TIKTOK_STATE": redis_server.url,
+        }  # fmt: skip
+        with http_server(env=env, sandbox=False) as server, socket.create_connection(address(server)) as connection:
+            assert httpx.get(server.base + "/readyz").json()["state"] == "ok"
+            redis_server.send_signal(signal.SIGSTOP)
+            content = json.dumps(body).encode()
+            head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            head += f"Accept: application/json, text/event-stream\r\nContent-Length: {len(content)}\r\n\r\n"
+            connection.sendall(head.encode() + content)
+            silent.accept()[0].close()  # the call has begun
+            began = time.monotonic()
+            server.terminate(getattr(signal, number))
+            assert server.wait(30) == 0
+            took = time.monotonic() - began
+        redis_server.send_signal(signal.SIGCONT)
+
+    assert took < 8 + 10 * yardstick()
+
+
+def address(server: HTTPServer) -> tuple[str, int]:
+    host, _, port = server.base.removeprefix("http://").rpartition(":")
+    return host, int(port)
 
 
 COUNT = """

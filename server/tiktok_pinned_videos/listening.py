@@ -71,7 +71,10 @@ class Server(uvicorn.Server):
             self.should_exit = True
 
         names = ("SIGINT", "SIGTERM", "SIGBREAK" if os.name == "nt" else "SIGHUP")
-        before = {number: signal.signal(number, stop) for name in names if (number := getattr(signal, name, None))}
+        numbers = [getattr(signal, name) for name in names]
+        # What `nohup` has set to be ignored stays so.
+        heeded = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+        before = {number: signal.signal(number, stop) for number in heeded}
         try:
             yield
         finally:

@@ -102,9 +102,9 @@ class HTTPServer:
             if found := re.search(pattern, line):
                 return found
 
-    def terminate(self) -> None:
-        """SIGTERM."""
-        self.process.send_signal(signal.SIGTERM)
+    def terminate(self, number: int = signal.SIGTERM) -> None:
+        """SIGTERM, or another signal."""
+        self.process.send_signal(number)
 
     def wait(self, timeout: float = 12) -> int:
         """Its exit code."""

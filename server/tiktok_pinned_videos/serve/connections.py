@@ -10,6 +10,7 @@ h11, which bounds heads and trailers in size.
 from __future__ import annotations
 
 import asyncio
+import sys
 import weakref
 from typing import Any, Final, cast
 
@@ -128,6 +129,10 @@ class Connection(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Say it unless something else has been said; whoever is at work on an answer may stop."""
+        fault = sys.exception()
+        if fault is not None:
+            # h11's fault and its traceback hold each other, and what was read, until garbage is collected.
+            fault.__traceback__ = None
         if self._has_call():
             self.cycle.disconnected = True
             self.cycle.message_event.set()

@@ -24,7 +24,8 @@ from opentelemetry.trace import Status
 from tiktok_pinned_videos.about import NAME, version
 from tiktok_pinned_videos.research.wire import PINNED_VIDEOS_PATH, TOKEN_PATH
 
-_LAST_WORDS: Final = 1.5
+from .telemetry import LAST_WORDS
+
 _KNOWN: Final = frozenset(
     {
         *("POST", PINNED_VIDEOS_PATH, TOKEN_PATH),
@@ -65,7 +66,7 @@ def start(signals: Sequence[str], env: Mapping[str, str]) -> Callable[[], None]:
 
     def stop() -> None:
         threads = [threading.Thread(target=each, daemon=True) for each in stops]
-        deadline = time.monotonic() + _LAST_WORDS
+        deadline = time.monotonic() + LAST_WORDS
         for thread in threads:
             thread.start()
         for thread in threads:

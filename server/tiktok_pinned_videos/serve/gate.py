@@ -141,19 +141,19 @@ class TokenAuthenticator:
         if scheme.lower() != "bearer" or not token:
             return await self._refuse(send, bool(given))
         if not self._verifier.needs_keys(token):
-            believed = await self._verifier.verify_token(token)
+            caller = await self._verifier.verify_token(token)
         elif self._judged >= MAX_JUDGED:
             await refuse(send, 503, "too many tokens wait for the issuer's keys", {"Retry-After": "3"})
             return False
         else:
             self._judged += 1
             try:
-                believed = await self._verifier.verify_token(token)
+                caller = await self._verifier.verify_token(token)
             finally:
                 self._judged -= 1
-        if believed is None:
+        if caller is None:
             return await self._refuse(send, True)
-        CALLER.set(believed.subject or believed.client_id)
+        CALLER.set(caller)
         return True
 
     async def _refuse(self, send: Send, token_was_sent: bool) -> bool:

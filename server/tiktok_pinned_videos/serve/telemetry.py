@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 NAME: Final = "tiktok_pinned_videos"
+LAST_WORDS: Final = 1.0
+"""Seconds for what is still to be sent when the server is told to stop."""
 _METRICS_API: Final = "opentelemetry.metrics"
 _quota: list[weakref.WeakMethod[Callable[[], int]]] = []
 """How to read the last service's ledger; empty before there is one."""
 
 
 def configure_telemetry(env: Mapping[str, str]) -> Callable[[], None]:
-    """Start exporting what `env` asks for. Call what this returns at the end: it sends the rest, within 1.5 s."""
+    """Start exporting what `env` asks for; call what this returns at the end, for it sends the rest."""
     signals = _asked_for(env)
     if not signals:
         return _nothing_to_send
