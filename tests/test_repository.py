@@ -122,3 +122,17 @@ def test_a_secret_where_the_docs_have_it_written_is_ignored_by_git() -> None:
 
     assert told
     assert done.stdout.splitlines() == names
+
+
+def test_one_version_is_stated_everywhere() -> None:
+    stated = {
+        re.search(pattern, (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)[1]  # type: ignore[index]
+        for name, pattern in (
+            ("pyproject.toml", r'^version = "(.*)"'),
+            ("packaging/manifest.json", r'^  "version": "(.*)"'),
+            ("CITATION.cff", r"^version: (.*)"),
+            ("docs/kubernetes.yaml", r"tiktok-pinned-videos-mcp:(.*)"),
+        )
+    }
+
+    assert len(stated) == 1, stated

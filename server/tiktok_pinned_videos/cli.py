@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .about import NAME, version
+from .about import NAME
 from .commands import stop
 
 if TYPE_CHECKING:
@@ -29,10 +29,9 @@ _FROM = click.option(
     metavar="FILE",
     help="Read names from a file, one a line, # begins a comment; - is stdin.",
 )
-_OPENING = f"{__package__}.opening"
 _REFRESH = click.option("--refresh", is_flag=True, help="Ask TikTok again instead of the cache.")
-
-
+_OPENING = f"{__package__}.opening"
+"""Where what `__main__` has heard of a client so far waits for the command that serves it."""
 _FORTNIGHT = 14 * 86_400.0
 
 
@@ -46,16 +45,8 @@ def _seconds(_: click.Context, __: click.Parameter, age: str | None) -> float | 
     return int(found[1] or 0) * {"m": 60.0, "h": 3600.0, "d": 86_400.0}[found[2] or "m"]
 
 
-def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
-    if wanted:
-        click.echo(f"{NAME} {version()}")
-        ctx.exit()
-
-
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version, help="Show the version."
-)
+@click.version_option(package_name=NAME, prog_name=NAME, message="%(prog)s %(version)s", help="Show the version.")
 @_SANDBOX
 @click.pass_context
 def cli(ctx: click.Context, sandbox: bool) -> None:
