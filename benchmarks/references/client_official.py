@@ -10,15 +10,14 @@ import json
 import logging
 import sys
 import time
-from typing import Any
 
-import requests
+from redirected import redirect
 from tiktok_research_api import QueryUserPinnedVideosRequest, TikTokResearchAPI  # pyright: ignore[reportMissingImports] - in an environment of its own
 
 
 def main(upstream: str, secret: str, name: str) -> None:
     """Ask once for a good account, say so, then for `name`."""
-    _redirect(upstream)
+    redirect(upstream)
     logging.disable()
     client = None
     if name != "wrong_secret":
@@ -34,15 +33,6 @@ def main(upstream: str, secret: str, name: str) -> None:
     except Exception as error:
         outcome = f"{type(error).__name__}: {error}"
     print(json.dumps({"ms": (time.perf_counter() - started) * 1000, "outcome": outcome}), flush=True)
-
-
-def _redirect(upstream: str) -> None:
-    send = requests.Session.request
-
-    def request(self: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
-        return send(self, method, url.replace("https://open.tiktokapis.com", upstream), **options)
-
-    requests.Session.request = request  # pyright: ignore[reportAttributeAccessIssue] - that is the point
 
 
 main(*sys.argv[1:])

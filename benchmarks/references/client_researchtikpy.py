@@ -11,16 +11,15 @@ import io
 import json
 import sys
 import time
-from typing import Any
 
-import requests
+from redirected import redirect
 from researchtikpy.get_access_token import get_access_token  # pyright: ignore[reportMissingImports] - in an environment of its own
 from researchtikpy.get_pinned_videos import get_pinned_videos  # pyright: ignore[reportMissingImports] - in an environment of its own
 
 
 def main(upstream: str, secret: str, name: str) -> None:
     """Ask once for a good account, say so, then for `name`."""
-    _redirect(upstream)
+    redirect(upstream)
     token = None
     printed = io.StringIO()
     if name != "wrong_secret":
@@ -39,15 +38,6 @@ def main(upstream: str, secret: str, name: str) -> None:
     if outcome == "[]":
         outcome += f" (printed: {printed.getvalue().partition(chr(10))[0]})"
     print(json.dumps({"ms": (time.perf_counter() - started) * 1000, "outcome": outcome}), flush=True)
-
-
-def _redirect(upstream: str) -> None:
-    send = requests.Session.request
-
-    def request(self: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
-        return send(self, method, url.replace("https://open.tiktokapis.com", upstream), **options)
-
-    requests.Session.request = request  # pyright: ignore[reportAttributeAccessIssue] - that is the point
 
 
 main(*sys.argv[1:])
