@@ -4,14 +4,16 @@
 # ///
 """How does a LangChain agent (LangGraph) use these tools? Its model is a script, so it runs without any provider.
 
-    uv run examples/langchain_agent.py
+    uv run examples/langchain_agent.py [SECONDS]
 
-For a real one, replace Script() with the name of a model, such as "anthropic:claude-sonnet-4-5".
+SECONDS: how long the client waits for an answer. One that comes later is kept: the next call has it at once. For a real
+model, replace Script() with its name, such as "anthropic:claude-sonnet-4-5", and add `--with langchain-anthropic`.
 """
 
 import asyncio
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from langchain.agents import create_agent
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.tools import ToolException
 from langchain_mcp_adapters.client import MultiServerMCPClient
 from langchain_mcp_adapters.tools import load_mcp_tools
 
@@ -29,7 +32,10 @@ CALLS = (
 
 
 class Script(BaseChatModel):
-    """Plays the model: two calls, the second of which fails, then an answer from what came back as text."""
+    """Plays the model: two calls, the second of which fails, then an answer from what came back as text.
+
+    What the client did not wait for is asked once more, as a model would do.
+    """
 
     @property
     def _llm_type(self) -> str:
@@ -40,27 +46,41 @@ class Script(BaseChatModel):
         return self
 
     def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
-        returned = [str(message.text) for message in messages if isinstance(message, ToolMessage)]
+        outputs = [str(message.text) for message in messages if isinstance(message, ToolMessage)]
+        returned = [output for output in outputs if "Not answered within" not in output]
         if len(returned) < len(CALLS):
             name, arguments = CALLS[len(returned)]
-            call = {"name": name, "args": arguments, "id": f"call_{len(returned)}"}
+            call = {"name": name, "args": arguments, "id": f"call_{len(outputs)}"}
             message = AIMessage(content="", tool_calls=[call])
         else:
             leader = re.search(r"@(\w+) leads by (\w+)", returned[0])
             failed = re.search(r"\b([a-z_]+): ", returned[1])
-            message = AIMessage(f"@{leader[1]} leads by {leader[2]}; @sandbox_private was not answered: {failed[1]}.")
+            said = f"@{leader[1]} leads by {leader[2]}; @sandbox_private was not answered: {failed[1]}."
+            if len(outputs) > len(returned):
+                said += f" Asked again: {len(outputs) - len(returned)}."
+            message = AIMessage(said)
         return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+async def patiently(request: Any, handler: Any) -> Any:
+    """Wait for an answer no longer than SECONDS, and tell the model that it may ask again."""
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 240
+    try:
+        async with asyncio.timeout(seconds):
+            return await handler(request)
+    except TimeoutError:
+        raise ToolException(f"Not answered within {seconds:g} seconds; ask again.") from None
 
 
 async def main() -> None:
     """Run the agent on one question."""
-    # Take --sandbox away once TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET are set. The server has an environment of its
-    # own: the adapters want an older library of the protocol.
-    command = ["--from", str(Path(__file__).parents[1]), "tiktok-pinned-videos-mcp", "--sandbox"]
+    # The server has an environment of its own: the adapters want an older library of the protocol.
+    command = ["--from", str(Path(__file__).parents[1]), "tiktok-pinned-videos-mcp"]
+    command += [] if "TIKTOK_CLIENT_KEY" in os.environ else ["--sandbox"]
     server = {"transport": "stdio", "command": "uvx", "args": command, "env": dict(os.environ)}
     # One session for all calls: without it the adapter starts the server anew for each of them.
     async with MultiServerMCPClient({"tiktok": server}).session("tiktok") as session:
-        tools = await load_mcp_tools(session)
+        tools = await load_mcp_tools(session, tool_interceptors=[patiently])
         for tool in tools:
             # A failure is told to the model instead of ending the run.
             tool.handle_tool_error = True
