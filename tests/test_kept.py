@@ -131,6 +131,17 @@ async def test_a_day_that_turns_in_an_outage_is_counted_exactly_and_so_is_the_ne
     await store.aclose()
 
 
+async def test_what_was_read_of_a_day_before_it_was_closed_sends_nothing() -> None:
+    clock = Clock()
+    ledger = Ledger(MemoryStore(clock=clock), quota=10, clock=clock)
+    known = ledger.standing([None, None], clock.now)
+    assert (await ledger.reserve(known)).probe is False
+    await ledger.close(ledger.standing([None, None], clock.now).day)
+
+    with pytest.raises(QuotaExceededError):
+        await ledger.reserve(known)
+
+
 async def test_two_servers_with_different_quotas_on_one_store_both_stay_within_a_closed_day(tmp_path: Path) -> None:
     clock, state = Clock(), f"sqlite:///{tmp_path}/state.db"
     async with (

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from kit import RedisServer, running_redis, until
+from tiktok_pinned_videos.accounts.flight import Lease
 from tiktok_pinned_videos.state.base import CounterLostError, StateStoreError
 from tiktok_pinned_videos.state.memory import MemoryStore
 from tiktok_pinned_videos.state.open import open_store
@@ -261,6 +262,19 @@ async def test_a_replica_that_was_only_refused_knows_in_an_outage_that_the_ceili
     redis_server.kill()
 
     assert await store.increment("ledger", ttl=600, ceiling=25) is None
+
+
+async def test_a_lease_that_may_have_expired_is_given_back_only_if_it_is_still_held(
+    store: ResilientStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiktok_pinned_videos.accounts.flight._LEASE", 0.4)
+    lease = Lease(store, "lease")
+    assert (await lease.try_acquire())[0]
+    await asyncio.sleep(0.5)  # the process stood still
+    await store.set("lease", b"somebody else's", ttl=600)
+    await lease.release()
+
+    assert await store.get("lease") == b"somebody else's"
 
 
 async def test_a_lock_taken_in_an_outage_is_gone_after_it(
