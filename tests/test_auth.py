@@ -30,6 +30,7 @@ from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 
 from kit import Clock, HTTPServer, http_client, http_server, until
 from tiktok_pinned_videos.serve.auth import AuthorizationServer, JWTVerifier, SharedSecret
+from tiktok_pinned_videos.serve.gate import MAX_JUDGED, TokenAuthenticator
 from tiktok_pinned_videos.serve.keys import KeySet
 
 pytestmark = pytest.mark.anyio
@@ -500,6 +501,33 @@ def test_a_hanging_issuer_keeps_no_known_token_waiting(authority: Authority) -> 
         released.set()
         for stranger in strangers:
             stranger.join()
+
+
+async def test_few_tokens_wait_for_the_keys_and_the_others_are_told_at_once(authority: Authority, keys: KeySet) -> None:
+    released = threading.Event()
+    authority.paths["/keys"] = lambda: (released.wait(30), (200, {"keys": authority.public_keys()}))[1]
+    verifier = JWTVerifier(AuthorizationServer(authority.issuer, AUDIENCE, ""), keys)
+    judge = TokenAuthenticator(verifier, metadata_url="https://mcp.example.org/metadata")
+    statuses: list[int] = []
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    async def receive() -> Any:
+        raise AssertionError("nothing is read")
+
+    def knock(token: str) -> asyncio.Task[bool]:
+        scope = {"type": "http", "headers": [(b"authorization", f"Bearer {token}".encode())]}
+        return asyncio.create_task(judge(scope, receive, send))
+
+    tasks = [knock(authority.token()) for _ in range(MAX_JUDGED + 8)]
+    await until(lambda: len(statuses) == 8)
+    released.set()
+    admitted = await asyncio.gather(*tasks)
+
+    assert statuses == [503] * 8
+    assert admitted == [True] * MAX_JUDGED + [False] * 8
 
 
 def test_the_caller_is_named_in_the_log_and_has_a_share_of_the_day(authority: Authority) -> None:

@@ -486,6 +486,9 @@ def test_white_space_around_a_header_value_is_no_part_of_it(shared_http_server: 
 def test_alive_and_ready_are_told_to_anybody(guarded: HTTPServer) -> None:
     alive, ready = (httpx.get(guarded.base + path, headers={"Host": "10.0.0.7"}) for path in ("/healthz", "/readyz"))
 
+    foreign = [httpx.get(guarded.base + path, headers={"Host": "evil.example"}) for path in ("/healthz", "/readyz")]
+
+    assert [response.status_code for response in foreign] == [421, 421]
     assert (alive.status_code, alive.json()) == (200, {"status": "alive"})
     assert (ready.status_code, ready.json()) == (200, {"status": "ready", "state": "ok", "source": "sandbox"})
 

@@ -86,8 +86,19 @@ def test_trailers_cost_no_more_memory_than_a_head_may(guarded: HTTPServer, piece
         b"POST /mcp HTTP/1.1\r\nHost: loc",
         b"",
         post(b"0\r\na:\r\n", "Transfer-Encoding: chunked"),
+        b"POST /mcp HTTP/1.1\r\nX: " + b"x" * 63 * 1024,
+        b"POST /mcp HTTP/1.1\r\nX: " + b"x" * 63 * 1024 + b"\r\n\0\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200,
     ],
-    ids=["a refused request that drips", "half a head", "silence", "half a trailer"],
+    ids=[
+        "a refused request that drips",
+        "half a head",
+        "silence",
+        "half a trailer",
+        "half a large head",
+        "no HTTP",
+        "answers that nobody reads",
+    ],
 )
 def test_a_thousand_silent_connections_keep_nobody_else_out(guarded: HTTPServer, sent: bytes) -> None:
     before = memory(guarded)
@@ -275,6 +286,30 @@ def test_odd_chunks_end_where_everybody_sees_them_end(guarded: HTTPServer, chunk
     answers = exchange(guarded, post(chunks, "Transfer-Encoding: chunked", "Connection: close"))
 
     assert len(answers) == 1
+
+
+def test_what_strangers_send_fills_no_log(guarded: HTTPServer) -> None:
+    before = len(guarded.lines)
+    long = "\x9b31m\x85" * 10_000
+    good = f"Authorization: {GOOD['Authorization']}"
+    start = b"POST /mcp HTTP/1.1\r\n"
+    for sent in (
+        start + f"Host: {long}\r\n\r\n".encode("latin-1"),
+        *(
+            start + f"Host: localhost\r\n{name}: {long}\r\n\r\n".encode("latin-1")
+            for name in ("Origin", "Authorization", "Content-Type", "Mcp-Protocol-Version", "Content-Length")
+        ),
+        post(b"", good, f"Origin: http://{long}", "Content-Length: 0"),
+        post(b"{}", good, *(f"{name}: {long}" for name in ("Mcp-Method", "Mcp-Name")), "Content-Length: 2"),
+        b"\x16\x03\x01\0\xa5 no HTTP\r\n\r\n",
+        post(b"", f"X: {'x' * 80_000}"),
+    ):  # fmt: skip
+        for _ in range(5):
+            exchange(guarded, sent)
+
+    assert is_served(guarded)
+    assert sum(map(len, guarded.lines[before:])) < 1000, guarded.lines[before:]
+    assert all(line.isprintable() for line in guarded.lines[before:])
 
 
 def test_the_time_a_good_call_takes_hardly_changes_under_a_flood(guarded: HTTPServer) -> None:
