@@ -67,6 +67,7 @@ def started() -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.processes
+@pytest.mark.timeout(400)  # twenty starts, on a machine that others use
 @pytest.mark.parametrize("sent", [LEGACY, MODERN], ids=["legacy", "modern"])
 def test_requests_followed_by_the_end_of_input_are_all_answered(sent: bytes) -> None:
     for _ in range(20):
@@ -76,6 +77,7 @@ def test_requests_followed_by_the_end_of_input_are_all_answered(sent: bytes) -> 
 
 
 @pytest.mark.processes
+@pytest.mark.timeout(400)  # twenty starts, on a machine that others use
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 @pytest.mark.parametrize("sent", [LEGACY, MODERN, b""], ids=["legacy", "modern", "nothing"])
 def test_a_signal_right_behind_a_message_ends_it_well_and_silently(name: str, sent: bytes) -> None:
