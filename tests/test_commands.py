@@ -44,12 +44,6 @@ INSTEAD = {
     },
     "uv run --group dev python -m tests.mutants": Instead(LONG, 'uv run --group dev python -c "import tests.mutants"'),
     "uv run --group bench python -m benchmarks": Instead(LONG, "uv run --group bench python -m benchmarks --help"),
-    "uv run --group bench python -m benchmarks throughput": Instead(
-        LONG, "uv run --group bench python -m benchmarks --help | grep throughput"
-    ),
-    "uv run --group bench python -m benchmarks.replicas": Instead(
-        LONG, 'uv run --group bench python -c "import benchmarks.replicas"'
-    ),
     "sudo apt install python3-venv": Instead("it changes the machine; .ci/run installs it"),
     ".ci/run": Instead("it runs this test", "bash -n .ci/run"),
     **{
@@ -80,6 +74,13 @@ OTHERS = {"--no-sync", "--model"}
 """Options of uv and of a script."""
 FIRST_LINES = [line for block in blocks("README.md", "sh")[:2] for line in block.splitlines()]
 ELSEWHERE = [command for command in commands("README.md") if command.startswith("py ")]
+
+
+def run_for(command: str) -> str:
+    """What is run: the command itself, or what stands for it. Parts of the benchmarks are loaded, and not run."""
+    if part := re.search(r"python -m benchmarks(?:\.| )(\w+)$", command):
+        return f'uv run --group bench python -c "import benchmarks.{part[1]}"'
+    return INSTEAD[command].command if command in INSTEAD else command
 
 
 def _shown_first() -> dict[str, list[str]]:
@@ -212,7 +213,7 @@ def readers(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 def test_every_command_of_a_page_does_its_work(page: str, clone: Path, readers: dict[str, str]) -> None:
     failed: list[str] = []
     for command in COMMANDS[page]:
-        line = (INSTEAD[command].command if command in INSTEAD else command).replace("TOKEN=…", "TOKEN=" + "x" * 16)
+        line = run_for(command).replace("TOKEN=…", "TOKEN=" + "x" * 16)
         if re.search(r"-mcp http\b", line):
             if fault := served(re.sub(r" --port \d+", "", line), clone, readers):
                 failed.append(f"$ {command}\n{fault}")
