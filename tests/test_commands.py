@@ -179,7 +179,7 @@ def test_the_main_job_and_the_tests_are_two_lines_away(own: bool, clone: Path, t
     all_files = shell(f"{suite} --collect-only -q -n 0", folder, env)
 
     assert answer.returncode == 0, answer.stderr
-    assert "@nasa: 3 pinned videos (SANDBOX, " in answer.stdout
+    assert "@nasa: 3 pinned videos (SANDBOX " in answer.stdout
     assert "mcp" in installed
     assert "pytest" not in installed  # what only tests need
     assert one_file.returncode == 0, one_file.stdout + one_file.stderr

@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -77,25 +79,38 @@ def snapshots(folder: Path) -> list[Path]:
 
 
 def talk(env: dict[str, str], sent: list[bytes], *, at_once: bool = False) -> tuple[bytes, bytes, int]:
-    """What a server writes to a client that says this: all at once, or one message after the answer to the last."""
+    """What a server writes, says on stderr and ends with, to a client that hangs up when it has all the answers.
+
+    The client says everything at once, or each message after the answer to the last.
+    """
+    owed = [each.endswith(b"\n") and each != b"\n" and b'"notifications/' not in each for each in sent]
     with subprocess.Popen(
         [*COMMAND, "--sandbox"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         written = b""
-        if not at_once:
-            for each in sent:
+        if at_once:
+            process.stdin.write(b"".join(sent))
+            process.stdin.flush()
+        for each, is_owed in zip(sent, owed, strict=True):
+            if not at_once:
                 process.stdin.write(each)
                 process.stdin.flush()
-                if b'"id"' in each and each.endswith(b"\n"):
-                    written += process.stdout.readline()
-        rest, said = process.communicate(b"".join(sent) if at_once else b"", timeout=60)
+            if is_owed:
+                written += process.stdout.readline()
+        rest, said = process.communicate(timeout=100)
         return written + rest, said, process.returncode
 
 
+IN_SHORT = ("legacy 2025-11-25", "modern", "a call")
+
+
 @pytest.mark.parametrize("at_once", [False, True], ids=["one by one", "all at once"])
-@pytest.mark.parametrize("name", CONVERSATIONS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in IN_SHORT else pytest.mark.processes) for name in CONVERSATIONS],
+)
 def test_a_conversation_is_word_for_word_the_same(name: str, at_once: bool, tmp_path: Path) -> None:
     sent = CONVERSATIONS[name]
     off, on = home(tmp_path, TIKTOK_INSTANT="0"), home(tmp_path)
@@ -329,6 +344,7 @@ def test_a_snapshot_stays_small_and_so_does_their_number(tmp_path: Path) -> None
 
 
 @pytest.mark.processes
+@pytest.mark.timeout(900)
 def test_killed_at_any_moment_it_leaves_what_the_next_start_can_use(
     tmp_path: Path, usual: tuple[list[bytes], bytes]
 ) -> None:
@@ -352,8 +368,8 @@ def test_killed_at_any_moment_it_leaves_what_the_next_start_can_use(
             process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM]))
             process.communicate(timeout=60)
 
-    for number in range(200):
-        start(number)
+    with ThreadPoolExecutor(2) as both:  # two that write at once are a matter of this test, too
+        list(both.map(start, range(200)))
 
     assert talk(home(tmp_path), sent) == (expected, b"", 0)
     assert talk(home(tmp_path), sent) == (expected, b"", 0)
@@ -405,29 +421,41 @@ def test_a_fault_while_loading_is_left_to_whoever_needs_what_is_loaded(tmp_path:
         opening(tmp_path, (hello(), ',"result":{}}\n')).answer_during(load)
 
 
-def test_what_came_before_the_sdk_is_what_it_is_given_first(tmp_path: Path) -> None:
-    said = [hello(), INITIALIZED, message("tools/call", 1, CALL), message("tools/list", 2)]
-    told = opening(tmp_path, (hello(), ',"result":{}}\n'))
-    loaded = threading.Event()
+def heard(told: Opening, *parts: bytes) -> bytes:
+    """What is written while the SDK loads, which takes as long as the client needs to say these parts, one by one."""
 
-    with conversation(said) as (_, written):
-        threading.Timer(0.2, loaded.set).start()
-        told.answer_during(loaded.wait)
-        answered = written()
+    def load() -> None:
+        for number, part in enumerate(parts, 1):
+            os.write(client, part)
+            while told.received != b"".join(parts[:number]):
+                time.sleep(0.001)
+
+    with conversation([]) as ((client, _), written):
+        told.answer_during(load)
+        return written()
+
+
+def test_what_came_before_the_sdk_is_what_it_is_given_first(tmp_path: Path) -> None:
+    told = opening(tmp_path, (hello(), ',"result":{}}\n'))
+    later = message("tools/call", 1, CALL)
+
+    answered = heard(told, hello(), INITIALIZED, later)
 
     assert answered == b'{"jsonrpc":"2.0","id":0,"result":{}}\n'
-    assert told.received == b"".join(said)
+    assert told.received == hello() + INITIALIZED + later
+
+
+def test_what_comes_together_with_something_unknown_waits_with_it(tmp_path: Path) -> None:
+    told = opening(tmp_path, (hello(), ',"result":{}}\n'))
+
+    assert heard(told, hello() + INITIALIZED + message("tools/call", 1, CALL)) == b""
 
 
 def test_an_id_used_again_gets_an_answer_of_its_own(tmp_path: Path) -> None:
-    said = [hello(number=5), INITIALIZED]
     told = opening(tmp_path, (hello(), ',"result":{}}\n'))
-    loaded = threading.Event()
-    with conversation(said):
-        threading.Timer(0.2, loaded.set).start()
-        told.answer_during(loaded.wait)
+    assert heard(told, hello(number=5)) == b'{"jsonrpc":"2.0","id":5,"result":{}}\n'
     told.asked(json.loads(hello(number=5)))
-    told.asked(json.loads(INITIALIZED))
     told.asked({"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": CALL})
 
     assert not told.was_sent('{"jsonrpc":"2.0","id":5,"result":{"content":[]}}\n')
+    assert told.was_sent('{"jsonrpc":"2.0","id":5,"result":{}}\n')

@@ -10,7 +10,6 @@ import json
 import re
 import sys
 import time
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TextIO
 
@@ -23,14 +22,13 @@ from rich.text import Text
 from tiktok_pinned_videos.research.fields import COUNTS
 from tiktok_pinned_videos.surface.answers import SANDBOX, UNTRUSTED
 
-from .figures import LABELS, age, bar, duration, exact, moment, short
+from .figures import LABELS, age, bar, duration, exact, isolated, moment, short
 
 _HASHTAG: Final = re.compile(r"#(\w+)")
 _BAR_AT_MOST: Final = 48
 _SHOWN: Final = frozenset({"id", "url", "create_time", "video_description", "video_duration", "hashtag_names", *LABELS})
 """Fields of a video that have their place; all others follow by name."""
 _CUT: Final = "Long texts were cut"
-_ISOLATE: Final = ("\u2068", "\u2069")
 _DIM: Final = "bright_black"
 _MARKS: Final = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
@@ -229,13 +227,6 @@ class Cards:
 
     def _print(self, what: RenderableType) -> None:
         self._console.print(what)
-
-
-def isolated(text: str) -> str:
-    """Right-to-left text between isolates, so that nothing beside it changes places."""
-    if any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in text):
-        return f"{_ISOLATE[0]}{text}{_ISOLATE[1]}"
-    return text
 
 
 def _line(*parts: tuple[str, str]) -> Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC, datetime
 from typing import Final
 
@@ -14,6 +15,7 @@ LABELS: Final = {
     "engagement_rate": "engagement",
 }
 """The six measures as people call them."""
+_ISOLATE: Final = ("\u2068", "\u2069")
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 _AGES: Final = ((365 * 86400, "year"), (30 * 86400, "month"), (86400, "day"), (3600, "hour"), (60, "minute"))
 
@@ -69,3 +71,10 @@ def age(iso: str, now: float) -> str:
             count = int(seconds // length)
             return f"{count} {unit}{'s' if count > 1 else ''} ago"
     return "just now" if seconds > -60 else "in the future"
+
+
+def isolated(text: str) -> str:
+    """Right-to-left text between isolates, so that nothing beside it changes places."""
+    if any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in text):
+        return f"{_ISOLATE[0]}{text}{_ISOLATE[1]}"
+    return text

@@ -1,7 +1,7 @@
 """The MCP server on stdin and stdout: when it starts, whom it answers, how it ends.
 
 It ends when stdin has ended and what was asked is answered (or a second has passed), when nobody reads stdout any more,
-or by a signal. How lines come and go is `lines`'s.
+or by a signal. How lines come and go is `lines`'s and `streams`'.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.stdio import stdio_server
 
 from .instant import Opening
-from .lines import Conversation, Lines, NobodyReads, Out, open_streams
+from .lines import Conversation, Lines, Out
+from .streams import NobodyReads, open_streams
 
 _GRACE: Final = 0.7
 """Seconds for closing connections and store after a signal."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -27,6 +26,7 @@ from .folder import PACKAGE, RESPONSES, Folder
 from .journal import Journal
 from .lock import LockedError, held
 from .record import ForeignLineError, Record
+from .standing import is_failure, left_by, stand
 
 _OTHERS: Final = "Choose a new or empty folder."
 _INTERRUPTED: Final = 130
@@ -141,7 +141,9 @@ def _update(data: _DataSet, names: Sequence[str], max_age: float, clock: Callabl
     journal, where = data.journal, f"--out {data.folder.path}"
     listed = {key_of(name): name for name in names} or {key: one.username for key, one in journal.records.items()}
     # A name that can be none is forgotten once the list has it no more.
-    gone = [key for key, one in journal.records.items() if key not in listed and _is(one, Status.INVALID_ARGUMENT)]
+    gone = [
+        key for key, one in journal.records.items() if key not in listed and is_failure(one, Status.INVALID_ARGUMENT)
+    ]
     everyone = {key: one.username for key, one in journal.records.items() if key not in gone} | listed
     asked = {key: name for key, name in everyone.items() if _wants(journal.records.get(key), started, max_age)}
     new = [key for key in everyone if key not in journal.records]
@@ -161,7 +163,7 @@ def _update(data: _DataSet, names: Sequence[str], max_age: float, clock: Callabl
         code = _INTERRUPTED
     except OSError as error:
         code = 1
-        click.echo(f"{where}: {_left_by(error)}", err=True)
+        click.echo(f"{where}: {left_by(error)}", err=True)
     try:
         with put_off() as interrupted:
             journal.tidy(new, dropped=gone)
@@ -169,12 +171,14 @@ def _update(data: _DataSet, names: Sequence[str], max_age: float, clock: Callabl
                 data.publish()
     except OSError as error:
         if code is None:
-            click.echo(f"{where}: {_left_by(error)}", err=True)
+            click.echo(f"{where}: {left_by(error)}", err=True)
         return code or 1
     if code is not None and code != _INTERRUPTED:
         return code
     missing = [key for key in asked if key not in failed and journal.records.get(key) is before.get(key)]
-    told = _told(data, everyone, asked, failed, missing)
+    told = stand(
+        data.folder.path, data.journal.records.values(), everyone=everyone, asked=asked, failed=failed, missing=missing
+    )
     return _INTERRUPTED if code or interrupted else told
 
 
@@ -219,52 +223,4 @@ def _wants(record: Record | None, started: float, max_age: float) -> bool:
     """Whether an account is to be asked about: it is new, failed for a reason that may pass, or is too old."""
     if record is None or not record.lasting:
         return True
-    return not _is(record, Status.INVALID_ARGUMENT) and (not max_age or started - record.retrieved_at >= max_age)
-
-
-def _is(record: Record, status: Status) -> bool:
-    return record.failure is not None and record.failure[0] == status
-
-
-def _told(
-    data: _DataSet,
-    everyone: Mapping[str, str],
-    asked: Mapping[str, str],
-    failed: Mapping[str, TikTokError],
-    missing: Collection[str],
-) -> int:
-    """One line on where the data set stands; 0 when nothing is left to do, else 1. `missing`: not answered."""
-    records = data.journal.records
-    wrong = [one.username for one in records.values() if _is(one, Status.INVALID_ARGUMENT)]
-    count = Counter(record.status for record in records.values())
-    standing = ", ".join(f"{number} {status}" for status, number in sorted(count.items())) or "none answered"
-    where = f"{data.folder.path}: {len(everyone)} account{'s' if len(everyone) != 1 else ''} ({standing})"
-    if not failed and not missing and not wrong:
-        click.echo(f"{where}; all answered and fresh, {len(asked)} asked now.")
-        return 0
-    parts: list[str] = []
-    if failed or missing:
-        why = Counter(str(error.status) for error in failed.values())
-        causes = [f"{number} {status}" for status, number in sorted(why.items())]
-        causes += [f"{len(missing)} not answered"] if missing else []
-        parts.append(f"{len(failed) + len(missing)} left ({', '.join(causes)}): {_what_to_do(failed.values())}")
-    if wrong:
-        parts.append(f"no usernames: {', '.join(wrong[:5])}{' …' if len(wrong) > 5 else ''}: correct them in the list")
-    click.echo(f"{where}; {'; '.join(parts)}.", err=True)
-    return 1
-
-
-def _what_to_do(errors: Collection[TikTokError]) -> str:
-    if any(error.status is Status.QUOTA_EXCEEDED for error in errors):
-        return "the daily quota ended; run the same command after 00:00 UTC"
-    common = next((error for error in errors if error.for_every_account), None)
-    if common is not None:
-        return f"{common.next_step.rstrip('.')}, then run the same command again"
-    return "run the same command again"
-
-
-def _left_by(error: OSError) -> str:
-    return (
-        f"{error.strerror or error}. What was answered before is kept; make room, then run the same command again "
-        "to go on."
-    )
+    return not is_failure(record, Status.INVALID_ARGUMENT) and (not max_age or started - record.retrieved_at >= max_age)
