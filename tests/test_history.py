@@ -388,17 +388,20 @@ async def test_a_clock_that_was_wrong_makes_no_look_in_the_future(
     assert all(turn.after < turn.by <= NOON + 60 for turn in (*later.pinned, *later.unpinned))
 
 
+@pytest.mark.parametrize("ahead", [7200, 3 * DAY, 14 * DAY])
 async def test_a_look_of_a_clock_that_was_ahead_is_not_met_again_when_its_hour_comes(
-    one: tuple[Clock, Script, PinnedVideosService],
+    one: tuple[Clock, Script, PinnedVideosService], ahead: int
 ) -> None:
     clock, script, asked = one
     script.pins = {"1": 5}
-    clock.now = NOON + 7200
+    clock.now = NOON + ahead
+    await look(asked)
+    clock.now += 60
     await look(asked)
     clock.now = NOON
     script.pins = {"2": 5}
     await look(asked)
-    clock.now = NOON + 3 * 3600
+    clock.now = NOON + ahead + 3600
 
     assert (await look(asked)).changes == Changes(int(NOON), (), (), tuple((name, 0) for name in COUNTS))
     assert [seen.seen_at for seen in await asked.looks("nasa")] == [int(NOON), int(clock.now)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tiktok_pinned_videos.state.base import StateStore
-from tiktok_pinned_videos.state.steps import Step, Write
+from tiktok_pinned_videos.state.steps import Delete, Step, Write
 
 from .looks import Changes, Look, changes_between, decode, encode
 from .names import in_key
@@ -30,6 +30,8 @@ class Past:
     """The UTC day, counted from 1970, whose first look is among them; None when today has none yet."""
     displaced: bool = False
     """Whether a look of a clock that was ahead stands in the place of today's first: its hour must not come."""
+    ahead: tuple[int | None, ...] = ()
+    """Days to come (None: the latest) that a clock that was ahead has looks of: they are to go before they come."""
 
     def changes_to(self, look: Look) -> Changes | None:
         """What has changed up to this look; None when nothing is remembered, of the sandbox or of TikTok as it is."""
@@ -45,35 +47,43 @@ class History:
         self._days = days
 
     def keys(self, username: str, now: float) -> list[str]:
-        """Where looks may be: a key a day, today's last, and then the latest's."""
+        """Where looks may be: a key a day, from as many days to come on which there must be none, and the latest's."""
         if not self._days:
             return []
         today, name = int(now // _DAY), in_key(username)
-        return [*(_key(name, day) for day in range(today - self._days, today + 1)), _key(name, None)]
+        days = [*range(today + 1, today + 1 + self._days), *range(today - self._days, today + 1)]
+        return [*(_key(name, day) for day in days), _key(name, None)]
 
     def past(self, values: Sequence[bytes | None], now: float) -> Past:
         """What the values of `keys(…, now)` say. What a wrong clock wrote, or is kept for longer than here, is not."""
-        looks = [decode(value) if value is not None else None for value in values]
+        ahead = (number for number, value in enumerate(values[: self._days], 1) if value is not None)
+        looks = [decode(value) if value is not None else None for value in values[self._days :]]
         known = [look if look and now - self._days * _DAY < look.seen_at <= now else None for look in looks]
         *daily, latest = known or [None]
         ordered = sorted((look for look in daily if look), key=lambda look: look.seen_at)
         # Once the next day has been looked at, the latest of the day before has done its work.
         if latest and (not ordered or latest.seen_at > ordered[-1].seen_at):
             ordered.append(latest)
-        today = looks[-2] if len(looks) > 1 else None
-        day = int(now // _DAY) if daily and daily[-1] else None
-        return Past(tuple(ordered), day, displaced=today is not None and today.seen_at > now)
+        today, last = looks[-2:] if len(looks) > 1 else (None, None)
+        day = int(now // _DAY)
+        return Past(
+            tuple(ordered),
+            day if daily and daily[-1] else None,
+            displaced=today is not None and today.seen_at > now,
+            ahead=(*(day + number for number in ahead), *((None,) if last and last.seen_at > now else ())),
+        )
 
     def remembering(self, username: str, look: Look, past: Past) -> list[Step[bool]]:
         """How to keep a look that is newer than its past.
 
         Where that writes nothing, another process has looked for the first time today at the same moment: see `latest`.
         """
-        day = look.seen_at // _DAY
+        day, name = look.seen_at // _DAY, in_key(username)
+        wrong: list[Step[bool]] = [Delete(tuple(_key(name, one) for one in past.ahead))] if past.ahead else []
         if not self._days or past.day == day:
-            return self.latest(username, look)
-        key, ttl = _key(in_key(username), day), float(self._days * _DAY)
-        return [Write((key,), encode(look), ttl, only_if_absent=not past.displaced)]
+            return [*wrong, *self.latest(username, look)]
+        key, ttl = _key(name, day), float(self._days * _DAY)
+        return [*wrong, Write((key,), encode(look), ttl, only_if_absent=not past.displaced)]
 
     def latest(self, username: str, look: Look) -> list[Step[bool]]:
         """How to keep a look that is not the first of its day."""
