@@ -9,7 +9,9 @@ from . import settings
 from .measured import Claim, Result, figure, interleaved, number, ratio
 from .wire import StdioServer
 
-_ROUNDS: Final = 60
+_PROCESSES: Final = 6
+"""Of each kind, one after the other: two that are alike differ by a few per cent, for as long as they live."""
+_ROUNDS: Final = 10
 _CALLS: Final = 100
 _OFF: Final = "nothing is remembered (TIKTOK_HISTORY_DAYS=0)"
 _ON: Final = "a first answer is remembered"
@@ -21,6 +23,24 @@ def run() -> Result:
     result = Result(
         "history", "A cached call over stdio, with a history and without", ["", "ms", "to that without a history"]
     )
+    found: dict[str, list[float]] = {name: [] for name in (_OFF, _ON, _TOLD)}
+    for _ in range(_PROCESSES):
+        for name, times in _times().items():
+            found[name] += times
+    for name, times in found.items():
+        result.rows.append([name, str(figure(times)), f"{ratio(times, found[_OFF]):.2f}"])
+        result.data[name] = {"ms": figure(times), "ratio": ratio(times, found[_OFF])}
+    ours, without = (number(figure(found[name]).median) for name in (_ON, _OFF))
+    result.claims.append(
+        Claim(
+            "cached call with a history", f"{ours} ms", f"{without} ms, without one", ratio(found[_ON], found[_OFF]),
+            1.02,
+        )
+    )  # fmt: skip
+    return result
+
+
+def _times() -> dict[str, list[float]]:
     with (
         settings.upstream() as upstream,
         settings.stdio(upstream.address, era="2026-07-28", TIKTOK_HISTORY_DAYS="0") as off,
@@ -33,20 +53,9 @@ def run() -> Result:
             answer = server.call("get_pinned_videos", {"username": settings.ACCOUNT})["structuredContent"]
             if not answer["cached"] or ("changes" in answer) != (name == _TOLD):
                 raise RuntimeError(f"{name}: not the answer that is to be measured")
-        found = interleaved(
+        return interleaved(
             _ROUNDS, {name: lambda server=server: _middle_one(server) for name, server in servers.items()}
         )
-    for name, times in found.items():
-        result.rows.append([name, str(figure(times)), f"{ratio(times, found[_OFF]):.2f}"])
-        result.data[name] = {"ms": figure(times), "ratio": ratio(times, found[_OFF])}
-    ours, without = (number(figure(found[name]).median) for name in (_ON, _OFF))
-    result.claims.append(
-        Claim(
-            "cached call with a history", f"{ours} ms", f"{without} ms, without one", ratio(found[_ON], found[_OFF]),
-            1.02,
-        )
-    )  # fmt: skip
-    return result
 
 
 def _middle_one(server: StdioServer) -> float:
