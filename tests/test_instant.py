@@ -454,8 +454,8 @@ def test_what_comes_together_with_something_unknown_waits_with_it(tmp_path: Path
 def test_an_id_used_again_gets_an_answer_of_its_own(tmp_path: Path) -> None:
     told = opening(tmp_path, (hello(), ',"result":{}}\n'))
     assert heard(told, hello(number=5)) == b'{"jsonrpc":"2.0","id":5,"result":{}}\n'
-    told.asked(json.loads(hello(number=5)))
-    told.asked({"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": CALL})
+    told.asked(json.loads(hello(number=5)), "5")
+    told.asked({"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": CALL}, "5")
 
-    assert not told.was_sent('{"jsonrpc":"2.0","id":5,"result":{"content":[]}}\n')
-    assert told.was_sent('{"jsonrpc":"2.0","id":5,"result":{}}\n')
+    assert not told.was_sent("5", ',"result":{"content":[]}}\n')
+    assert told.was_sent("5", ',"result":{}}\n')

@@ -28,10 +28,8 @@ class Past:
     """In the order of time."""
     day: int | None = None
     """The UTC day, counted from 1970, whose first look is among them; None when today has none yet."""
-    displaced: bool = False
-    """Whether a look of a clock that was ahead stands in the place of today's first: its hour must not come."""
     ahead: tuple[int | None, ...] = ()
-    """Days to come (None: the latest) that a clock that was ahead has looks of: they are to go before they come."""
+    """The days (None: the latest) with a look of a clock that was ahead: it is to go before its hour comes."""
 
     def changes_to(self, look: Look) -> Changes | None:
         """What has changed up to this look; None when nothing is remembered, of the sandbox or of TikTok as it is."""
@@ -56,22 +54,18 @@ class History:
 
     def past(self, values: Sequence[bytes | None], now: float) -> Past:
         """What the values of `keys(…, now)` say. What a wrong clock wrote, or is kept for longer than here, is not."""
-        ahead = (number for number, value in enumerate(values[: self._days], 1) if value is not None)
-        looks = [decode(value) if value is not None else None for value in values[self._days :]]
-        known = [look if look and now - self._days * _DAY < look.seen_at <= now else None for look in looks]
-        *daily, latest = known or [None]
-        ordered = sorted((look for look in daily if look), key=lambda look: look.seen_at)
-        # Once the next day has been looked at, the latest of the day before has done its work.
-        if latest and (not ordered or latest.seen_at > ordered[-1].seen_at):
-            ordered.append(latest)
-        today, last = looks[-2:] if len(looks) > 1 else (None, None)
-        day = int(now // _DAY)
-        return Past(
-            tuple(ordered),
-            day if daily and daily[-1] else None,
-            displaced=today is not None and today.seen_at > now,
-            ahead=(*(day + number for number in ahead), *((None,) if last and last.seen_at > now else ())),
-        )
+        *daily, latest = [decode(value) if value is not None else None for value in values] or [None]
+        today, oldest = int(now // _DAY), now - self._days * _DAY
+        ahead: list[int | None] = [look.seen_at // _DAY for look in daily if look and look.seen_at > now]
+        known = [look for look in daily if look and oldest < look.seen_at <= now]
+        known.sort(key=lambda look: look.seen_at)
+        day = today if known and known[-1].seen_at // _DAY == today else None
+        if latest and latest.seen_at > now:
+            ahead.append(None)
+        elif latest and latest.seen_at > (known[-1].seen_at if known else oldest):
+            # Once the next day has been looked at, the latest of the day before has done its work.
+            known.append(latest)
+        return Past(tuple(known), day, tuple(ahead))
 
     def remembering(self, username: str, look: Look, past: Past) -> list[Step[bool]]:
         """How to keep a look that is newer than its past.
@@ -83,7 +77,7 @@ class History:
         if not self._days or past.day == day:
             return [*wrong, *self.latest(username, look)]
         key, ttl = _key(name, day), float(self._days * _DAY)
-        return [*wrong, Write((key,), encode(look), ttl, only_if_absent=not past.displaced)]
+        return [*wrong, Write((key,), encode(look), ttl, only_if_absent=True)]
 
     def latest(self, username: str, look: Look) -> list[Step[bool]]:
         """How to keep a look that is not the first of its day."""

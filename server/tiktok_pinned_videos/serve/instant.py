@@ -46,14 +46,22 @@ def begin(arguments: Sequence[str], env: Mapping[str, str], load: Callable[[], o
         return None
     try:
         kind = os.fstat(0).st_mode
+        if not stat.S_ISFIFO(kind) and not stat.S_ISSOCK(kind):
+            return None
         opening = Opening(snapshot_file(arguments, env))
     except OSError:
-        return None
-    if not stat.S_ISFIFO(kind) and not stat.S_ISSOCK(kind):
         return None
     if opening.known:
         opening.answer_during(load)
     return opening
+
+
+def split_answer(text: str) -> tuple[str, str] | None:
+    """The id of an answer as the SDK writes it, as JSON, and what follows; None for any other message."""
+    if not text.startswith(_HEAD):
+        return None
+    number, end = json.JSONDecoder().raw_decode(text, len(_HEAD))
+    return json.dumps(number), text[end:]
 
 
 class Opening:
@@ -88,26 +96,26 @@ class Opening:
         os.close(ready)
         sys.setswitchinterval(usual)
 
-    def asked(self, message: dict[str, Any]) -> None:
-        """The SDK is given a message."""
-        key, number = self._given.key(message), json.dumps(message.get("id"))
-        if key and "id" in message:
+    def asked(self, message: dict[str, Any], number: str | None) -> None:
+        """The SDK is given a message; `number`: its id as JSON, when it is a request."""
+        key = self._given.key(message)
+        if number is None:
+            return
+        if key:
             self._open[number] = key
         elif number in self._open:
             self._repeated.add(number)
 
-    def was_sent(self, text: str) -> bool:
-        """Whether this answer of the SDK's was sent before; else the next start may know it."""
-        if not self._open or not text.startswith(_HEAD):
+    def was_sent(self, number: str, rest: str) -> bool:
+        """Whether this answer of the SDK's (see `split_answer`) was sent before; else the next start may know it."""
+        if number not in self._open:
             return False
-        value, end = json.JSONDecoder().raw_decode(text, len(_HEAD))
-        number, rest = json.dumps(value), text[end:]
-        if number in self._repeated and self._sent.get(number) != text:
+        if number in self._repeated and self._sent.get(number) != rest:
             return False  # it answers the later request
-        key, sent = self._open.pop(number, ""), self._sent.pop(number, None)
-        if sent is not None and sent != text:
+        key, sent = self._open.pop(number), self._sent.pop(number, None)
+        if sent is not None and sent != rest:
             self._forget()
-        elif key and rest.startswith(',"result":') and self.known.get(key) != rest:
+        elif rest.startswith(',"result":') and self.known.get(key) != rest:
             self.known[key], self._news = rest, True
         return sent is not None
 
@@ -133,8 +141,8 @@ class Opening:
         lines = (self.received.rpartition(b"\n")[2] + piece).split(b"\n")[:-1]
         self.received += piece
         try:
-            answers = dict(self._answer(json.loads(line.decode())) for line in lines)
-            _send("".join(answers.values()).encode())
+            answers = self._answers_to(lines)
+            _send("".join(f"{_HEAD}{number}{rest}" for number, rest in answers.items()).encode())
         except BrokenPipeError:
             os._exit(0)  # nobody reads stdout
         except (OSError, ValueError, LookupError, RecursionError):
@@ -142,15 +150,17 @@ class Opening:
         self._sent |= answers
         return piece != b"" and len(self.received) < _MOST
 
-    def _answer(self, message: Any) -> tuple[str, str]:
-        """Id and answer, both empty for a notification. LookupError when none is known."""
-        key = self._heard.key(message)
-        if key is None:
-            raise LookupError
-        if "id" not in message:
-            return "", ""
-        number = json.dumps(message["id"])
-        return number, f"{_HEAD}{number}{self.known[key]}"
+    def _answers_to(self, lines: list[bytes]) -> dict[str, str]:
+        """By id, as JSON, what follows it. LookupError when one is not known, ValueError for what is no JSON."""
+        answers: dict[str, str] = {}
+        for line in lines:
+            message = json.loads(line.decode())
+            key = self._heard.key(message)
+            if key is None:
+                raise LookupError
+            if "id" in message:
+                answers[json.dumps(message["id"])] = self.known[key]
+        return answers
 
 
 class _Course:

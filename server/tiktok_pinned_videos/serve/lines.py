@@ -13,14 +13,13 @@ from typing import Any, Final, cast
 
 from pydantic_core import from_json
 
-from .instant import Opening
+from .instant import Opening, split_answer
 from .streams import Read, Write
 
 LAST_ANSWERS: Final = 1.0
 """Seconds after the end of stdin in which what was asked is still answered."""
 _PARSE_ERROR: Final = -32700
 _INVALID_REQUEST: Final = -32600
-_ID_AT: Final = '{"jsonrpc":"2.0","id":'
 
 
 class Conversation:
@@ -34,28 +33,26 @@ class Conversation:
 
     def asked(self, message: dict[str, Any]) -> None:
         """A message has come."""
+        number = json.dumps(message["id"]) if "method" in message and "id" in message else None
         if self._opening is not None:
-            self._opening.asked(message)
-        if "method" in message and "id" in message:
-            self._open.add(json.dumps(message["id"]))
+            self._opening.asked(message, number)
+        if number is not None:
+            self._open.add(number)
             self._nothing_open.clear()
         elif message.get("method") == "notifications/cancelled":
             # What was cancelled is not answered.
             cancelled: dict[str, Any] = message.get("params") or {}
             self._close(json.dumps(cancelled.get("requestId")))
 
-    def was_answered(self, text: str) -> bool:
-        """Whether this answer, as the SDK writes it, was sent before the SDK was there."""
-        return self._opening is not None and self._opening.was_sent(text)
+    def was_answered(self, number: str, rest: str) -> bool:
+        """Whether this answer (see `split_answer`) was sent before the SDK was there."""
+        return self._opening is not None and self._opening.was_sent(number, rest)
 
-    def answered(self, text: str) -> None:
-        """A message has been sent."""
+    def answered(self, number: str) -> None:
+        """The answer to the request of this id, as JSON, has been sent."""
         if self._opening is not None:
             self._opening.keep()
-        if text.startswith(_ID_AT):
-            with contextlib.suppress(ValueError):
-                number, _ = json.JSONDecoder().raw_decode(text, len(_ID_AT))
-                self._close(json.dumps(number))
+        self._close(number)
 
     async def all_answered(self) -> None:
         """Wait until nothing is open, for as long as an ending client may be kept."""
@@ -118,9 +115,11 @@ class Out:
 
     async def write(self, text: str) -> None:
         """Send a line, whole."""
-        if not self._conversation.was_answered(text):
+        answer = split_answer(text)
+        if answer is None or not self._conversation.was_answered(*answer):
             await self._write(text.encode("utf-8", errors="replace"))
-        self._conversation.answered(text)
+        if answer is not None:
+            self._conversation.answered(answer[0])
 
     async def flush(self) -> None:
         """Nothing is held back."""
