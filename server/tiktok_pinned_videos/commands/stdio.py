@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 
-from ..app import build_server
-from ..serve.instant import Opening
-from ..serve.stdio import serve_stdio
-from ..serve.telemetry import configure_telemetry
-from ..settings import Settings
+from tiktok_pinned_videos.app import build_server
+from tiktok_pinned_videos.serve.instant import Opening
+from tiktok_pinned_videos.serve.stdio import serve_stdio
+from tiktok_pinned_videos.serve.telemetry import configure_telemetry
+from tiktok_pinned_videos.settings import Settings
+
 from . import loaded, stop
 
 
