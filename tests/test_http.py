@@ -610,7 +610,14 @@ def test_any_address_with_a_secret_is_served_and_asks_for_it() -> None:
 
 
 @POSIX
-@pytest.mark.parametrize(("mode", "number"), [("auto", "SIGTERM"), ("legacy", "SIGTERM"), ("auto", "SIGHUP")])
+@pytest.mark.parametrize(
+    ("mode", "number"),
+    [
+        ("auto", "SIGTERM"),
+        pytest.param("legacy", "SIGTERM", marks=pytest.mark.processes),
+        pytest.param("auto", "SIGHUP", marks=pytest.mark.processes),
+    ],
+)
 async def test_a_call_in_flight_is_answered_although_the_server_is_told_to_stop(mode: str, number: str) -> None:
     with http_server() as server:
         async with Client(server.url, mode=mode) as client:
@@ -633,6 +640,7 @@ async def test_a_call_in_flight_is_answered_although_the_server_is_told_to_stop(
 
 
 @POSIX
+@pytest.mark.processes
 def test_a_server_that_shall_outlive_its_terminal_does() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:
@@ -647,6 +655,7 @@ def test_a_server_that_shall_outlive_its_terminal_does() -> None:
 
 
 @POSIX
+@pytest.mark.processes
 @pytest.mark.parametrize("era", ["2025-11-25", "2026-07-28"])
 def test_a_call_that_takes_longer_than_the_stop_may_ends_without_a_traceback(era: str) -> None:
     env = {"TIKTOK_CLIENT_KEY": "awkey123", "TIKTOK_CLIENT_SECRET": "hunter2-hunter2", "TIKTOK_STATE": "memory:"}
@@ -683,6 +692,7 @@ def test_a_call_that_takes_longer_than_the_stop_may_ends_without_a_traceback(era
 
 
 @POSIX
+@pytest.mark.processes
 def test_a_stop_ends_in_time_whatever_clients_do() -> None:
     with http_server() as server:
         host, port = _address(server)

@@ -103,7 +103,7 @@ def talk(env: dict[str, str], sent: list[bytes], *, at_once: bool = False) -> tu
         return written + rest, said, process.returncode
 
 
-IN_SHORT = ("legacy 2025-11-25", "modern", "a call")
+IN_SHORT = ("legacy 2025-11-25", "modern")
 
 
 @pytest.mark.parametrize("at_once", [False, True], ids=["one by one", "all at once"])
@@ -193,8 +193,9 @@ def broken(path: Path, how: str) -> None:
             os.chown(path, 12345, 12345)
 
 
-HOW = ["cut", "empty", "no JSON", "a list", "numbers", "nested", "too long", "for all to write", "a link", "a pipe",
-       "a folder", "somebody else's"]  # fmt: skip
+MORE = ["empty", "no JSON", "a list", "numbers", "nested", "too long", "for all to write", "a pipe", "a folder",
+        "somebody else's"]  # fmt: skip
+HOW = ["cut", "a link", *(pytest.param(how, marks=pytest.mark.processes) for how in MORE)]
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +219,7 @@ def test_a_snapshot_that_cannot_be_trusted_is_not_used(
     assert talk(home(tmp_path), sent) == (expected, b"", 0)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("place", ["/proc/nowhere", "/dev/null", "relative", ""])
 def test_without_a_folder_to_keep_it_in_the_start_is_the_ordinary_one(
     place: str, tmp_path: Path, usual: tuple[list[bytes], bytes]

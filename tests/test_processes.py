@@ -14,17 +14,17 @@ from typing import Any
 
 import pytest
 
-from kit import COMMAND, HELLO, META, environment, remembered
+from kit import COMMAND, HELLO, META, STARTS, environment, remembered
 from tiktok_pinned_videos.environment import SettingsError
 from tiktok_pinned_videos.settings import load_settings
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="about POSIX signals and descriptors")
 
 
-@pytest.fixture(params=["an ordinary start", "an instant start"], autouse=True)
+@pytest.fixture(params=STARTS, autouse=True)
 def start(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
     """All of this is tried with both."""
-    instant = request.param == "an instant start"
+    instant = request.param
     monkeypatch = request.getfixturevalue("monkeypatch")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache") if instant else os.devnull)
     if instant:

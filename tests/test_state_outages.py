@@ -100,6 +100,7 @@ async def test_a_killed_redis_is_survived_with_one_log_line_and_found_again_with
     assert await in_redis(redis_server, "ledger") == [b"26"]
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot freeze a process by a signal")
 async def test_a_silent_redis_loses_no_count_and_one_log_line_is_enough(
     store: ResilientStore,
@@ -157,7 +158,7 @@ async def test_replicas_restore_a_forgotten_counter_once_and_add_what_each_has_c
 
 
 @pytest.mark.parametrize("lost", [["FLUSHALL"], ["DEL", PREFIX + "ledger"], ["SET", PREFIX + "ledger", "4", "KEEPTTL"]])
-@pytest.mark.parametrize("knows_less_goes_first", [True, False])
+@pytest.mark.parametrize("knows_less_goes_first", [pytest.param(True, marks=pytest.mark.processes), False])
 async def test_of_a_redis_that_forgot_no_replica_counts_lower_than_the_highest_that_any_has_seen(
     store: ResilientStore,
     redis_server: RedisServer,
@@ -373,6 +374,7 @@ async def test_a_command_that_is_not_allowed_is_named_in_the_line_about_the_outa
     await store.aclose()
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot freeze a process by a signal")
 async def test_a_silent_redis_keeps_a_crowd_waiting_no_longer_than_one(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch

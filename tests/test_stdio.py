@@ -17,7 +17,7 @@ from typing import Any, Literal
 import anyio
 import pytest
 
-from kit import COMMAND, EXAMPLE_VIDEOS, HELLO, META, environment, remembered, serving, videos, yardstick
+from kit import COMMAND, EXAMPLE_VIDEOS, HELLO, META, STARTS, environment, remembered, serving, videos, yardstick
 
 pytestmark = pytest.mark.anyio
 
@@ -27,10 +27,10 @@ ERAS: tuple[Era, ...] = ("modern", "legacy")
 POSIX_ONLY = pytest.mark.skipif(sys.platform == "win32", reason="about POSIX signals and descriptors")
 
 
-@pytest.fixture(params=["an ordinary start", "an instant start"], autouse=True)
+@pytest.fixture(params=STARTS, autouse=True)
 def start(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
     """All of these conversations begin in both ways."""
-    cache = tmp_path_factory.getbasetemp() / "cache" if request.param == "an instant start" else Path(os.devnull)
+    cache = tmp_path_factory.getbasetemp() / "cache" if request.param else Path(os.devnull)
     monkeypatch = request.getfixturevalue("monkeypatch")
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
 

@@ -32,6 +32,11 @@ META = {
     }
 }
 """What a request of the modern era carries beside its own parameters."""
+STARTS = [
+    pytest.param(False, id="an ordinary start"),
+    pytest.param(True, id="an instant start", marks=pytest.mark.processes),
+]
+"""Whether a server over stdio answers from a snapshot at first: parameters of a fixture. The second needs more starts."""
 _OURS = ("TIKTOK_", "MCP_", "OTEL_", "LOG_")
 
 
