@@ -34,6 +34,7 @@ from kit import (
     html,
     raw,
     refusal,
+    running,
     serving,
     settings,
     status,
@@ -141,20 +142,15 @@ async def test_a_comparison_of_fifty_costs_at_most_a_tenth_in_text_and_a_fifth_i
 
 def imported(*arguments: str) -> set[str]:
     """The modules that a process has imported when it has answered tools/list."""
-    process = subprocess.Popen(
-        [sys.executable, "-X", "importtime", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(TIKTOK_INSTANT="0"),
-    )
+    command = [sys.executable, "-X", "importtime", *arguments]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
     messages: list[dict[str, Any]] = [
         {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello},
         {"jsonrpc": "2.0", "method": "notifications/initialized"},
         {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
     ]
-    with process:
+    with running(command, env=environment(TIKTOK_INSTANT="0"), **pipes) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None

@@ -21,7 +21,21 @@ import anyio
 import pytest
 from click.testing import CliRunner
 
-from kit import COMMAND, EXAMPLE_VIDEOS, OK, Received, Reply, Upstream, environment, raw, refusal, serving, videos
+from kit import (
+    COMMAND,
+    EXAMPLE_VIDEOS,
+    OK,
+    Received,
+    Reply,
+    Upstream,
+    environment,
+    raw,
+    refusal,
+    running,
+    running_async,
+    serving,
+    videos,
+)
 from tiktok_pinned_videos.cli import cli
 
 pytestmark = pytest.mark.anyio
@@ -389,14 +403,13 @@ async def test_a_reader_that_has_seen_enough_is_no_error_message(upstream: Upstr
     command = [*COMMAND, "get", *(f"user{index}" for index in range(6)), "--format", "json"]
 
     def head() -> tuple[int, bytes]:
-        process = subprocess.Popen(
-            command, env=there(upstream), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        assert process.stdout is not None
-        process.stdout.read(10)
-        process.stdout.close()
-        _, err = process.communicate(timeout=20)
-        return process.returncode, err
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with running(command, env=there(upstream), **pipes) as process:
+            assert process.stdout is not None
+            process.stdout.read(10)
+            process.stdout.close()
+            _, err = process.communicate(timeout=60)
+            return process.returncode, err
 
     code, err = await anyio.to_thread.run_sync(head)
     assert (code, err) == (1, b"")
@@ -407,10 +420,9 @@ async def test_progress_goes_to_a_terminal_on_stderr_and_nowhere_else(upstream: 
     async def with_terminal(*names: str) -> tuple[str, str]:
         ours, theirs = os.openpty()
         try:
-            process = await asyncio.create_subprocess_exec(
-                *(*COMMAND, "get", *names), env=there(upstream), stdout=subprocess.PIPE, stderr=theirs
-            )
-            out, _ = await process.communicate()
+            command = (*COMMAND, "get", *names)
+            async with running_async(*command, env=there(upstream), stdout=subprocess.PIPE, stderr=theirs) as process:
+                out, _ = await process.communicate()
         finally:
             os.close(theirs)
         os.set_blocking(ours, False)

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from kit import (
     quota_spent,
     raw,
     refusal,
+    running_async,
     tiktok,
     unknown_account,
     until,
@@ -58,7 +60,7 @@ class DataSet:
         self.path = path
         self.upstream = upstream
 
-    def start(self, *arguments: str, **more: Any) -> asyncio.Future[Any]:
+    def started(self, *arguments: str, **more: Any) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
         env = environment(
             TIKTOK_CLIENT_KEY=KEY,
             TIKTOK_CLIENT_SECRET=SECRET,
@@ -67,15 +69,13 @@ class DataSet:
             **more.pop("env", {}),
         )
         command = (*more.pop("command", COMMAND), "get", *arguments, "--out", str(self.path))
-        return asyncio.ensure_future(
-            asyncio.create_subprocess_exec(
-                *command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, **more
-            )
-        )
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return running_async(*command, env=env, **pipes, **more)
 
     async def run(self, *arguments: str, **more: Any) -> Ran:
-        process = await self.start(*arguments, **more)
-        out, err = await process.communicate()
+        async with self.started(*arguments, **more) as process:
+            out, err = await process.communicate()
+        assert process.returncode is not None
         assert b"Traceback" not in err, err.decode()
         assert SECRET.encode() not in out + err
         return Ran(process.returncode, out.decode(), err.decode())
@@ -262,12 +262,13 @@ async def test_an_interrupted_run_keeps_what_was_answered_and_describes_it(
     names = [f"user{number}" for number in range(40)]
     # After six answers there are no more: the run cannot come to its end by itself.
     data.upstream.reply = lambda asked: replace(pinned(asked), delay=60 if asked.number > 6 else 0)
-    process = await data.start(*names, env={"TIKTOK_MAX_CONCURRENCY": "2"}, preexec_fn=deaf_to_signals)
-    done = asyncio.ensure_future(process.communicate())
-    journal = data.path / "responses.jsonl"
-    await until(lambda: done.done() or (journal.exists() and journal.read_bytes().count(b"\n") == 6))
-    process.send_signal(number)
-    _, err = await done
+    two_at_once = {"TIKTOK_MAX_CONCURRENCY": "2"}
+    async with data.started(*names, env=two_at_once, preexec_fn=deaf_to_signals) as process:
+        done = asyncio.ensure_future(process.communicate())
+        journal = data.path / "responses.jsonl"
+        await until(lambda: done.done() or (journal.exists() and journal.read_bytes().count(b"\n") == 6))
+        process.send_signal(number)
+        _, err = await done
     files, known = data.files, data.lines
     data.check()
     data.upstream.reply = pinned
@@ -377,11 +378,9 @@ async def test_invented_answers_and_tiktoks_never_share_a_data_set(data: DataSet
 
 async def test_of_two_runs_at_once_the_second_ends_with_2(data: DataSet) -> None:
     data.upstream.latency = 60
-    first = await data.start("nasa", env={"TIKTOK_TIMEOUT": "120"})
-    await data.upstream.first.wait()
-    second = await data.run("esa")
-    first.kill()
-    await first.communicate()
+    async with data.started("nasa", env={"TIKTOK_TIMEOUT": "120"}):
+        await data.upstream.first.wait()
+        second = await data.run("esa")
     data.upstream.latency = 0
     third = await data.run("nasa")
 
@@ -432,14 +431,14 @@ async def test_tiktoks_own_end_of_the_quota_is_no_reason_to_ask_for_the_others(d
 async def killed_after(data: DataSet, requests: int, *arguments: str, later: float = 0) -> None:
     """A run that is killed `later` seconds after so many requests have arrived, if it has not come to its end."""
     wanted = len(data.upstream.asked) + requests
-    process = await data.start(*arguments)
-    done = asyncio.ensure_future(process.communicate())
-    while not done.done() and len(data.upstream.asked) < wanted:
-        await asyncio.wait([done], timeout=0.005)
-    await asyncio.wait([done], timeout=later)
-    if not done.done():
-        process.kill()
-    await done
+    async with data.started(*arguments) as process:
+        done = asyncio.ensure_future(process.communicate())
+        while not done.done() and len(data.upstream.asked) < wanted:
+            await asyncio.wait([done], timeout=0.005)
+        await asyncio.wait([done], timeout=later)
+        if not done.done():
+            process.kill()
+        await done
 
 
 @pytest.mark.soak

@@ -29,6 +29,7 @@ from kit import (
     TikTok,
     environment,
     refusal,
+    running_async,
     service,
     tiktok,
     videos,
@@ -215,28 +216,22 @@ async def looker(upstream: TikTok, state: str) -> AsyncGenerator[Callable[[float
     env = environment(
         TIKTOK_CLIENT_KEY=KEY, TIKTOK_CLIENT_SECRET=SECRET, TIKTOK_API_BASE_URL=upstream.url, TIKTOK_STATE=state
     )
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", LOOKER, env=env, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    write, read = process.stdin.write, process.stdout.readline
+    pipe = asyncio.subprocess.PIPE
+    async with running_async(sys.executable, "-c", LOOKER, env=env, stdin=pipe, stdout=pipe) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        write, read = process.stdin.write, process.stdout.readline
 
-    async def look(now: float) -> Changes | None:
-        write(f"{now}\n".encode())
-        told = json.loads(await read())
-        if "failed" in told:
-            raise FailedElsewhereError(told["failed"])
-        return TypeAdapter(Changes | None).validate_python(told["changes"])
+        async def look(now: float) -> Changes | None:
+            write(f"{now}\n".encode())
+            told = json.loads(await read())
+            if "failed" in told:
+                raise FailedElsewhereError(told["failed"])
+            return TypeAdapter(Changes | None).validate_python(told["changes"])
 
-    try:
         yield look
         process.stdin.close()
         assert await process.wait() == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 @pytest.mark.processes

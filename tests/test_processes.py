@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kit import COMMAND, HELLO, META, STARTS, environment, remembered
+from kit import COMMAND, HELLO, META, STARTS, environment, remembered, running
 from tiktok_pinned_videos.environment import SettingsError
 from tiktok_pinned_videos.settings import load_settings
 
@@ -59,11 +60,9 @@ def piped(sent: bytes, **env: str) -> tuple[int, list[Any], str]:
     return done.returncode, [json.loads(written)["id"] for written in done.stdout.splitlines()], done.stderr.decode()
 
 
-def started() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [*COMMAND, "--sandbox"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(),
-    )  # fmt: skip
+def started() -> AbstractContextManager[subprocess.Popen[bytes]]:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return running([*COMMAND, "--sandbox"], env=environment(), **pipes)
 
 
 @pytest.mark.processes

@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 import pytest
 
-from kit import VIRTUAL_TIME, Clock, now, yardstick
+from kit import VIRTUAL_TIME, Clock, now, running, yardstick
 from tiktok_pinned_videos.sandbox.server import serve
 from tiktok_pinned_videos.sandbox.transport import SandboxTransport
 
@@ -551,10 +551,8 @@ def test_a_signal_lets_it_finish_what_is_in_flight_and_exit_0(number: signal.Sig
         "import asyncio; from tiktok_pinned_videos.sandbox.server import serve\n"
         "asyncio.run(serve(0, latency=0.5, ready=lambda port: print(port, flush=True)))\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
-    )
-    try:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with running([sys.executable, "-c", program], encoding="utf-8", **pipes) as process:
         assert process.stdout
         port = int(process.stdout.readline())
         body = "client_key=a&client_secret=b&grant_type=client_credentials"
@@ -565,10 +563,7 @@ def test_a_signal_lets_it_finish_what_is_in_flight_and_exit_0(number: signal.Sig
             process.send_signal(number)
             began = time.perf_counter()
             answer = b"".join(iter(lambda: connection.recv(65_536), b""))
-        out, err = process.communicate(timeout=10)
-    finally:
-        process.kill()
-        process.wait()
+        out, err = process.communicate(timeout=60)
 
     assert b'"access_token":"clt.' in answer
     assert (process.returncode, out, err) == (0, "", "")

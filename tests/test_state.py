@@ -10,14 +10,14 @@ import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import pytest
 
-from kit import Clock, RedisServer, until
+from kit import Clock, RedisServer, running, until
 from tiktok_pinned_videos.state import memory
 from tiktok_pinned_videos.state.base import CounterLostError, StateStore, StateStoreError
 from tiktok_pinned_videos.state.memory import MemoryStore
@@ -411,12 +411,13 @@ def file(tmp_path: Path) -> Path:
 async def test_two_processes_that_count_on_one_file_lose_nothing(file: Path, opened: Opened) -> None:
     command = [sys.executable, "-c", COUNT_TO_100, str(file)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
-    processes = [subprocess.Popen(command, **pipes) for _ in range(2)]  # noqa: ASYNC220 - nothing else runs here
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    outputs = [process.communicate(timeout=30)[0].split() for process in processes]
+    with ExitStack() as stack:
+        processes = [stack.enter_context(running(command, **pipes)) for _ in range(2)]
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        outputs = [process.communicate(timeout=60)[0].split() for process in processes]
 
     assert sorted(int(number) for output in outputs for number in output) == list(range(1, 201))
     store = opened(SQLiteStore(file))

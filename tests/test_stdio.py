@@ -17,7 +17,19 @@ from typing import Any, Literal
 import anyio
 import pytest
 
-from kit import COMMAND, EXAMPLE_VIDEOS, HELLO, META, STARTS, environment, remembered, serving, videos, yardstick
+from kit import (
+    COMMAND,
+    EXAMPLE_VIDEOS,
+    HELLO,
+    META,
+    STARTS,
+    environment,
+    remembered,
+    running_async,
+    serving,
+    videos,
+    yardstick,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -71,7 +83,7 @@ class Started:
     async def answer(self, number: int | None) -> dict[str, Any]:
         """The message with this id, reading on until it comes. Every line before it must be protocol."""
         assert self.process.stdout is not None
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while True:
                 written = await self.process.stdout.readline()
                 assert written, f"stdout closed without an answer to {number}"
@@ -90,7 +102,7 @@ class Started:
 
     async def end(self, started: float) -> tuple[int, float]:
         assert self.process.stdout is not None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             rest = await self.process.stdout.read()
             code = await self.process.wait()
         for written in rest.splitlines():
@@ -100,20 +112,15 @@ class Started:
 
 @contextlib.asynccontextmanager
 async def started(*arguments: str, **env: str) -> AsyncGenerator[Started]:
-    process = await asyncio.create_subprocess_exec(
+    async with running_async(
         *(*COMMAND, *arguments),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=surroundings(*arguments, TIKTOK_STATE="memory:", **env),
         limit=64 << 20,
-    )
-    try:
+    ) as process:
         yield Started(process)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.communicate()
 
 
 @pytest.fixture(params=ERAS)
@@ -322,20 +329,14 @@ async def test_stdin_may_be_a_file(tmp_path: Path) -> None:
 
 @POSIX_ONLY
 async def test_stdout_and_stderr_may_be_one_pipe() -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(*COMMAND, "--sandbox"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=surroundings("--sandbox", LOG_LEVEL="INFO"),
-    )
-    out, _ = await _conversation(process, GREETING + call(1, "nasa"), until=b'"id":1')
+    command = [*COMMAND, "--sandbox"]
+    out, code = await _conversation(command, surroundings("--sandbox", LOG_LEVEL="INFO"), stderr=subprocess.STDOUT)
     answers = [json.loads(written) for written in out.splitlines() if written.startswith(b"{")]
     logged = [written for written in out.splitlines() if not written.startswith(b"{")]
 
     assert [answer["id"] for answer in answers] == [0, 1]
     assert len(logged) == 1
-    assert process.returncode == 0
+    assert code == 0
 
 
 @POSIX_ONLY
@@ -344,70 +345,55 @@ async def test_stdout_and_stderr_may_be_one_pipe() -> None:
 async def test_a_signal_ends_it_soon_even_where_a_thread_waits_for_stdin(name: str, where: str) -> None:
     ours, theirs = os.openpty()
     on_terminal = where == "a terminal"
-    process = await asyncio.create_subprocess_exec(
-        *(*COMMAND, "--sandbox"),
-        stdin=theirs if on_terminal else subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=theirs if on_terminal else subprocess.STDOUT,
-        env=surroundings("--sandbox"),
-    )
     try:
-        assert process.stdout is not None
-        if process.stdin is not None:
-            process.stdin.write(GREETING)
-        else:
-            os.write(ours, GREETING)
-        await asyncio.wait_for(process.stdout.readline(), 30)
-        begun = time.monotonic()
-        process.send_signal(getattr(signal, name))
-        code = await asyncio.wait_for(process.wait(), 30)
-        seconds = time.monotonic() - begun
+        async with running_async(
+            *(*COMMAND, "--sandbox"),
+            stdin=theirs if on_terminal else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=theirs if on_terminal else subprocess.STDOUT,
+            env=surroundings("--sandbox"),
+        ) as process:
+            assert process.stdout is not None
+            if process.stdin is not None:
+                process.stdin.write(GREETING)
+            else:
+                os.write(ours, GREETING)
+            await asyncio.wait_for(process.stdout.readline(), 30)
+            begun = time.monotonic()
+            process.send_signal(getattr(signal, name))
+            code = await asyncio.wait_for(process.wait(), 30)
+            seconds = time.monotonic() - begun
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
         os.close(ours)
         os.close(theirs)
-        if process.stdin is not None:
-            process.stdin.close()
 
     assert (code, seconds < 2 + 10 * yardstick()) == (0, True)
 
 
 @POSIX_ONLY
 async def test_closed_stderr_costs_no_answer() -> None:
-    process = await asyncio.create_subprocess_exec(
-        *("/bin/sh", "-c", 'exec "$@" 2>&-', "sh", *COMMAND, "--sandbox"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=surroundings("--sandbox"),
-    )
-    out, _ = await _conversation(process, GREETING + call(1, "nasa"), until=b'"id":1')
+    command = ["/bin/sh", "-c", 'exec "$@" 2>&-', "sh", *COMMAND, "--sandbox"]
+    out, code = await _conversation(command, surroundings("--sandbox"))
 
     assert b'"status":"found"' in out
-    assert process.returncode == 0
+    assert code == 0
 
 
-async def _conversation(process: asyncio.subprocess.Process, said: bytes, *, until: bytes) -> tuple[bytes, None]:
-    """Send, read until a line has `until` in it, hang up, and give back everything written."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    out = b""
-    try:
-        async with asyncio.timeout(15):
-            process.stdin.write(said)
-            while written := await process.stdout.readline():
-                out += written
-                if until in written:
-                    break
-            process.stdin.close()
-            out += await process.stdout.read()
-            await process.wait()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return out, None
+async def _conversation(command: list[str], env: dict[str, str], **how: Any) -> tuple[bytes, int]:
+    """Greet, ask for an account, hang up when it is answered: everything written, and the exit code."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE} | how
+    async with running_async(*command, env=env, **pipes) as process, asyncio.timeout(60):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(GREETING + call(1, "nasa"))
+        out = b""
+        while b'"id":1' not in out:
+            written = await process.stdout.readline()
+            assert written, out
+            out += written
+        process.stdin.close()
+        out += await process.stdout.read()
+        return out, await process.wait()
 
 
 @POSIX_ONLY

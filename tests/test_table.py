@@ -18,7 +18,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from kit import COMMAND, environment
+from kit import COMMAND, environment, running
 from tiktok_pinned_videos.accounts.many import Outcome
 from tiktok_pinned_videos.accounts.service import Answer
 from tiktok_pinned_videos.commands.cards import Cards
@@ -174,19 +174,19 @@ def in_terminal(*arguments: str, columns: int, **env: str) -> tuple[int, str]:
 
     ours, theirs = pty.openpty()
     settings = environment(COLUMNS=str(columns), TERM="xterm-256color", **env)
-    process = subprocess.Popen([*COMMAND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=settings)
-    os.close(theirs)
-    shown = b""
-    while True:
-        try:
-            part = os.read(ours, 65_536)
-        except OSError:
-            break
-        if not part:
-            break
-        shown += part
-    os.close(ours)
-    return process.wait(60), shown.decode("utf-8")
+    with running([*COMMAND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=settings) as process:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                part = os.read(ours, 65_536)
+            except OSError:
+                break
+            if not part:
+                break
+            shown += part
+        os.close(ours)
+        return process.wait(60), shown.decode("utf-8")
 
 
 pty_only = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")

@@ -41,6 +41,8 @@ from kit.processes import (
     http_server,
     message,
     remembered,
+    running,
+    running_async,
     yardstick,
 )
 from kit.programs import need, need_module, until
@@ -130,6 +132,8 @@ __all__ = [
     "raw",
     "refusal",
     "remembered",
+    "running",
+    "running_async",
     "running_redis",
     "service",
     "serving",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import json
@@ -13,8 +14,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import IO
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import IO, Any
 
 import httpx2
 import pytest
@@ -36,7 +37,7 @@ STARTS = [
     pytest.param(False, id="an ordinary start"),
     pytest.param(True, id="an instant start", marks=pytest.mark.processes),
 ]
-"""Whether a server over stdio answers from a snapshot at first: parameters of a fixture. The second needs more starts."""
+"""Parameters of a fixture: whether a server over stdio begins with a snapshot, which takes more starts."""
 _OURS = ("TIKTOK_", "MCP_", "OTEL_", "LOG_")
 
 
@@ -70,6 +71,34 @@ def _begin(arguments: tuple[str, ...], env: tuple[tuple[str, str], ...]) -> None
         subprocess.run([*COMMAND, *arguments], input=sent, env=dict(env), capture_output=True, timeout=60, check=False)
 
 
+@contextlib.contextmanager
+def running(command: Sequence[str], **how: Any) -> Iterator[subprocess.Popen[Any]]:
+    """A process that is gone in the end, and its pipes closed, whatever the test does."""
+    process = subprocess.Popen(command, **how)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+
+
+@contextlib.asynccontextmanager
+async def running_async(*command: str, **how: Any) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The same for a test that waits for other things too."""
+    process = await asyncio.create_subprocess_exec(*command, **how)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        with contextlib.suppress(RuntimeError):  # somebody reads already, and will come to the end
+            await process.communicate()
+
+
 def yardstick() -> float:
     """Seconds in which this machine starts and ends a small Python now: the measure of a promise in seconds."""
     began = time.monotonic()
@@ -90,7 +119,11 @@ class HTTPServer:
         assert self.process.stderr is not None
         self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
         self._reader.start()
-        started = self.wait_for(r"MCP server on (http://\S+)", within=20)
+        try:
+            started = self.wait_for(r"MCP server on (http://\S+)", within=60)
+        except BaseException:
+            self.kill()
+            raise
         self.url = started.group(1)
         self.base = self.url.removesuffix("/mcp")
 
