@@ -15,8 +15,10 @@ from kit import (
     COMMAND,
     ERAS,
     HTTPServer,
+    Opened,
     RedisDatabase,
     RedisServer,
+    Store,
     Upstream,
     environment,
     http_server,
@@ -55,6 +57,18 @@ async def upstream() -> AsyncIterator[Upstream]:
     """TikTok's side of the wire on a loopback port."""
     async with serving() as running:
         yield running
+
+
+@pytest.fixture
+async def opened() -> AsyncIterator[Opened]:
+    """Closes the stores that a test opens, whatever becomes of the test."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        def keep(store: Store) -> Store:
+            stack.push_async_callback(store.aclose)
+            return store
+
+        yield keep
 
 
 _databases = itertools.count()

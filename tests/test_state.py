@@ -13,11 +13,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import pytest
 
-from kit import Clock, RedisServer, running, until
+from kit import Clock, Opened, RedisServer, running, until
 from tiktok_pinned_videos.state import memory
 from tiktok_pinned_videos.state.base import CounterLostError, StateStore, StateStoreError
 from tiktok_pinned_videos.state.memory import MemoryStore
@@ -28,8 +28,6 @@ from tiktok_pinned_videos.state.resilient import ResilientStore
 from tiktok_pinned_videos.state.sqlite import SQLiteStore
 
 pytestmark = pytest.mark.anyio
-
-Store = TypeVar("Store", SQLiteStore, RedisStore)
 
 
 @dataclass
@@ -44,25 +42,6 @@ class Medium:
     def another(self) -> StateStore:
         self.opened.append(self.open())
         return self.opened[-1]
-
-
-class Opened(Protocol):
-    """Takes a store that a test opens, and closes it whatever becomes of the test."""
-
-    def __call__(self, store: Store) -> Store: ...
-
-
-@pytest.fixture
-async def opened() -> AsyncIterator[Opened]:
-    stores: list[SQLiteStore | RedisStore] = []
-
-    def keep(store: Store) -> Store:
-        stores.append(store)
-        return store
-
-    yield keep
-    for store in stores:
-        await store.aclose()
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis", "resilient"])

@@ -10,7 +10,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from kit import RedisServer, running_redis, until
+from kit import Opened, RedisServer, running_redis, until
 from tiktok_pinned_videos.accounts.flight import Lease
 from tiktok_pinned_videos.state.base import CounterLostError, StateStoreError
 from tiktok_pinned_videos.state.memory import MemoryStore
@@ -48,20 +48,22 @@ def _all_levels(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.fixture
-async def store(redis_server: RedisServer) -> AsyncIterator[ResilientStore]:
-    store = ResilientStore(PrefixedStore(RedisStore(redis_server.url), PREFIX))
-    yield store
-    await store.aclose()
+def store(redis_server: RedisServer, opened: Opened) -> ResilientStore:
+    return opened(on(redis_server.url))
+
+
+def on(url: str) -> ResilientStore:
+    """What the server makes of a Redis."""
+    return ResilientStore(PrefixedStore(RedisStore(url), PREFIX))
 
 
 @contextlib.asynccontextmanager
 async def replica(server: RedisServer) -> AsyncGenerator[ResilientStore]:
     """Another process's store on the same Redis."""
-    other = ResilientStore(PrefixedStore(RedisStore(server.url), PREFIX))
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        other = on(server.url)
+        stack.push_async_callback(other.aclose)
         yield other
-    finally:
-        await other.aclose()
 
 
 async def in_redis(server: RedisServer, *keys: str) -> list[bytes | None]:
@@ -182,9 +184,9 @@ async def test_of_a_redis_that_forgot_no_replica_counts_lower_than_the_highest_t
 
 @pytest.mark.parametrize(("least", "held"), [(0, [None, b"0"]), (25, [b"25"])])
 async def test_a_counter_that_is_lost_and_restored_while_one_too_many_is_taken_back_is_not_too_low(
-    redis_server: RedisServer, least: int, held: list[bytes | None]
+    redis_server: RedisServer, least: int, held: list[bytes | None], opened: Opened
 ) -> None:
-    counting, other = RedisStore(redis_server.url), RedisStore(redis_server.url)
+    counting, other = (opened(RedisStore(redis_server.url)) for _ in range(2))
     await counting.increment("ledger", 25, ttl=600)
     link = counting._link  # pyright: ignore[reportPrivateUsage] - what happens between two commands has no other way to be seen
     run, calls = link.run, 0
@@ -203,20 +205,17 @@ async def test_a_counter_that_is_lost_and_restored_while_one_too_many_is_taken_b
 
     assert calls == 2
     assert await other.get("ledger") in held
-    await counting.aclose()
-    await other.aclose()
 
 
 async def test_what_a_redis_that_forgot_has_counted_is_not_taken_from_what_others_have_restored(
-    redis_server: RedisServer,
+    redis_server: RedisServer, opened: Opened
 ) -> None:
-    counting = RedisStore(redis_server.url)
+    counting = opened(RedisStore(redis_server.url))
     with pytest.raises(CounterLostError):
         await counting.increment("ledger", ttl=600, least=40)
     await counting.raise_to("ledger", 40, ttl=600)
 
     assert await counting.increment("ledger", ttl=600, least=40) == 41
-    await counting.aclose()
 
 
 async def test_a_counter_that_was_evicted_alone_is_restored_by_whoever_meets_it(
@@ -339,11 +338,11 @@ async def test_more_calls_at_once_than_connections_are_no_outage(
 async def test_a_user_of_one_prefix_is_enough_and_what_it_may_not_do_is_named_once(
     redis_server: RedisServer,
     caplog: pytest.LogCaptureFixture,
+    opened: Opened,
 ) -> None:
     caplog.set_level(logging.INFO)
     await redis_server.command("ACL", "SETUSER", "mcp", "on", ">word", f"~{PREFIX}*", "+@all", "-scan")
-    url = redis_server.url.replace("127", "mcp:word@127")
-    store = ResilientStore(PrefixedStore(RedisStore(url), PREFIX))
+    store = opened(on(redis_server.url.replace("127", "mcp:word@127")))
     await store.set("value", b"kept", ttl=60)
     await store.increment("ledger", ttl=60)
     await store.raise_to("ledger", 4, ttl=60)
@@ -358,29 +357,28 @@ async def test_a_user_of_one_prefix_is_enough_and_what_it_may_not_do_is_named_on
     assert not store.degraded
     assert [line for line in caplog.messages if "scan" in line.casefold()] == caplog.messages
     assert len(caplog.messages) == 1
-    await store.aclose()
 
 
 async def test_a_command_that_is_not_allowed_is_named_in_the_line_about_the_outage(
     redis_server: RedisServer,
     caplog: pytest.LogCaptureFixture,
+    opened: Opened,
 ) -> None:
     await redis_server.command("ACL", "SETUSER", "mcp", "on", ">word", f"~{PREFIX}*", "+@all", "-incrby")
-    store = ResilientStore(PrefixedStore(RedisStore(redis_server.url.replace("127", "mcp:word@127")), PREFIX))
+    store = opened(on(redis_server.url.replace("127", "mcp:word@127")))
 
     assert await store.increment("ledger", ttl=60) == 1
     assert "incrby" in caplog.text
     assert "word" not in caplog.text.replace("password", "")
-    await store.aclose()
 
 
 @pytest.mark.processes
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot freeze a process by a signal")
 async def test_a_silent_redis_keeps_a_crowd_waiting_no_longer_than_one(
-    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, opened: Opened
 ) -> None:
     monkeypatch.setattr("tiktok_pinned_videos.state.redis_link.MOST_CONNECTIONS", 4)
-    narrow = ResilientStore(PrefixedStore(RedisStore(redis_server.url), PREFIX))
+    narrow = opened(on(redis_server.url))
     await asyncio.gather(*(narrow.get("key") for _ in range(8)))
     redis_server.send_signal(signal.SIGSTOP)
     started = asyncio.get_running_loop().time()
@@ -389,7 +387,6 @@ async def test_a_silent_redis_keeps_a_crowd_waiting_no_longer_than_one(
     redis_server.send_signal(signal.SIGCONT)
 
     assert took < 20  # two seconds for those that were sent; in turn it would be a hundred
-    await narrow.aclose()
 
 
 def self_signed(folder: Path) -> tuple[Path, Path]:
@@ -410,7 +407,9 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
     return folder / "cert.pem", folder / "key.pem"
 
 
-async def test_calls_at_once_over_tls_are_no_outage(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_calls_at_once_over_tls_are_no_outage(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, opened: Opened
+) -> None:
     certificate, key = map(str, self_signed(tmp_path))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -418,12 +417,11 @@ async def test_calls_at_once_over_tls_are_no_outage(tmp_path: Path, caplog: pyte
     files = ["--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", certificate]
     with running_redis("--tls-port", str(port), *files, "--tls-auth-clients", "no"):
         for host in ("localhost", "127.0.0.1"):
-            store = open_store(f"rediss://{host}:{port}/0?ssl_ca_certs={certificate}", prefix=PREFIX)
+            store = opened(open_store(f"rediss://{host}:{port}/0?ssl_ca_certs={certificate}", prefix=PREFIX))
             numbers = await asyncio.gather(*(store.increment(host, ttl=600) for _ in range(32)))
 
             assert sorted(number or 0 for number in numbers) == list(range(1, 33))
             assert not store.degraded
-            await store.aclose()
     assert lines(caplog) == []
 
 
@@ -533,12 +531,12 @@ def _folder_is_a_file(file: Path) -> None:
 
 @pytest.mark.parametrize("spoil", [_directory, _garbage, _folder_is_a_file])
 async def test_a_file_that_cannot_be_used_costs_one_log_line_and_no_call(
-    tmp_path: Path, spoil: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+    tmp_path: Path, spoil: Callable[[Path], None], caplog: pytest.LogCaptureFixture, opened: Opened
 ) -> None:
     file = tmp_path / "folder" / "state.db"
     file.parent.mkdir()
     spoil(file)
-    store = open_store(f"sqlite:///{file}")
+    store = opened(open_store(f"sqlite:///{file}"))
     for number in range(1, 4):
         assert await store.increment("ledger", ttl=60) == number
     assert await store.add("lock", b"", ttl=60) is True
@@ -548,15 +546,14 @@ async def test_a_file_that_cannot_be_used_costs_one_log_line_and_no_call(
     assert store.degraded
     assert lines(caplog) == ["WARNING State store lost"]
     assert str(file) in caplog.text
-    await store.aclose()
 
 
 async def test_a_file_locked_by_another_process_is_an_outage_that_ends_with_the_lock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, opened: Opened
 ) -> None:
     monkeypatch.setattr("tiktok_pinned_videos.state.sqlite.LONGEST_WAIT", 0.3)
     file = tmp_path / "state.db"
-    store = ResilientStore(SQLiteStore(file), retry_after=0.6, may_forget=False)
+    store = opened(ResilientStore(SQLiteStore(file), retry_after=0.6, may_forget=False))
     await store.increment("ledger", 5, ttl=600)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -567,7 +564,6 @@ async def test_a_file_locked_by_another_process_is_an_outage_that_ends_with_the_
 
     assert await store.get("ledger") == b"25"
     assert lines(caplog) == ["WARNING State store lost", "INFO State store back"]
-    await store.aclose()
 
 
 FULL_DISK = """

@@ -47,6 +47,7 @@ from kit.processes import (
 )
 from kit.programs import need, need_module, until
 from kit.redis_server import RedisDatabase, RedisServer, running_redis
+from kit.stores import Opened, Store
 from kit.tiktok import (
     MANY,
     SANDBOX,
@@ -103,10 +104,12 @@ __all__ = [
     "Era",
     "HTTPServer",
     "InMemory",
+    "Opened",
     "Received",
     "RedisDatabase",
     "RedisServer",
     "Reply",
+    "Store",
     "Teller",
     "TikTok",
     "Upstream",

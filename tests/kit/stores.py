@@ -1,0 +1,17 @@
+"""Stores that a test opens; the fixture `opened` (in conftest) closes them, whatever becomes of the test."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+
+from tiktok_pinned_videos.state.base import StateStore
+
+Store = TypeVar("Store", bound=StateStore)
+
+
+class Opened(Protocol):
+    """Takes a store that a test opens, and gives it back."""
+
+    def __call__(self, store: Store) -> Store:
+        """The same store."""
+        ...
