@@ -275,10 +275,21 @@ async def here(secret: str = "") -> AsyncIterator[tuple[str, int]]:
             port=port,
         )
         serving = asyncio.create_task(serve(app, listener, ready=started.set))
-        await started.wait()
-        yield host, port
-        serving.cancel()
-        await asyncio.gather(serving, return_exceptions=True)
+        try:
+            await started.wait()
+            yield host, port
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def connection(address: tuple[str, int]) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection(*address)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
 
 
 CONNECTIONS = "tiktok_pinned_videos.serve.connections."
@@ -288,13 +299,11 @@ CONNECTIONS = "tiktok_pinned_videos.serve.connections."
 async def test_a_head_that_does_not_come_is_not_waited_for(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CONNECTIONS + "HEAD_TIME", 0.4)
     monkeypatch.setattr(CONNECTIONS + "IDLE", 0.6)
-    async with here() as address:
-        reader, writer = await asyncio.open_connection(*address)
+    async with here() as address, connection(address) as (reader, writer):
         for piece in (sent[: len(KEPT_ALIVE)], sent[len(KEPT_ALIVE) :]):
             writer.write(piece)
             await asyncio.sleep(0.1)
         heard = await asyncio.wait_for(_until_closed(reader), 30)
-        writer.close()
 
     assert heard.startswith(b"HTTP/1.1 200 OK") == sent.startswith(KEPT_ALIVE)
 
@@ -303,14 +312,12 @@ async def test_a_connection_between_two_calls_is_kept_for_longer_than_a_head_may
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(CONNECTIONS + "HEAD_TIME", 0.1)
-    async with here() as address:
-        reader, writer = await asyncio.open_connection(*address)
+    async with here() as address, connection(address) as (reader, writer):
         for _ in range(2):
             writer.write(KEPT_ALIVE)
             assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
             await reader.readuntil(b"\r\n0\r\n\r\n")
             await asyncio.sleep(0.4)
-        writer.close()
 
 
 async def test_strangers_push_each_other_out_and_nobody_who_has_called(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,9 +327,7 @@ async def test_strangers_push_each_other_out_and_nobody_who_has_called(monkeypat
     async with here(SECRET) as address, contextlib.AsyncExitStack() as stack:
 
         async def one() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-            reader, writer = await asyncio.open_connection(*address)
-            stack.callback(writer.close)
-            return reader, writer
+            return await stack.enter_async_context(connection(address))
 
         async def is_served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
             writer.write(request)
@@ -694,17 +699,15 @@ def test_a_call_that_takes_longer_than_the_stop_may_ends_without_a_traceback(era
 @POSIX
 @pytest.mark.processes
 def test_a_stop_ends_in_time_whatever_clients_do() -> None:
-    with http_server() as server:
+    with http_server() as server, contextlib.ExitStack() as stack:
         host, port = _address(server)
-        idle, unfinished = socket.create_connection((host, port)), socket.create_connection((host, port))
+        _idle, unfinished = (stack.enter_context(socket.create_connection((host, port))) for _ in range(2))
         head = f"POST /mcp HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\nContent-Length: 10\r\n"
         unfinished.sendall(f"{head}Accept: {ACCEPT['Accept']}\r\n\r\n{{".encode())
         httpx.get(server.base + "/healthz")
         told = time.monotonic()
         server.terminate()
         code = server.wait()
-        idle.close()
-        unfinished.close()
 
     assert code == 0
     assert time.monotonic() - told < 8 + 20 * yardstick()
