@@ -57,7 +57,9 @@ class Killer:
 
 
 def _is_ours(info: pytest.ExceptionInfo[BaseException]) -> bool:
-    return isinstance(info.value, KilledError) or info.group_contains(KilledError)
+    if isinstance(info.value, BaseExceptionGroup):
+        return info.group_contains(KilledError)
+    return isinstance(info.value, KilledError)
 
 
 def pytest_configure(config: pytest.Config) -> None:

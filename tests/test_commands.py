@@ -43,6 +43,9 @@ INSTEAD = {
         for mark in ("browser", "builds", "tools", "processes", "soak")
     },
     "uv run --group dev python -m tests.mutants": Instead(LONG, 'uv run --group dev python -c "import tests.mutants"'),
+    "uv run --group dev python -m tests.interrupted": Instead(
+        LONG, "uv run --group dev python -m tests.interrupted tests/test_words.py"
+    ),
     "uv run --group bench python -m benchmarks": Instead(LONG, "uv run --group bench python -m benchmarks --help"),
     "sudo apt install python3-venv": Instead("it changes the machine; .ci/run installs it"),
     ".ci/run": Instead("it runs this test", "bash -n .ci/run"),
