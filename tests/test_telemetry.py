@@ -20,6 +20,7 @@ import httpx
 import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.shared.exceptions import MCPError
 
 from kit import (
     COMMAND,
@@ -175,13 +176,12 @@ async def test_a_call_over_http_is_seen_whole_and_nothing_secret_with_it(collect
 async def test_names_and_texts_of_strangers_are_in_no_span(collector: Collector) -> None:
     with http_server(env={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}) as server:
         async with http_client(server.url) as client:
-            for asked in (
-                client.read_resource("tiktok://pinned/some_body"),
-                client.call_tool("a_tool_of_somebody", {"username": "some_body"}),
-                client.get_prompt("a_prompt_of_somebody", {}),
-            ):
-                with contextlib.suppress(Exception):
-                    await asked
+            with contextlib.suppress(MCPError):
+                await client.read_resource("tiktok://pinned/some_body")
+            with contextlib.suppress(MCPError):
+                await client.call_tool("a_tool_of_somebody", {"username": "some_body"})
+            with contextlib.suppress(MCPError):
+                await client.get_prompt("a_prompt_of_somebody", {})
         server.terminate()
         assert server.wait() == 0
 
