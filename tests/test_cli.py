@@ -232,12 +232,16 @@ async def test_csv_columns_are_as_documented_and_a_row_survives_spreadsheets(ups
 
 
 async def test_a_name_that_is_a_formula_is_no_formula_in_csv(upstream: Upstream) -> None:
-    said = await run("get", "--format", "csv", "--from", "-", env=there(upstream), stdin=b'=1+1\n@@x\n"a","b"\n')
+    names = """=1+1\n@@x\n"a","b"\n'=1\n\uff1d1\n'a"""
+    said = await run("get", "--format", "csv", "--from", "-", env=there(upstream), stdin=names.encode())
 
     assert [(row["username"], row["status"]) for row in said.rows] == [
         ("'=1+1", "invalid_argument"),
         ("'@@x", "invalid_argument"),
         ('"a","b"', "invalid_argument"),
+        ("''=1", "invalid_argument"),
+        ("'\uff1d1", "invalid_argument"),
+        ("'a", "invalid_argument"),
     ]
     assert said.code == 1
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from tiktok_pinned_videos.surface.words import cell
 
+_FORMULA: Final = re.compile("'*[=+@\uff1d\uff0b\uff0d\uff20-]")
+"""What a spreadsheet would run, also in full width. A text with a `'` of its own there is told from one with ours."""
 ABOUT_ACCOUNT: Final = ("username", "status", "source", "retrieved_at", "log_id", "url")
 
 
@@ -44,5 +47,4 @@ def _cell(value: Any) -> str:
 
 
 def _text(text: str) -> str:
-    # A text that begins like a formula would be run as one by a spreadsheet.
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+    return f"'{text}" if _FORMULA.match(text) else text
