@@ -103,7 +103,7 @@ FAULTS = [
     Fault("one account's quota in the sandbox ends a comparison", "accounts/many.py",
           "if error.for_every_account and not error.sandbox:", "if error.for_every_account:", "compare"),
     Fault("an answer of any size is read", "research/transport.py",
-          "if max(received, total) > MAX_RESPONSE_BYTES:", "if False:", "wire"),
+          "if max(received, total) > MAX_RESPONSE_BYTES:", "if False:", "wire_socket"),
     Fault("the secret may go to another host", "research/transport.py",
           "if (request.url.scheme, request.url.host, request.url.port) != self._origin:", "if False:",
           "transport"),

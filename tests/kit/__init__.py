@@ -1,9 +1,10 @@
 """What every test may import, in one line: `from kit import ask, connected, serving, settings`.
 
-`upstream` is TikTok's side of the wire, byte for byte; `tiktok` the same told per account; `calls` the server in memory
-and how to call a tool; `processes` the server in a process; `redis_server` a real Redis; `clock` time that the test
-moves, `virtual` time that passes by itself but without anybody waiting; `programs` what must be installed. `kit.built`
-(wheels and environments) is imported by name, few need it. Fixtures are in conftest.
+`upstream` is TikTok's side of the wire, byte for byte; `wire` how the server reads it; `tiktok` the same told per
+account; `calls` the server in memory and how to call a tool; `processes` the server in a process; `redis_server` a
+real Redis; `clock` time that the test moves, `virtual` time that passes by itself but without anybody waiting;
+`programs` what must be installed. `kit.built` (wheels and environments) is imported by name, few need it. Fixtures are
+in conftest.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ from kit.upstream import (
     videos,
 )
 from kit.virtual import VIRTUAL_TIME, VirtualTimeLoop, is_virtual, now, wall_clock
+from kit.wire import failure, parsed, parsed_list
 
 __all__ = [
     "COMMAND",
@@ -120,6 +122,7 @@ __all__ = [
     "counts",
     "data",
     "environment",
+    "failure",
     "get",
     "html",
     "http_client",
@@ -130,6 +133,8 @@ __all__ = [
     "need",
     "need_module",
     "now",
+    "parsed",
+    "parsed_list",
     "pinned",
     "quota_spent",
     "raw",
