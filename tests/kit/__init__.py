@@ -1,10 +1,10 @@
 """What every test may import, in one line: `from kit import ask, connected, serving, settings`.
 
 `upstream` is TikTok's side of the wire, byte for byte; `wire` how the server reads it; `tiktok` the same told per
-account; `calls` the server in memory and how to call a tool; `processes` the server in a process; `redis_server` a
-real Redis; `clock` time that the test moves, `virtual` time that passes by itself but without anybody waiting;
-`programs` what must be installed. `kit.built` (wheels and environments) is imported by name, few need it. Fixtures are
-in conftest.
+account; `calls` the server in memory and how to call a tool; `processes` the server in a process; `mcp_http` what is
+posted to it; `redis_server` a real Redis; `clock` time that the test moves, `virtual` time that passes by itself but
+without anybody waiting; `programs` what must be installed. `kit.built` (wheels and environments) is imported by name,
+few need it. Fixtures are in conftest.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from kit.calls import (
     text,
 )
 from kit.clock import NOON, Clock, settle
+from kit.mcp_http import ACCEPT, LIST, address, answer, call
 from kit.processes import (
     COMMAND,
     HELLO,
@@ -83,11 +84,13 @@ from kit.virtual import VIRTUAL_TIME, VirtualTimeLoop, is_virtual, now, wall_clo
 from kit.wire import failure, parsed, parsed_list
 
 __all__ = [
+    "ACCEPT",
     "COMMAND",
     "ERAS",
     "EXAMPLE_VIDEOS",
     "HELLO",
     "KEY",
+    "LIST",
     "MANY",
     "META",
     "NOON",
@@ -116,7 +119,10 @@ __all__ = [
     "TikTok",
     "Upstream",
     "VirtualTimeLoop",
+    "address",
+    "answer",
     "ask",
+    "call",
     "compare",
     "connected",
     "counts",
