@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from kit import (
     COMMAND,
     ERAS,
+    DataSet,
     HTTPServer,
     Opened,
     RedisDatabase,
@@ -24,6 +26,7 @@ from kit import (
     http_server,
     running_redis,
     serving,
+    tiktok,
 )
 from kit.selection import BROWSER_IS_MISSING, Selection
 from tiktok_pinned_videos.app import build_server
@@ -69,6 +72,13 @@ async def opened() -> AsyncIterator[Opened]:
             return store
 
         yield keep
+
+
+@pytest.fixture
+async def data(tmp_path: Path) -> AsyncIterator[DataSet]:
+    """A data set that is not there yet, and an upstream for its command."""
+    async with tiktok() as upstream:
+        yield DataSet(tmp_path / "pinned", upstream)
 
 
 _databases = itertools.count()

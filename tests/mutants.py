@@ -137,12 +137,12 @@ FAULTS = [
     Fault("a failed refresh takes the earlier answer away", "commands/dataset/journal.py",
           "if record.lasting or before is None or not before.lasting:", "if True:", "dataset"),
     Fault("a package vouches for tables that are being changed", "commands/dataset/folder.py",
-          "        self.retract()\n        for name", "        for name", "dataset"),
+          "        self.retract()\n        for name", "        for name", "dataset_interrupted"),
     Fault("the raw response of an account that vanished stays", "commands/dataset/update.py",
           "if before is not None and before.answered and record.lasting and not record.answered:", "if False:",
           "dataset"),
     Fault("a signal after the last answer leaves no package", "commands/signals.py",
-          "signal.signal(each, note)", "pass", "dataset"),
+          "signal.signal(each, note)", "pass", "dataset_interrupted"),
 ]  # fmt: skip
 
 

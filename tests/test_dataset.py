@@ -1,134 +1,22 @@
-"""`get --out DIR`: a data set that survives kills, quotas and full disks, and keeps nothing it may not keep."""
+"""`get --out DIR`: what a run makes, whom it asks again, what it keeps of them, and what it refuses before it asks."""
 
 from __future__ import annotations
 
-import asyncio
-import csv
-import hashlib
-import io
 import json
-import random
-import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from kit import (
-    COMMAND,
-    KEY,
-    SECRET,
-    Asked,
-    Reply,
-    TikTok,
-    environment,
-    html,
-    pinned,
-    quota_spent,
-    raw,
-    refusal,
-    running_async,
-    tiktok,
-    unknown_account,
-    until,
-    video,
-    videos,
-)  # fmt: skip
+from kit import FILES, Asked, DataSet, Reply, by_name, html, pinned, quota_spent, refusal, unknown_account, videos
 
 pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
-FILES = ["accounts.csv", "datapackage.json", "responses.jsonl", "videos.csv"]
-DAY = 86_400
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-
-class DataSet:
-    """A folder, the upstream its answers come from, and the command that brings it up to date."""
-
-    def __init__(self, path: Path, upstream: TikTok) -> None:
-        self.path = path
-        self.upstream = upstream
-
-    def started(self, *arguments: str, **more: Any) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
-        env = environment(
-            TIKTOK_CLIENT_KEY=KEY,
-            TIKTOK_CLIENT_SECRET=SECRET,
-            TIKTOK_API_BASE_URL=self.upstream.url,
-            TIKTOK_STATE="memory:",
-            **more.pop("env", {}),
-        )
-        command = (*more.pop("command", COMMAND), "get", *arguments, "--out", str(self.path))
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return running_async(*command, env=env, **pipes, **more)
-
-    async def run(self, *arguments: str, **more: Any) -> Ran:
-        async with self.started(*arguments, **more) as process:
-            out, err = await process.communicate()
-        assert process.returncode is not None
-        assert b"Traceback" not in err, err.decode()
-        assert SECRET.encode() not in out + err
-        return Ran(process.returncode, out.decode(), err.decode())
-
-    @property
-    def files(self) -> list[str]:
-        return sorted(path.name for path in self.path.iterdir())
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.path / "responses.jsonl").read_text("utf-8").splitlines()]
-
-    def rows(self, name: str) -> list[dict[str, str]]:
-        return list(csv.DictReader(io.StringIO((self.path / name).read_text("utf-8"), newline="")))
-
-    @property
-    def statuses(self) -> dict[str, str]:
-        return {row["username"]: row["status"] for row in self.rows("accounts.csv")}
-
-    @property
-    def package(self) -> dict[str, Any]:
-        return json.loads((self.path / "datapackage.json").read_bytes())
-
-    def check(self) -> None:
-        """Where there is a package, every word of it about the files is true."""
-        try:
-            package = self.package
-        except FileNotFoundError:
-            return
-        for resource in package["resources"]:
-            content = (self.path / resource["path"]).read_bytes()
-            assert resource["bytes"] == len(content)
-            assert resource["hash"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
-            if "schema" in resource:
-                columns = [field["name"] for field in resource["schema"]["fields"]]
-                assert next(csv.reader([content.decode().splitlines()[0]])) == columns
-
-
-@pytest.fixture
-async def data(tmp_path: Path) -> AsyncIterator[DataSet]:
-    async with tiktok() as upstream:
-        yield DataSet(tmp_path / "pinned", upstream)
-
-
-def answers(**by_name: Callable[[Asked], Reply]) -> Callable[[Asked], Reply]:
-    return lambda asked: by_name.get(asked.username, pinned)(asked)
-
-
-# --- what a run makes ----------------------------------------------------------------------------------------------
+# --- what a run makes ------------------------------------------------------------------------------------------------
 
 
 async def test_a_first_run_makes_four_files_that_say_the_same(data: DataSet) -> None:
-    data.upstream.reply = answers(gone=unknown_account, empty=lambda _: videos([]))
+    data.upstream.reply = by_name(gone=unknown_account, empty=lambda _: videos([]))
     ran = await data.run("nasa", "gone", "empty")
 
     assert (ran.code, ran.err) == (0, "")
@@ -159,6 +47,19 @@ async def test_the_tables_have_the_columns_that_are_documented(data: DataSet) ->
     assert (types["view_count"], types["retrieved_at"]) == ("integer", "datetime")
 
 
+async def test_a_name_that_is_none_is_said_and_forgotten_once_it_is_corrected(data: DataSet) -> None:
+    wrong = await data.run("nasa", "no name")
+    right = await data.run("nasa", "noname")
+
+    assert (wrong.code, right.code) == (1, 0)
+    assert "no usernames: no name: correct them" in wrong.err
+    assert data.statuses == {"nasa": "found", "noname": "found"}
+    assert data.upstream.names == ["nasa", "noname"]
+
+
+# --- whom another run asks -------------------------------------------------------------------------------------------
+
+
 async def test_the_same_command_again_asks_nobody_and_touches_nothing(data: DataSet) -> None:
     await data.run("nasa", "esa")
     before = {name: (data.path / name).stat().st_mtime_ns for name in FILES}
@@ -171,7 +72,7 @@ async def test_the_same_command_again_asks_nobody_and_touches_nothing(data: Data
 
 
 async def test_only_what_is_new_failed_or_old_is_asked_again(data: DataSet) -> None:
-    data.upstream.reply = answers(odd=lambda _: refusal(400, "never_heard_of"), gone=unknown_account)
+    data.upstream.reply = by_name(odd=lambda _: refusal(400, "never_heard_of"), gone=unknown_account)
     first = await data.run("nasa", "odd", "gone")
     data.upstream.asked.clear()
     second = await data.run("nasa", "odd", "gone", "new")
@@ -203,7 +104,7 @@ async def test_answers_older_than_the_age_given_are_asked_again(data: DataSet) -
 
 async def test_a_refresh_that_fails_takes_nothing_away(data: DataSet) -> None:
     await data.run("nasa")
-    data.upstream.reply = answers(nasa=lambda _: refusal(400, "never_heard_of"))
+    data.upstream.reply = by_name(nasa=lambda _: refusal(400, "never_heard_of"))
     ran = await data.run("--max-age", "0")
 
     assert ran.code == 1
@@ -219,7 +120,7 @@ async def test_of_an_account_that_vanished_only_the_reason_stays(
     data: DataSet, refused: Callable[[Asked], Reply]
 ) -> None:
     await data.run("nasa", "esa")
-    data.upstream.reply = answers(nasa=refused)
+    data.upstream.reply = by_name(nasa=refused)
     ran = await data.run("--max-age", "0")
 
     everything = b"".join((data.path / name).read_bytes() for name in data.files)
@@ -246,90 +147,32 @@ async def test_a_gateway_that_forbids_everything_costs_no_data(data: DataSet) ->
     data.check()
 
 
-POSIX = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+async def test_a_list_longer_than_the_quota_is_finished_by_the_same_line_on_later_days(data: DataSet) -> None:
+    names = [f"user{number}" for number in range(7)]
+    days = [await data.run(*names, env={"TIKTOK_DAILY_QUOTA": "3"}) for _ in range(3)]
 
-
-def deaf_to_signals() -> None:
-    """As a shell starts what a script runs in the background."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-@POSIX
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_an_interrupted_run_keeps_what_was_answered_and_describes_it(
-    data: DataSet, number: signal.Signals
-) -> None:
-    names = [f"user{number}" for number in range(40)]
-    # After six answers there are no more: the run cannot come to its end by itself.
-    data.upstream.reply = lambda asked: replace(pinned(asked), delay=60 if asked.number > 6 else 0)
-    two_at_once = {"TIKTOK_MAX_CONCURRENCY": "2"}
-    async with data.started(*names, env=two_at_once, preexec_fn=deaf_to_signals) as process:
-        done = asyncio.ensure_future(process.communicate())
-        journal = data.path / "responses.jsonl"
-        await until(lambda: done.done() or (journal.exists() and journal.read_bytes().count(b"\n") == 6))
-        process.send_signal(number)
-        _, err = await done
-    files, known = data.files, data.lines
+    assert [ran.code for ran in days] == [1, 1, 0]
+    assert "4 left (4 quota_exceeded): the daily quota ended; run the same command after 00:00 UTC" in days[0].err
+    assert sorted(data.upstream.names) == names
+    assert [line["username"] for line in data.lines] == names
     data.check()
+
+
+async def test_tiktoks_own_end_of_the_quota_is_no_reason_to_ask_for_the_others(data: DataSet) -> None:
+    names = [f"user{number}" for number in range(30)]
+    data.upstream.reply = lambda asked: quota_spent() if asked.number > 5 else pinned(asked)
+    first = await data.run(*names, env={"TIKTOK_MAX_CONCURRENCY": "1"})
+    asked = len(data.upstream.asked)
     data.upstream.reply = pinned
-    rest = await data.run(*names)
+    second = await data.run()
 
-    assert (process.returncode, files, len(known)) == (130, FILES, 6)
-    assert err.decode() == (
-        f"{data.path}: 40 accounts (6 found); 34 left (34 not answered): run the same command again.\n"
-    )
-    assert rest.code == 0
-    assert 40 <= len(data.upstream.asked) <= 40 + 2
-    assert len(data.lines) == 40
+    assert (first.code, asked) == (1, 6)
+    assert second.code == 0
+    assert len(data.upstream.asked) == asked + 25
+    assert set(data.statuses) == set(names)
 
 
-SIGNALLED = """
-import atexit, signal, sys
-from tiktok_pinned_videos.__main__ import main
-
-def at_event(name, number):
-    came = []
-    def seen(event, arguments):
-        if event == name and not came:
-            came.append(event)
-            signal.raise_signal(number)
-    sys.addaudithook(seen)
-
-"""
-"""Before `main()`: has the process signal itself once, when it does something to a file."""
-
-
-@POSIX
-@pytest.mark.parametrize(
-    "when",
-    [
-        # While the tables are written, and while the interpreter takes itself apart.
-        "at_event('os.rename', signal.SIGINT)",
-        "atexit.register(signal.raise_signal, signal.SIGTERM)",
-    ],
-)
-async def test_a_signal_after_the_last_answer_leaves_everything_whole_and_says_no_more_than_usual(
-    data: DataSet, when: str
-) -> None:
-    ran = await data.run("nasa", "esa", command=(sys.executable, "-c", f"{SIGNALLED}{when}; main()"))
-
-    assert (ran.code, ran.err) == (130, "")
-    assert ran.out.endswith("2 accounts (2 found); all answered and fresh, 2 asked now.\n")
-    assert data.files == FILES
-    data.check()
-
-
-async def test_a_name_that_is_none_is_said_and_forgotten_once_it_is_corrected(data: DataSet) -> None:
-    wrong = await data.run("nasa", "no name")
-    right = await data.run("nasa", "noname")
-
-    assert (wrong.code, right.code) == (1, 0)
-    assert "no usernames: no name: correct them" in wrong.err
-    assert data.statuses == {"nasa": "found", "noname": "found"}
-    assert data.upstream.names == ["nasa", "noname"]
-
-
-# --- what is refused before any request ----------------------------------------------------------------------------
+# --- what is refused before any request ------------------------------------------------------------------------------
 
 
 async def test_other_fields_or_a_folder_of_something_else_are_refused_before_any_request(
@@ -398,237 +241,3 @@ async def test_what_cannot_be_meant_ends_with_2_and_one_line(data: DataSet, argu
     assert ran.code == 2
     assert ran.err.count("\n") == 1
     assert not data.path.exists()
-
-
-# --- ends that nobody wished for -----------------------------------------------------------------------------------
-
-
-async def test_a_list_longer_than_the_quota_is_finished_by_the_same_line_on_later_days(data: DataSet) -> None:
-    names = [f"user{number}" for number in range(7)]
-    days = [await data.run(*names, env={"TIKTOK_DAILY_QUOTA": "3"}) for _ in range(3)]
-
-    assert [ran.code for ran in days] == [1, 1, 0]
-    assert "4 left (4 quota_exceeded): the daily quota ended; run the same command after 00:00 UTC" in days[0].err
-    assert sorted(data.upstream.names) == names
-    assert [line["username"] for line in data.lines] == names
-    data.check()
-
-
-async def test_tiktoks_own_end_of_the_quota_is_no_reason_to_ask_for_the_others(data: DataSet) -> None:
-    names = [f"user{number}" for number in range(30)]
-    data.upstream.reply = lambda asked: quota_spent() if asked.number > 5 else pinned(asked)
-    first = await data.run(*names, env={"TIKTOK_MAX_CONCURRENCY": "1"})
-    asked = len(data.upstream.asked)
-    data.upstream.reply = pinned
-    second = await data.run()
-
-    assert (first.code, asked) == (1, 6)
-    assert second.code == 0
-    assert len(data.upstream.asked) == asked + 25
-    assert set(data.statuses) == set(names)
-
-
-async def killed_after(data: DataSet, requests: int, *arguments: str, later: float = 0) -> None:
-    """A run that is killed `later` seconds after so many requests have arrived, if it has not come to its end."""
-    wanted = len(data.upstream.asked) + requests
-    async with data.started(*arguments) as process:
-        done = asyncio.ensure_future(process.communicate())
-        while not done.done() and len(data.upstream.asked) < wanted:
-            await asyncio.wait([done], timeout=0.005)
-        await asyncio.wait([done], timeout=later)
-        if not done.done():
-            process.kill()
-        await done
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(900)
-@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-async def test_twenty_kills_over_300_accounts_cost_no_more_than_what_was_on_its_way(data: DataSet) -> None:
-    names = data.path.with_name("names.txt")
-    names.write_text("username\n" + "".join(f"user{number} # of 300\n" for number in range(300)), "utf-8")
-    data.upstream.latency = 0.02
-    luck = random.Random(14)
-    known = 0
-    for _ in range(20):
-        # Counted in requests, not in seconds: the same on every machine.
-        await killed_after(data, luck.randrange(1, 26), "--from", str(names), later=luck.random() / 20)
-        data.check()
-        lines = (data.path / "responses.jsonl").read_bytes().count(b"\n") if data.path.exists() else 0
-        assert lines >= known
-        known = lines
-    last = await data.run("--from", str(names))
-
-    assert last.code == 0, last.err
-    assert 100 < known < 300
-    assert data.files == FILES
-    assert data.statuses == {f"user{number}": "found" for number in range(300)}
-    assert len(data.lines) == 300
-    assert 300 <= len(data.upstream.asked) <= 300 + 8 * 20
-    data.check()
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(900)
-@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-async def test_a_kill_while_the_files_are_written_leaves_none_that_is_untrue(data: DataSet) -> None:
-    names = [f"user{number}" for number in range(60)]
-    await data.run(*names)
-    data.upstream.reply = answers(user7=unknown_account)
-    luck = random.Random(15)
-    seen: set[tuple[str, ...]] = set()
-    for _ in range(20):
-        await killed_after(data, 60, *names, "--max-age", "0", later=luck.random() / 10)
-        data.check()
-        seen.add(tuple(data.files))
-    last = await data.run(*names)
-
-    assert last.code == 0, last.err
-    assert any("datapackage.json" not in files for files in seen)
-    assert data.files == FILES
-    assert data.statuses["user7"] == "not_found"
-    assert b"By user7" not in b"".join((data.path / name).read_bytes() for name in FILES)
-    data.check()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
-@pytest.mark.parametrize("room", [700, 5_000, 9_000])
-async def test_a_full_disk_ends_a_run_and_the_next_one_goes_on(data: DataSet, room: int) -> None:
-    import resource
-
-    names = [f"user{number}" for number in range(20)]
-
-    def little_room() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
-
-    full = await data.run(*names, preexec_fn=little_room)
-    left_over = data.files
-    known = len(data.lines)
-    asked = len(data.upstream.asked)
-    data.check()
-    rest = await data.run(*names)
-
-    assert full.code == 1
-    assert "make room, then run the same command again" in full.err
-    assert [name for name in left_over if name.startswith(".")] == []
-    assert rest.code == 0
-    assert len(data.upstream.asked) == asked + 20 - known
-    assert asked - known <= 8
-    assert (data.files, len(data.lines)) == (FILES, 20)
-    data.check()
-
-
-async def test_a_line_that_a_kill_cut_off_is_cut_away_and_asked_again(data: DataSet) -> None:
-    await data.run("nasa", "esa")
-    journal = data.path / "responses.jsonl"
-    journal.write_bytes(journal.read_bytes()[:-40])
-    (data.path / ".videos.csv.unfinished").write_bytes(b"half")
-    data.upstream.asked.clear()
-    ran = await data.run("nasa", "esa")
-
-    assert ran.code == 0
-    assert data.upstream.names == ["esa"]
-    assert (data.files, [line["username"] for line in data.lines]) == (FILES, ["nasa", "esa"])
-    data.check()
-
-
-async def test_tables_that_somebody_changed_are_derived_anew(data: DataSet) -> None:
-    await data.run("nasa")
-    table = data.path / "videos.csv"
-    true = table.read_bytes()
-    table.write_bytes(true.replace(b"7000000000000000001", b"7000000000000000000"))
-    ran = await data.run()
-
-    assert ran.code == 0
-    assert table.read_bytes() == true
-    data.check()
-
-
-WATCHED = """
-import sys
-from pathlib import Path
-from tiktok_pinned_videos.__main__ import main
-
-def seen(event, arguments):
-    if event == "os.rename" and not str(arguments[1]).endswith("datapackage.json"):
-        print(Path(arguments[1]).name, Path(arguments[1]).with_name("datapackage.json").exists(), file=sys.stderr)
-
-sys.addaudithook(seen)
-main()
-"""
-"""Says of each file that is put in place whether there is a package then."""
-
-
-async def test_there_is_no_package_while_a_table_is_put_in_its_place(data: DataSet) -> None:
-    await data.run("nasa")
-    (data.path / "videos.csv").write_bytes(b"mine")
-    derived = await data.run(command=(sys.executable, "-c", WATCHED))
-    asked = await data.run("esa", "--max-age", "0", command=(sys.executable, "-c", WATCHED))
-
-    assert derived.err == "videos.csv False\n"
-    assert asked.err == "responses.jsonl False\nvideos.csv False\naccounts.csv False\n"
-    data.check()
-
-
-# --- read by others ------------------------------------------------------------------------------------------------
-
-
-def _hard(asked: Asked) -> Reply:
-    """What other readers stumble over: large ids, formulas, quotes, the word for a missing value."""
-    text = '=SUM(1)"\u2028,;\tNA'
-    return videos([
-        video(asked, id=2**63 - 1, music_id=9_007_199_254_740_993, video_description=text, view_count=0),
-        {"id": 7_298_740_294_892_660_705, "video_description": "NA", "hashtag_names": ["two words", "null"]},
-    ])  # fmt: skip
-
-
-EVERY_FIELD = (
-    "id,create_time,username,region_code,video_description,music_id,like_count,comment_count,share_count,view_count,"
-    "favorites_count,hashtag_names,hashtag_info_list,video_mention_list,video_label,video_duration,is_stem_verified,"
-    "sticker_info_list,effect_info_list,video_tag"
-)
-
-
-async def test_frictionless_finds_nothing_wrong(data: DataSet) -> None:
-    frictionless = pytest.importorskip("frictionless", reason="uv sync --group data")
-    data.upstream.reply = answers(hard=_hard, gone=unknown_account, empty=lambda _: videos([]))
-    await data.run("nasa", "hard", "gone", "empty", "no name", "--fields", EVERY_FIELD)
-    report = await asyncio.to_thread(frictionless.validate, str(data.path / "datapackage.json"))
-
-    assert report.flatten(["type", "message"]) == []
-    assert report.valid
-    assert len(report.tasks) == 3
-
-
-async def test_pandas_and_duckdb_read_every_digit_by_the_schema(data: DataSet) -> None:
-    pandas = pytest.importorskip("pandas", reason="uv sync --group data")
-    data.upstream.reply = _hard
-    await data.run("hard", "--fields", EVERY_FIELD)
-    kinds = {"string": "string", "datetime": "string", "integer": "Int64", "number": "Float64", "boolean": "boolean"}
-    schema = data.package["resources"][0]["schema"]["fields"]
-    table = pandas.read_csv(
-        data.path / "videos.csv",
-        dtype={field["name"]: kinds[field["type"]] for field in schema},
-        keep_default_na=False,
-        na_values=[""],
-    )
-    duckdb = pytest.importorskip("duckdb", reason="uv sync --group data")
-    ids = duckdb.sql(f"SELECT id FROM read_csv('{data.path / 'videos.csv'}', all_varchar=true)").fetchall()
-
-    assert list(table["id"]) == ["9223372036854775807", "7298740294892660705"]
-    assert table["music_id"][0] == "9007199254740993"
-    assert table["view_count"][0] == 0
-    assert pandas.isna(table["view_count"][1])
-    assert list(table["video_description"])[1] == "NA"
-    assert table["video_description"][0].startswith("'=SUM(1)")
-    assert [row[0] for row in ids] == list(table["id"])
-
-
-async def test_a_body_of_any_encoding_is_kept_and_read(data: DataSet) -> None:
-    body = {"data": {"pinned_videos_list": [{"id": 5, "video_description": "日本"}]}, "error": {"code": "ok"}}
-    data.upstream.reply = lambda _: raw(json.dumps(body, indent=1, ensure_ascii=False).encode("utf-16"))
-    ran = await data.run("nasa")
-
-    assert ran.code == 0
-    assert data.lines[0]["response"] == body
-    assert data.rows("videos.csv")[0]["video_description"] == "日本"

@@ -31,6 +31,7 @@ from kit.calls import (
     text,
 )
 from kit.clock import NOON, Clock, settle
+from kit.dataset import FILES, DataSet
 from kit.mcp_http import ACCEPT, LIST, address, answer, call
 from kit.processes import (
     COMMAND,
@@ -55,6 +56,7 @@ from kit.tiktok import (
     SANDBOX,
     Asked,
     TikTok,
+    by_name,
     counts,
     pinned,
     quota_spent,
@@ -88,6 +90,7 @@ __all__ = [
     "COMMAND",
     "ERAS",
     "EXAMPLE_VIDEOS",
+    "FILES",
     "HELLO",
     "KEY",
     "LIST",
@@ -106,6 +109,7 @@ __all__ = [
     "Addressed",
     "Asked",
     "Clock",
+    "DataSet",
     "Era",
     "HTTPServer",
     "InMemory",
@@ -122,6 +126,7 @@ __all__ = [
     "address",
     "answer",
     "ask",
+    "by_name",
     "call",
     "compare",
     "connected",
