@@ -15,6 +15,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from kit import (
     COMMAND,
     ERAS,
+    Clock,
     DataSet,
     HTTPServer,
     Opened,
@@ -72,6 +73,12 @@ async def opened() -> AsyncIterator[Opened]:
             return store
 
         yield keep
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Time that the test moves."""
+    return Clock()
 
 
 @pytest.fixture

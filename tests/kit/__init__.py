@@ -2,9 +2,9 @@
 
 `upstream` is TikTok's side of the wire, byte for byte; `wire` how the server reads it; `tiktok` the same told per
 account; `calls` the server in memory and how to call a tool; `processes` the server in a process; `mcp_http` what is
-posted to it; `redis_server` a real Redis; `clock` time that the test moves, `virtual` time that passes by itself but
-without anybody waiting; `programs` what must be installed. `kit.built` (wheels and environments) is imported by name,
-few need it. Fixtures are in conftest.
+posted to it; `sandbox` one who asks the sandbox over its wire; `redis_server` a real Redis; `clock` time that the test
+moves, `virtual` time that passes by itself but without anybody waiting; `programs` what must be installed. `kit.built`
+(wheels and environments) is imported by name, few need it. Fixtures are in conftest.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ from kit.processes import (
 )
 from kit.programs import need, need_module, until
 from kit.redis_server import RedisDatabase, RedisServer, running_redis
+from kit.sandbox import ALL_FIELDS, BASE, GOOD_CLIENT, Researcher, error_of, researcher
 from kit.stores import Opened, Store
 from kit.tiktok import (
     MANY,
@@ -87,10 +88,13 @@ from kit.wire import failure, parsed, parsed_list
 
 __all__ = [
     "ACCEPT",
+    "ALL_FIELDS",
+    "BASE",
     "COMMAND",
     "ERAS",
     "EXAMPLE_VIDEOS",
     "FILES",
+    "GOOD_CLIENT",
     "HELLO",
     "KEY",
     "LIST",
@@ -118,6 +122,7 @@ __all__ = [
     "RedisDatabase",
     "RedisServer",
     "Reply",
+    "Researcher",
     "Store",
     "Teller",
     "TikTok",
@@ -133,6 +138,7 @@ __all__ = [
     "counts",
     "data",
     "environment",
+    "error_of",
     "failure",
     "get",
     "html",
@@ -151,6 +157,7 @@ __all__ = [
     "raw",
     "refusal",
     "remembered",
+    "researcher",
     "running",
     "running_async",
     "running_redis",

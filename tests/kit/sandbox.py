@@ -1,0 +1,67 @@
+"""A researcher who asks the sandbox over its wire, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+
+from kit.clock import Clock
+from kit.upstream import PINNED, TOKEN
+from tiktok_pinned_videos.sandbox.transport import SandboxTransport
+
+BASE = "https://open.tiktokapis.com"
+GOOD_CLIENT = {"client_key": "any", "client_secret": "any", "grant_type": "client_credentials"}
+# As the documentation page lists them, plus the three of the newer page.
+_PAGE_FIELDS = (
+    "id,create_time,username,region_code,video_description,music_id,like_count,comment_count,share_count,view_count,"
+    "hashtag_names,is_stem_verified,favorites_count,video_duration,hashtag_info_list,video_mention_list,video_label"
+)
+ALL_FIELDS = f"{_PAGE_FIELDS},sticker_info_list,effect_info_list,video_tag"
+
+
+class Researcher:
+    """Has a token and asks about accounts."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self.http = http
+        self.token = ""
+
+    async def log_in(self, **changes: str) -> httpx.Response:
+        """Ask for a token, and keep it."""
+        response = await self.http.post(TOKEN, data={**GOOD_CLIENT, **changes})
+        self.token = response.json().get("access_token", self.token)
+        return response
+
+    async def ask(self, username: object, fields: str | None = "id", **headers: str) -> httpx.Response:
+        """Whatever comes back."""
+        return await self.http.post(
+            PINNED,
+            params={} if fields is None else {"fields": fields},
+            json={"username": username},
+            headers={"Authorization": f"Bearer {self.token}", **headers},
+        )
+
+    async def videos(self, username: str, fields: str = ALL_FIELDS) -> list[dict[str, Any]]:
+        """The list of a good answer."""
+        response = await self.ask(username, fields)
+        assert response.status_code == 200, response.text
+        return response.json()["data"]["pinned_videos_list"]
+
+
+async def researcher(clock: Clock) -> AsyncIterator[Researcher]:
+    """One who has logged in to a sandbox with this clock: a fixture by `client = pytest.fixture(researcher)`."""
+    async with httpx.AsyncClient(transport=SandboxTransport(clock=clock), base_url=BASE) as http:
+        client = Researcher(http)
+        await client.log_in()
+        yield client
+
+
+def error_of(response: httpx.Response) -> tuple[int, str, str]:
+    """Status, code and message of an error, which has the documented shape."""
+    body = response.json()
+    assert set(body) == {"data", "error"}
+    assert body["data"] == {}
+    assert set(body["error"]) == {"code", "message", "log_id"}
+    return response.status_code, body["error"]["code"], body["error"]["message"]
