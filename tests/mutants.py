@@ -53,7 +53,7 @@ FAULTS = [
     Fault("a refreshed comparison is given old answers once the quota is spent", "surface/tools.py",
           "fallback=None if asked.refresh else (", "fallback=(", "compare"),
     Fault("a key for encryption verifies signatures", "serve/keys.py",
-          'key.get("use", "sig") == "sig"', 'key.get("use", "sig") in ("sig", "enc")', "auth"),
+          'key.get("use", "sig") == "sig"', 'key.get("use", "sig") in ("sig", "enc")', "auth_keys"),
     Fault("durations are told in milliseconds", "serve/telemetry.py",
           "duration.record(record.milliseconds / 1000, facts)", "duration.record(record.milliseconds, facts)",
           "telemetry"),

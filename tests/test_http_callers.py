@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from kit import ACCEPT, LIST, HTTPServer, address, answer, call, http_client, http_server
+from tiktok_pinned_videos.serve.auth import SharedSecret
 
 pytestmark = pytest.mark.anyio
 
@@ -164,6 +165,14 @@ def test_the_secret_is_in_no_line_of_the_log(guarded: HTTPServer) -> None:
     httpx.post(guarded.url, json=LIST, headers=ACCEPT | {"Authorization": f"Bearer {SECRET}"})
 
     assert not any(SECRET in line for line in guarded.lines)
+
+
+def test_a_shared_secret_is_shown_to_nobody() -> None:
+    secret = SharedSecret("correct-horse-battery-staple")
+
+    assert "horse" not in repr(secret)
+    assert secret.admits("Bearer correct-horse-battery-staple")
+    assert not secret.admits("")
 
 
 # Health
