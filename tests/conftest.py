@@ -17,6 +17,7 @@ from kit import (
     ERAS,
     Clock,
     DataSet,
+    Era,
     HTTPServer,
     Opened,
     RedisDatabase,
@@ -73,6 +74,12 @@ async def opened() -> AsyncIterator[Opened]:
             return store
 
         yield keep
+
+
+@pytest.fixture(params=ERAS)
+def era(request: pytest.FixtureRequest) -> Era:
+    """Each of the eras of the protocol."""
+    return request.param
 
 
 @pytest.fixture

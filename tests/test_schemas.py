@@ -268,10 +268,5 @@ async def test_answers_to_odd_but_documented_responses_are_as_published(
     assert check(result, tools["get_pinned_videos"]["outputSchema"]) == "found"
 
 
-@pytest.fixture(params=ERAS)
-def era(request: pytest.FixtureRequest) -> Era:
-    return request.param
-
-
 async def get(client: Client, username: str, fields: Sequence[str]) -> CallToolResult:
     return await client.call_tool("get_pinned_videos", {"username": username, "fields": list(fields), "refresh": True})

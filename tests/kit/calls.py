@@ -6,7 +6,7 @@ A client of a process is had from `processes`; it is called in the same way.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, Protocol
 
@@ -15,6 +15,7 @@ from mcp.client import Client
 from mcp_types import CallToolResult, TextContent
 
 from kit.tiktok import TikTok
+from kit.upstream import Upstream
 from kit.virtual import wall_clock
 from tiktok_pinned_videos.accounts.service import PinnedVideosService
 from tiktok_pinned_videos.app import build_server, build_service
@@ -49,6 +50,12 @@ async def connected(
 ) -> AsyncGenerator[Client]:
     """A client of a server with these settings, over the SDK's in-memory streams."""
     async with Client(build_server(told, transport=transport, **more), mode=era) as client:
+        yield client
+
+
+async def asking(upstream: Upstream) -> AsyncIterator[Client]:
+    """A client of a server that asks this upstream: a fixture by `client = pytest.fixture(asking)`."""
+    async with connected(settings(upstream)) as client:
         yield client
 
 
