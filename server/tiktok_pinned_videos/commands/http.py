@@ -17,6 +17,7 @@ from tiktok_pinned_videos.serve.auth import AuthenticationSettingsError, authent
 from tiktok_pinned_videos.serve.gate import PATH
 from tiktok_pinned_videos.serve.http import address_of, build_app, is_only_here, serve
 from tiktok_pinned_videos.serve.telemetry import configure_telemetry
+from tiktok_pinned_videos.serve.turns import LOOP
 from tiktok_pinned_videos.settings import Channels, Settings
 
 from . import loaded, stop
@@ -57,6 +58,7 @@ def run(settings: Settings, *, host: str, port: int) -> None:
                 )
 
         try:
-            asyncio.run(serve(app, listener, ready=ready))
+            with asyncio.Runner(loop_factory=LOOP) as runner:
+                runner.run(serve(app, listener, ready=ready))
         finally:
             send_rest()

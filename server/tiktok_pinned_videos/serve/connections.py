@@ -2,9 +2,9 @@
 
 A connection that has no call under way is closed after `IDLE` seconds whatever it drips, `HEAD_TIME` seconds after the
 first byte of a head that does not end, and `WRITE_TIME` seconds after its peer has stopped reading. Only the gate knows
-whose call it is: a connection that has brought none it admitted is a stranger's, and of more than `MOST_STRANGERS` the
-oldest goes. So does, of more than `MOST_CONNECTIONS` in all, the one without a call for longest. Bytes are parsed by
-h11, which bounds heads and trailers in size.
+whose call it is: a connection that has brought none it admitted is a stranger's; the event loop (`turns`) hears few of
+those in a turn, and of more than `MOST_STRANGERS` the oldest goes. So does, of more than `MOST_CONNECTIONS` in all, the
+one without a call for longest. Bytes are parsed by h11, which bounds heads and trailers in size.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any, Final, cast
 import h11
 from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from .turns import Loop
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of request line and headers, or of trailers."""
@@ -82,6 +84,10 @@ class Connection(H11Protocol):
         super().connection_made(cast("asyncio.Transport", _Gathered(transport, self.loop)))
         # Weak: a request must not keep the connection, and what was read from it, until garbage is collected.
         self.app_state = self.app_state | {_CONNECTION: weakref.ref(self)}
+        self._fd = transport.get_extra_info("socket").fileno()
+        self._turns = self.loop.turns if isinstance(self.loop, Loop) else None
+        if self._turns:
+            self._turns.defer(self._fd)
         self._strangers[self] = None
         self._idle_timer = self.loop.call_later(IDLE, self._give_up)
         if len(self._strangers) > MOST_STRANGERS:
@@ -108,6 +114,8 @@ class Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
+        if self._turns:
+            self._turns.forget(self._fd)
         self._stop_timers()
         if self._write_timer is not None:
             self._write_timer.cancel()
@@ -151,6 +159,8 @@ class Connection(H11Protocol):
     def admit(self) -> None:
         """See the function."""
         self._admitted = True
+        if self._turns:
+            self._turns.admit(self._fd)
         self._stop_timers()
         self._strangers.pop(self, None)
         self._resting.pop(self, None)

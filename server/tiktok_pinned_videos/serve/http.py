@@ -31,13 +31,12 @@ from .connections import MAX_HEAD, Connection
 from .gate import PATH, Authenticator, Gate, SecretAuthenticator, TokenAuthenticator
 from .health import health_routes
 from .keys import KeySet
+from .turns import ACCEPTED
 
 DRAIN: Final = 6
 """Seconds that calls in flight get to end when the server is told to stop; with telemetry it is below 8 s."""
 _WAITING: Final = 2048
 """Connections that may wait to be accepted; one that finds no place is tried again by its kernel a second later."""
-_ACCEPTED_AT_ONCE: Final = 4
-"""Few enough that calls under way hardly notice a flood, and that each newcomer has spoken before it is the oldest."""
 _METADATA: Final = "/.well-known/oauth-protected-resource"
 
 
@@ -171,7 +170,7 @@ async def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], No
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        backlog=_ACCEPTED_AT_ONCE,  # to asyncio it is both numbers
+        backlog=ACCEPTED,  # to asyncio also how many may wait, which `started` says better
         h11_max_incomplete_event_size=MAX_HEAD,
         timeout_keep_alive=3600,  # `Connection` has its own, which no dripping byte prolongs
         timeout_graceful_shutdown=DRAIN,

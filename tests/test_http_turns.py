@@ -1,0 +1,202 @@
+"""Whose turn it is on the event loop of `http`: a known caller waits for few strangers, each stranger has its turn."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import selectors
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+
+from tiktok_pinned_videos.listening import Server, listen
+from tiktok_pinned_videos.serve.connections import Connection, admit
+from tiktok_pinned_videos.serve.turns import ACCEPTED, AT_ONCE, LOOP, Turns
+
+pytestmark = pytest.mark.skipif(LOOP is None, reason="asyncio's own event loop elsewhere")
+
+
+@pytest.fixture
+def turns() -> Iterator[Turns]:
+    with contextlib.closing(Turns()) as made:
+        yield made
+
+
+@pytest.fixture
+def ready() -> Iterator[list[int]]:
+    """Sockets with something to read."""
+    with contextlib.ExitStack() as stack:
+        pairs = [socket.socketpair() for _ in range(8 * AT_ONCE)]
+        for end in (end for pair in pairs for end in pair):
+            stack.enter_context(end)
+        for ours, theirs in pairs:
+            ours.setblocking(False)
+            theirs.send(b"x")
+        yield [ours.fileno() for ours, _ in pairs]
+
+
+def seen(turns: Turns) -> list[Any]:
+    return [key.data for key, _ in turns.select(0)]
+
+
+def test_of_the_strangers_that_are_ready_few_are_reported_at_a_time_and_each_in_its_turn(
+    turns: Turns, ready: list[int]
+) -> None:
+    for fd in ready:
+        turns.defer(fd)
+        turns.register(fd, selectors.EVENT_READ, fd)
+
+    rounds = [[fd for _ in range(8) for fd in seen(turns)] for _ in range(3)]
+
+    assert [sorted(each) for each in rounds] == [sorted(ready)] * 3
+
+
+def test_who_is_known_is_reported_in_every_turn_and_who_is_admitted_from_then_on(
+    turns: Turns, ready: list[int]
+) -> None:
+    known, *strangers = ready
+    turns.register(known, selectors.EVENT_READ, known)
+    for fd in strangers:
+        turns.defer(fd)
+        turns.register(fd, selectors.EVENT_READ, fd)
+
+    before = [seen(turns) for _ in range(4)]
+    turns.admit(strangers[-1])
+    after = [seen(turns) for _ in range(4)]
+
+    assert all(known in each and len(each) == 1 + AT_ONCE for each in before)
+    assert all({known, strangers[-1]} <= set(each) and len(each) == 2 + AT_ONCE for each in after)
+
+
+def test_a_stranger_is_waited_for_as_it_is_told(turns: Turns, ready: list[int]) -> None:
+    fd = ready[0]
+    turns.defer(fd)
+    turns.register(fd, selectors.EVENT_READ | selectors.EVENT_WRITE, "both")
+    assert [(key.data, events) for key, events in turns.select(0)] == [("both", 3)]
+    turns.modify(fd, selectors.EVENT_WRITE, "writes")
+    assert [(key.data, events) for key, events in turns.select(0)] == [("writes", selectors.EVENT_WRITE)]
+    assert turns.get_key(fd).data == "writes"
+    turns.unregister(fd)
+    assert (seen(turns), fd in turns.get_map()) == ([], False)
+    turns.forget(fd)
+    turns.register(fd, selectors.EVENT_READ, "somebody else")
+    turns.defer(ready[1])
+    turns.register(ready[1], selectors.EVENT_READ, "a stranger")
+    assert sorted(seen(turns)) == ["a stranger", "somebody else"]
+    turns.modify(ready[0], selectors.EVENT_WRITE, "now writes")
+    turns.unregister(ready[1])
+    assert seen(turns) == ["now writes"]
+
+
+class Served:
+    """A server that admits whoever asks for `/known`, notes who asks, and stands still when told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.port = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/known":
+            admit(scope)
+        self.asked.append(scope["path"])
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        config = uvicorn.Config(self, http=Connection, lifespan="off", ws="none", log_config=None, backlog=ACCEPTED)
+        started = threading.Event()
+        server = Server(config, started.set)
+        with listen("127.0.0.1", 0) as listener:
+            self.port = listener.getsockname()[1]
+
+            async def run() -> None:
+                self._loop = asyncio.get_running_loop()
+                await server.serve(sockets=[listener])
+
+            def run_here() -> None:
+                with asyncio.Runner(loop_factory=LOOP) as runner:
+                    runner.run(run())
+
+            thread = threading.Thread(target=run_here)
+            thread.start()
+            assert started.wait(30)
+            listener.listen(1024)
+            try:
+                yield
+            finally:
+                server.should_exit = True
+                thread.join(30)
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """What arrives meanwhile is there in the next turn."""
+        assert self._loop is not None
+        stands, goes_on = threading.Event(), threading.Event()
+
+        def stand() -> None:
+            stands.set()
+            goes_on.wait(30)
+
+        self._loop.call_soon_threadsafe(stand)
+        assert stands.wait(30)
+        try:
+            yield
+        finally:
+            goes_on.set()
+
+    def connect(self, stack: contextlib.ExitStack) -> socket.socket:
+        return stack.enter_context(socket.create_connection(("127.0.0.1", self.port), timeout=30))
+
+
+def ask(connection: socket.socket, path: str) -> None:
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+
+
+def is_answered(connection: socket.socket) -> bool:
+    return connection.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_a_known_caller_waits_for_few_of_the_strangers_who_spoke_before() -> None:
+    server = Served()
+    with server.running(), contextlib.ExitStack() as stack:
+        known, *strangers = connections = [server.connect(stack) for _ in range(60)]
+        for number, connection in enumerate(connections):
+            ask(connection, f"/{number or 'known'}")
+            assert is_answered(connection)
+        server.asked.clear()
+
+        with server.standing_still():
+            for stranger in strangers:
+                ask(stranger, "/stranger")
+            ask(known, "/known")
+
+        assert all(map(is_answered, connections))
+
+    assert server.asked.index("/known") <= AT_ONCE
+    assert server.asked.count("/stranger") == len(strangers)
+
+
+def test_a_newcomer_that_has_spoken_is_heard_before_others_push_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tiktok_pinned_videos.serve.connections.MOST_STRANGERS", 16)
+    server = Served()
+    with server.running(), contextlib.ExitStack() as stack:
+        strangers = [server.connect(stack) for _ in range(16)]
+        for stranger in strangers:
+            ask(stranger, "/stranger")
+            assert is_answered(stranger)
+
+        with server.standing_still():
+            for stranger in strangers:
+                ask(stranger, "/stranger")
+            newcomer = server.connect(stack)
+            ask(newcomer, "/known")
+            for _ in range(64):
+                server.connect(stack)
+
+        assert is_answered(newcomer)
