@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,15 @@ WAYS = ("memory", "stdio", "http")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say which tests run."""
+    """Say which tests run, and have the processes that they start heed all signals.
+
+    Under nohup and in the background of a shell some are ignored, here and in everything that is started from here.
+    """
     config.pluginmanager.register(Selection(config))
+    for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -175,6 +175,11 @@ async def test_an_agent_that_waits_for_less_than_an_answer_takes_has_it_at_the_s
         assert (asked.count("esa"), asked.count("nasa")) == (1, 1)
 
 
+def minute() -> int:
+    """The one at whose end the account that changes does."""
+    return int(time.time() // 60)
+
+
 def seen_before(file: Path, minutes: int, *names: str) -> None:
     """The sandbox's accounts as an earlier night saw them, in the file where the watch remembers."""
 
@@ -189,11 +194,17 @@ def seen_before(file: Path, minutes: int, *names: str) -> None:
 
 
 def test_a_watch_tells_what_was_pinned_and_unpinned_since_the_night_before_and_tells_it_once(tmp_path: Path) -> None:
-    accounts, memory = tmp_path / "accounts.txt", tmp_path / "watch.sqlite3"
+    accounts = tmp_path / "accounts.txt"
     accounts.write_text("nasa\n@sandbox_changing\n\n# a comment\nsandbox_private\n", encoding="utf-8")
-    seen_before(memory, 24 * 60 + 1, "nasa", "sandbox_changing")
 
-    first, again = (run("nightly_watch.py", accounts, memory) for _ in range(2))
+    def night(memory: Path) -> list[subprocess.CompletedProcess[str]]:
+        seen_before(memory, 24 * 60 + 1, "nasa", "sandbox_changing")
+        return [run("nightly_watch.py", accounts, memory) for _ in range(2)]
+
+    begun = minute()
+    first, again = night(tmp_path / "watch.sqlite3")
+    if minute() != begun:  # the account has changed once more meanwhile
+        first, again = night(tmp_path / "another.sqlite3")
 
     assert [re.sub(r"\d{19}|\d{4}-.*", "…", line) for line in first.stdout.splitlines()] == [
         "@sandbox_changing: pinned … since …",

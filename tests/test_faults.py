@@ -20,7 +20,7 @@ from tiktok_pinned_videos.app import LazyBackend, build_server
 from tiktok_pinned_videos.research.errors import Status
 from tiktok_pinned_videos.settings import Settings
 
-pytestmark = [pytest.mark.anyio, pytest.mark.soak]
+pytestmark = [pytest.mark.anyio, pytest.mark.soak, pytest.mark.timeout(900)]
 
 psutil = need_module("psutil")
 

@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable
@@ -408,8 +409,13 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
 
 
 async def test_calls_at_once_over_tls_are_no_outage(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, opened: Opened
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    made: list[object] = []
+    plain = ssl.create_default_context
+    monkeypatch.setattr(
+        ssl, "create_default_context", lambda *args, **kwargs: made.append(args) or plain(*args, **kwargs)
+    )
     certificate, key = map(str, self_signed(tmp_path))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -423,6 +429,7 @@ async def test_calls_at_once_over_tls_are_no_outage(
             assert sorted(number or 0 for number in numbers) == list(range(1, 33))
             assert not store.degraded
     assert lines(caplog) == []
+    assert len(made) == 2  # one for each store, not for each of its connections: it reads all certificates there are
 
 
 HANGING_NAME = """

@@ -137,11 +137,15 @@ def _connect_later(url: str, lookup: Lookup) -> tuple[Any, tuple[type[Exception]
         **options,
     )
     plain: Any = pool.connection_class
+    shared: dict[str, Any] = {}
 
     class Looked(plain):
         """Connects to the address that was looked up; the certificate still has to be for the name."""
 
         def _connection_arguments(self) -> dict[str, Any]:
+            if hasattr(self, "ssl_context"):
+                # One for all: to read the certificates of this machine anew for each of many at once takes too long.
+                self.ssl_context = shared.setdefault("TLS", self.ssl_context)
             arguments: dict[str, Any] = {**plain._connection_arguments(self)}
             if "ssl" in arguments:
                 arguments["server_hostname"] = arguments["host"]
