@@ -76,11 +76,11 @@ def test_requests_followed_by_the_end_of_input_are_all_answered(sent: bytes) -> 
 
 
 @pytest.mark.processes
-@pytest.mark.timeout(400)  # twenty starts, on a machine that others use
+@pytest.mark.timeout(400)  # ten starts, on a machine that others use
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 @pytest.mark.parametrize("sent", [LEGACY, MODERN, b""], ids=["legacy", "modern", "nothing"])
 def test_a_signal_right_behind_a_message_ends_it_well_and_silently(name: str, sent: bytes) -> None:
-    for wait in (False, True) * 10:
+    for wait in (False, True) * 5:
         with started() as process:
             assert process.stdin is not None
             assert process.stdout is not None
