@@ -4,8 +4,9 @@
 account; `calls` the server in memory and how to call a tool; `processes` the server in a process; `mcp_http` what is
 posted to it; `dataset` a data set and its command; `sandbox` one who asks the sandbox over its wire; `redis_server` a
 real Redis; `clock` time that the test moves, `virtual` time that passes by itself but without anybody waiting;
-`programs` what must be installed. `kit.built` (wheels and environments), `kit.authority` (an authorization server) and
-`kit.conversations` (over stdio, from snapshots) are imported by name, few need them. Fixtures are in conftest.
+`programs` what must be installed. `kit.built` (wheels and environments), `kit.authority` (an authorization server),
+`kit.stdio` (the server over stdio) and `kit.conversations` (with snapshots) are imported by name, few need them.
+Fixtures are in conftest.
 """
 
 from __future__ import annotations
