@@ -1,268 +1,26 @@
-"""The command as people and scripts run it: what it prints, where, in which form, and how it ends."""
+"""The command as people and scripts run it: names, settings, faults, terminals and pipes, and how it ends."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import csv
-import io
-import json
-import logging
 import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
-from click.testing import CliRunner
 
-from kit import (
-    COMMAND,
-    EXAMPLE_VIDEOS,
-    OK,
-    Received,
-    Reply,
-    Upstream,
-    environment,
-    raw,
-    refusal,
-    running,
-    running_async,
-    serving,
-    videos,
-)
-from tiktok_pinned_videos.cli import cli
+from kit import COMMAND, SECRET, Upstream, environment, refusal, running, running_async, videos
+from kit.cli import FIELDS, each, of_every_kind, run, start, there
 
 pytestmark = pytest.mark.anyio
 
-SECRET = "s3cr3t-Of-The-Project"
-FIELDS = "id,view_count,video_description,hashtag_names,video_mention_list,region_code"
-FORMATS = ("text", "json", "jsonl", "csv", "raw")
-ANSWERS: dict[str, Reply] = {
-    "missing": refusal(400, "invalid_params", "cannot find the user"),
-    "private": refusal(400, "invalid_params", "the account is private"),
-    "broken": refusal(400, "never_heard_of", "odd"),
-    "empty": videos([]),
-    "formula": videos(
-        [
-            {
-                "id": 7777777777777777777,
-                "view_count": -5,
-                "video_description": '=HYPERLINK("https://evil.example";"x"),\nnext "line"',
-                "hashtag_names": ["=cmd", "b"],
-                "video_mention_list": ["@oma_erna"],
-                "region_code": "+DE",
-            }
-        ],
-        log_id="-LOG",
-    ),
-    "words": videos([{"id": 1, "video_description": "日本語 日本 🐈", "hashtag_names": ["two words", "b"]}]),
-    "utf16": raw(json.dumps({"data": {"pinned_videos_list": [{"id": 5}]}, "error": OK}).encode("utf-16")),
-    "pretty": raw(json.dumps({"data": {"pinned_videos_list": EXAMPLE_VIDEOS}, "error": OK}, indent=2).encode()),
-    "half": raw(b'{"data":{"pinned_videos_list":[{"id":1,"x":"\xed\xa0\xbd"}]},"error":{"code":"ok"}}'),
-}
+upstream = pytest.fixture(of_every_kind)
 
 
-@dataclass(frozen=True)
-class Said:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-    @property
-    def rows(self) -> list[dict[str, str]]:
-        return list(csv.DictReader(io.StringIO(self.out, newline="")))
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    def tell(request: Received) -> Reply:
-        return ANSWERS.get(request.json["username"], videos(EXAMPLE_VIDEOS))
-
-    async with serving() as running:
-        running.answer_by(tell)
-        yield running
-
-
-def there(upstream: Upstream, **more: str) -> dict[str, str]:
-    """The environment of a configured project that asks this upstream."""
-    told = {
-        "TIKTOK_CLIENT_KEY": "aw-client-key-7",
-        "TIKTOK_CLIENT_SECRET": SECRET,
-        "TIKTOK_API_BASE_URL": upstream.url,
-        "TIKTOK_STATE": "memory:",
-    }
-    return environment(**(told | more))
-
-
-async def run(*arguments: str, env: dict[str, str], stdin: bytes = b"") -> Said:
-    """The command in this process: the same arguments, environment, streams and exit status."""
-
-    def invoke() -> Said:
-        with _logging_as_before():
-            left_out = dict.fromkeys(os.environ.keys() - env.keys())
-            result = CliRunner().invoke(cli, arguments, input=stdin, env=env | left_out)
-        return Said(result.exit_code, result.stdout, result.stderr)
-
-    return _checked(await anyio.to_thread.run_sync(invoke))
-
-
-async def start(*arguments: str | bytes, env: dict[str, str], stdin: bytes = b"") -> Said:
-    """The command in a process of its own."""
-    done = await anyio.run_process([*COMMAND, *arguments], input=stdin, env=env, check=False)
-    return _checked(Said(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8")))
-
-
-async def each(env: dict[str, str], *calls: tuple[str, ...]) -> list[Said]:
-    return [await run(*call, env=env) for call in calls]
-
-
-def _checked(said: Said) -> Said:
-    assert "Traceback" not in said.err + said.out
-    assert SECRET not in said.err + said.out
-    return said
-
-
-@contextlib.contextmanager
-def _logging_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    # What the command logs goes where it set it up, not to pytest.
-    root.handlers[:] = []
-    try:
-        yield
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
-
-
-# --- the five formats ---------------------------------------------------------------------------------------------
-
-
-async def test_one_account_in_every_format(upstream: Upstream) -> None:
-    text, data, lines, table, raw_line = await each(
-        there(upstream),
-        *(
-            ("get", "nasa", "--format", form, "--fields", "view_count")
-            for form in ("text", "json", "jsonl", "csv", "raw")
-        ),
-    )
-
-    assert [said.code for said in (text, data, lines, table, raw_line)] == [0] * 5
-    assert text.out.startswith("@nasa: 3 pinned videos")
-    assert data.json["videos"][0]["id"] == "7777777777777777777"
-    assert data.json == lines.json | {"retrieved_at": data.json["retrieved_at"]}
-    assert lines.out.count("\n") == 1
-    assert [row["id"] for row in table.rows] == [str(item["id"]) for item in EXAMPLE_VIDEOS]
-    assert list(raw_line.json) == ["username", "retrieved_at", "log_id", "fields", "response"]
-    assert raw_line.json["response"] == json.loads(videos(EXAMPLE_VIDEOS).body)
-    assert (raw_line.json["log_id"], raw_line.json["fields"]) == (OK["log_id"], ["id", "view_count"])
-
-
-async def test_several_accounts_in_every_format_keep_their_order_and_exit_with_1_when_one_failed(
-    upstream: Upstream,
-) -> None:
-    names = ("nasa", "missing", "empty")
-    text, data, lines, table, raw_lines = await each(
-        there(upstream), *(("get", *names, "--format", form) for form in FORMATS)
-    )
-
-    assert [said.code for said in (text, data, lines, table, raw_lines)] == [1] * 5
-    assert re.findall(r"^@(\w+): ", text.out, re.MULTILINE) == ["nasa", "empty"]
-    assert text.err.startswith("not_found: @missing: ")
-    for told in (data.json, lines.lines):
-        assert [(one["username"], one["status"]) for one in told] == [
-            ("nasa", "found"),
-            ("missing", "not_found"),
-            ("empty", "nothing_pinned"),
-        ]
-        assert set(told[1]) == {"username", "status", "reason"}
-        assert "invalid_params" in told[1]["reason"]
-    assert [(row["username"], row["status"]) for row in table.rows] == [
-        *[("nasa", "found")] * 3,
-        ("missing", "not_found"),
-        ("empty", "nothing_pinned"),
-    ]
-    assert "missing" in table.err
-    assert [set(one) for one in raw_lines.lines] == [
-        {"username", "retrieved_at", "log_id", "fields", "response"},
-        {"username", "status", "reason", "source", "log_id", "response"},
-        {"username", "retrieved_at", "log_id", "fields", "response"},
-    ]
-    assert raw_lines.lines[1]["response"]["error"]["code"] == "invalid_params"
-    assert [(row["source"], row["log_id"] != "") for row in table.rows] == [("tiktok_research_api", True)] * 5
-
-
-async def test_nothing_pinned_counts_as_answered(upstream: Upstream) -> None:
-    said = await run("get", "empty", env=there(upstream))
-
-    assert said.code == 0
-    assert "nothing pinned" in said.out
-
-
-async def test_csv_columns_are_as_documented_and_a_row_survives_spreadsheets(upstream: Upstream) -> None:
-    said = await run("get", "formula", "words", "--format", "csv", "--fields", FIELDS, env=there(upstream))
-    header = said.out.splitlines()[0]
-    formula, words = said.rows
-
-    assert header == (
-        "username,status,source,retrieved_at,log_id,url,id,view_count,video_description,hashtag_names,"
-        "video_mention_list,region_code,engagement_rate"
-    )
-    assert formula["id"] == "7777777777777777777"
-    assert formula["view_count"] == "-5"
-    assert formula["video_description"] == '\'=HYPERLINK("https://evil.example";"x"), next "line"'
-    assert (formula["hashtag_names"], formula["video_mention_list"]) == ("'=cmd b", "'@oma_erna")
-    assert (formula["region_code"], formula["log_id"]) == ("'+DE", "'-LOG")
-    assert words["hashtag_names"] == '["two words","b"]'
-    assert words["video_description"] == "日本語 日本 🐈"
-
-
-async def test_a_name_that_is_a_formula_is_no_formula_in_csv(upstream: Upstream) -> None:
-    names = """=1+1\n@@x\n"a","b"\n'=1\n\uff1d1\n'a"""
-    said = await run("get", "--format", "csv", "--from", "-", env=there(upstream), stdin=names.encode())
-
-    assert [(row["username"], row["status"]) for row in said.rows] == [
-        ("'=1+1", "invalid_argument"),
-        ("'@@x", "invalid_argument"),
-        ('"a","b"', "invalid_argument"),
-        ("''=1", "invalid_argument"),
-        ("'\uff1d1", "invalid_argument"),
-        ("'a", "invalid_argument"),
-    ]
-    assert said.code == 1
-
-
-async def test_raw_is_tiktoks_body_on_one_line_and_always_asked_afresh(upstream: Upstream, tmp_path: Path) -> None:
-    env = there(upstream, TIKTOK_STATE=f"sqlite:///{tmp_path.as_posix()}/state.sqlite3")
-    first = await run("get", "pretty", env=env)
-    again = await run("get", "pretty", env=env)
-    asked = len(upstream.research)
-    said = await run("get", "pretty", "utf16", "half", "--format", "raw", env=env)
-
-    assert (first.code, again.code, asked) == (0, 0, 1)
-    assert "cached" in again.out
-    assert len(upstream.research) == asked + 3
-    assert said.code == 0
-    assert [one["username"] for one in said.lines] == ["pretty", "utf16", "half"]
-    assert said.lines[0]["response"]["data"]["pinned_videos_list"] == EXAMPLE_VIDEOS
-    assert said.lines[1]["response"]["data"]["pinned_videos_list"] == [{"id": 5}]
-
-
-# --- names, fields, and what cannot be meant -----------------------------------------------------------------------
+# --- names, fields, and what cannot be meant -------------------------------------------------------------------------
 
 
 async def test_names_come_from_arguments_files_and_stdin_each_account_once(upstream: Upstream, tmp_path: Path) -> None:
@@ -336,7 +94,7 @@ async def test_help_and_version_need_no_settings_and_say_what_a_newcomer_needs()
     assert re.fullmatch(r"tiktok-pinned-videos-mcp \d+\.\d+\.\d+\S*\n", version.out)
 
 
-# --- the sandbox, the quota, faults -------------------------------------------------------------------------------
+# --- the sandbox, the quota, faults ----------------------------------------------------------------------------------
 
 
 async def test_a_newcomer_sees_a_result_with_one_command() -> None:
@@ -375,7 +133,7 @@ async def test_a_home_that_cannot_be_written_costs_no_answer(upstream: Upstream)
     assert (said.code, said.json["status"]) == (0, "found")
 
 
-# --- terminals, pipes, encodings ----------------------------------------------------------------------------------
+# --- terminals, pipes, encodings -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -453,9 +211,3 @@ async def test_a_list_that_windows_wrote_in_utf_16_is_read(tmp_path: Path) -> No
     said = await run("get", "--from", str(names), "--sandbox", "--format", "jsonl", env={})
 
     assert [one["username"] for one in said.lines] == ["nasa", "esa"]
-
-
-async def test_one_account_written_twice_is_asked_once_and_still_an_array() -> None:
-    said = await run("get", "nasa", "@NASA", "--sandbox", "--format", "json", env={})
-
-    assert [one["username"] for one in said.json] == ["nasa"]
