@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tiktok_pinned_videos.accounts.looks import Change, Changes
 from tiktok_pinned_videos.accounts.many import Outcome
 from tiktok_pinned_videos.accounts.service import Answer
+from tiktok_pinned_videos.history.looks import Change, Changes
 from tiktok_pinned_videos.research.fields import DEFAULT
 from tiktok_pinned_videos.research.models import Snapshot, Video
 from tiktok_pinned_videos.surface.answers import account_answer

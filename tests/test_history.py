@@ -34,9 +34,9 @@ from kit import (
     tiktok,
     videos,
 )  # fmt: skip
-from tiktok_pinned_videos.accounts.history import History, Past
-from tiktok_pinned_videos.accounts.looks import Changes, Look
 from tiktok_pinned_videos.accounts.service import Answer, PinnedVideosService
+from tiktok_pinned_videos.history.looks import Changes, Look
+from tiktok_pinned_videos.history.past import History, Past
 from tiktok_pinned_videos.research.errors import TikTokError
 from tiktok_pinned_videos.research.fields import COUNTS, DEFAULT
 from tiktok_pinned_videos.state.memory import MemoryStore

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from tiktok_pinned_videos.accounts.looks import Change, Changes, Look, changes_between, decode, encode, look_at
+from tiktok_pinned_videos.history.looks import Change, Changes, Look, changes_between, decode, encode, look_at
 from tiktok_pinned_videos.research.fields import COUNTS
 from tiktok_pinned_videos.research.models import MAX_SAFE_INTEGER, Video
 

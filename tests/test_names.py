@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiktok_pinned_videos.accounts.names import parse_username, same_account
 from tiktok_pinned_videos.research.errors import InvalidArgumentError
+from tiktok_pinned_videos.research.names import parse_username, same_account
 
 
 @pytest.mark.parametrize(

@@ -79,10 +79,10 @@ def build_service(
     # ruff: noqa: PLC0415 - loaded on the first call only: together they cost as much as the server's own start
     from .accounts.cache import AnswerCache
     from .accounts.fetch import Fetcher
-    from .accounts.history import History
     from .accounts.ledger import Ledger
     from .accounts.service import PinnedVideosService
     from .accounts.tokens import SharedTokens
+    from .history.past import History
     from .research.client import ResearchClient
     from .serve.telemetry import traced, watch_quota
     from .state.open import open_store

@@ -14,13 +14,12 @@ from urllib.parse import unquote
 
 from pydantic import TypeAdapter, ValidationError
 
+from tiktok_pinned_videos.history.looks import Changes
 from tiktok_pinned_videos.research.errors import NotFoundError
 from tiktok_pinned_videos.research.models import Missing, Snapshot
+from tiktok_pinned_videos.research.names import in_key
 from tiktok_pinned_videos.state.base import StateStore
 from tiktok_pinned_videos.state.steps import Step, Write
-
-from .looks import Changes
-from .names import in_key
 
 _SHORT_TTL: Final = 60.0
 _SEEN_TTL: Final = 15 * 86_400.0

@@ -11,20 +11,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from tiktok_pinned_videos.history.looks import look_at
+from tiktok_pinned_videos.history.past import History, Past
 from tiktok_pinned_videos.research.client import Fetched, ResearchClient
 from tiktok_pinned_videos.research.errors import NotFoundError, Status, TikTokError
 from tiktok_pinned_videos.research.fields import NAMES
 from tiktok_pinned_videos.research.models import Missing
+from tiktok_pinned_videos.research.names import in_key
 from tiktok_pinned_videos.research.transport import Inquiry
 from tiktok_pinned_videos.state.base import StateStore
 from tiktok_pinned_videos.state.steps import Delete, Read, Step
 
 from .cache import AnswerCache, Kept, Stored
 from .flight import Lease
-from .history import History, Past
 from .ledger import Ledger
-from .looks import look_at
-from .names import in_key
 
 _GONE: Final = (Status.NOT_FOUND, Status.REFUSED)
 """When TikTok itself says so, nothing is kept of an account, as its terms want."""

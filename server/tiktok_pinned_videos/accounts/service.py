@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from tiktok_pinned_videos.history.looks import Changes, Look
+from tiktok_pinned_videos.history.past import History
 from tiktok_pinned_videos.research.client import Fetched, ResearchClient
 from tiktok_pinned_videos.research.errors import TikTokError
 from tiktok_pinned_videos.research.models import Missing, Snapshot
+from tiktok_pinned_videos.research.names import same_account
 from tiktok_pinned_videos.research.oauth import AccessToken
 from tiktok_pinned_videos.research.transport import Inquiry, UnwantedError
 from tiktok_pinned_videos.state.base import StateStore, StateStoreError
@@ -17,10 +20,7 @@ from tiktok_pinned_videos.state.base import StateStore, StateStoreError
 from .cache import AnswerCache, Stored
 from .fetch import Fetcher, Found, serves
 from .flight import SingleFlight
-from .history import History
 from .ledger import Ledger, QuotaStatus
-from .looks import Changes, Look
-from .names import same_account
 
 _log = logging.getLogger("tiktok_pinned_videos.calls")
 

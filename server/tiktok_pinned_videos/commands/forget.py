@@ -6,9 +6,9 @@ import asyncio
 
 import click
 
-from tiktok_pinned_videos.accounts.names import parse_username
 from tiktok_pinned_videos.app import build_service
 from tiktok_pinned_videos.research.errors import InvalidArgumentError
+from tiktok_pinned_videos.research.names import parse_username
 from tiktok_pinned_videos.settings import Settings
 from tiktok_pinned_videos.state.base import StateStoreError
 from tiktok_pinned_videos.surface.words import error_text

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from tiktok_pinned_videos.accounts.names import parse_username, same_account
 from tiktok_pinned_videos.research.errors import InvalidArgumentError
+from tiktok_pinned_videos.research.names import parse_username, same_account
 
 from . import stop
 

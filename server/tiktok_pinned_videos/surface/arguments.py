@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast, get_args
 
-from tiktok_pinned_videos.accounts.names import parse_username, same_account
 from tiktok_pinned_videos.research.errors import InvalidArgumentError
 from tiktok_pinned_videos.research.fields import parse_fields
+from tiktok_pinned_videos.research.names import parse_username, same_account
 
 Measure = Literal["view_count", "like_count", "comment_count", "share_count", "favorites_count", "engagement_rate"]
 MEASURES: Final[tuple[Measure, ...]] = get_args(Measure)

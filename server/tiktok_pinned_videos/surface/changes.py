@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from tiktok_pinned_videos.accounts.looks import Change, Changes
+from tiktok_pinned_videos.history.looks import Change, Changes
 
 from .statistics import Counts, Out
 from .times import iso

@@ -15,9 +15,9 @@ from mcp_types import (
     ResourceTemplateReference,
 )
 
-from tiktok_pinned_videos.accounts.names import parse_username
 from tiktok_pinned_videos.research.errors import InvalidArgumentError
 from tiktok_pinned_videos.research.fields import FIELDS
+from tiktok_pinned_videos.research.names import parse_username
 
 if TYPE_CHECKING:
     from tiktok_pinned_videos.accounts.service import PinnedVideosService

@@ -12,7 +12,7 @@ import unicodedata
 from typing import Final
 from urllib.parse import quote, unquote
 
-from tiktok_pinned_videos.research.errors import InvalidArgumentError
+from .errors import InvalidArgumentError
 
 _LINK: Final = re.compile(
     r"(?:[a-z][a-z0-9+.-]*:)?(?://)?(?:[a-z0-9-]+\.)*tiktok\.com(?::\d+)?(/.*)", re.IGNORECASE | re.DOTALL

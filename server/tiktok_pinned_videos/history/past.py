@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tiktok_pinned_videos.research.names import in_key
 from tiktok_pinned_videos.state.base import StateStore
 from tiktok_pinned_videos.state.steps import Delete, Step, Write
 
 from .looks import Changes, Look, changes_between, decode, encode
-from .names import in_key
 
 _DAY: Final = 86_400
 
