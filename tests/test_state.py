@@ -22,7 +22,6 @@ from tiktok_pinned_videos.state import memory
 from tiktok_pinned_videos.state.base import CounterLostError, StateStore, StateStoreError
 from tiktok_pinned_videos.state.memory import MemoryStore
 from tiktok_pinned_videos.state.open import check_url, open_store
-from tiktok_pinned_videos.state.prefixed import PrefixedStore
 from tiktok_pinned_videos.state.redis import RedisStore
 from tiktok_pinned_videos.state.resilient import ResilientStore
 from tiktok_pinned_videos.state.sqlite import SQLiteStore
@@ -63,7 +62,7 @@ async def medium(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             medium = Medium(lambda: SQLiteStore(file, clock=clock), 60, advance)
         case "resilient":
             medium = Medium(
-                lambda: ResilientStore(PrefixedStore(SQLiteStore(file, clock=clock), "tpv:x:"), clock=clock),
+                lambda: ResilientStore(SQLiteStore(file, clock=clock), prefix="tpv:x:", clock=clock),
                 60,
                 advance,
             )

@@ -25,7 +25,6 @@ from tiktok_pinned_videos.accounts.flight import Lease
 from tiktok_pinned_videos.state.base import CounterLostError, StateStoreError
 from tiktok_pinned_videos.state.memory import MemoryStore
 from tiktok_pinned_videos.state.open import open_store
-from tiktok_pinned_videos.state.prefixed import PrefixedStore
 from tiktok_pinned_videos.state.redis import RedisStore
 from tiktok_pinned_videos.state.redis_link import Command
 from tiktok_pinned_videos.state.resilient import ResilientStore
@@ -55,7 +54,7 @@ def store(redis_server: RedisServer, opened: Opened) -> ResilientStore:
 
 def on(url: str) -> ResilientStore:
     """What the server makes of a Redis."""
-    return ResilientStore(PrefixedStore(RedisStore(url), PREFIX))
+    return ResilientStore(RedisStore(url), prefix=PREFIX)
 
 
 @contextlib.asynccontextmanager

@@ -54,19 +54,17 @@ def open_store(url: str, *, prefix: str = "", clock: Callable[[], float] = time.
 
             return MemoryStore(clock=clock)
         case "sqlite":
-            from .prefixed import PrefixedStore  # noqa: PLC0415 - only what is chosen is imported
             from .resilient import ResilientStore  # noqa: PLC0415 - only what is chosen is imported
             from .sqlite import SQLiteStore  # noqa: PLC0415 - only what is chosen is imported
 
             file = SQLiteStore(_sqlite_path(rest), clock=clock)
             # A file does not forget, and a broken one seldom heals within a second.
-            return ResilientStore(PrefixedStore(file, prefix), clock=clock, may_forget=False, retry_after=2.0)
+            return ResilientStore(file, prefix=prefix, clock=clock, may_forget=False, retry_after=2.0)
         case _:
-            from .prefixed import PrefixedStore  # noqa: PLC0415 - only what is chosen is imported
             from .redis import RedisStore  # noqa: PLC0415 - only what is chosen is imported
             from .resilient import ResilientStore  # noqa: PLC0415 - only what is chosen is imported
 
-            return ResilientStore(PrefixedStore(RedisStore(url), prefix), clock=clock)
+            return ResilientStore(RedisStore(url), prefix=prefix, clock=clock)
 
 
 def _sqlite_path(rest: str) -> str:

@@ -4,9 +4,10 @@ While the primary store works, everything goes to it. When it fails, one line is
 memory of this process; the primary is tried again by time, whether or not anybody calls. Whatever was written to memory
 meanwhile is dropped when it is back, but for counters.
 
-Counters stand for something already spent. A primary that says less than it said before has lost what it held, and is
-raised to what this process knows. Other processes may know more, so before anything is counted on top they are given
-time to raise it further: each compares its counters every `_HEARTBEAT` seconds.
+Counters stand for something already spent, so they only rise. A primary that says less than it said before has lost
+what it held: it is raised to what this process has seen, and what was counted without it is added. Other processes may
+know more, so before anything is counted on top they are given time to raise it further: each compares its counters
+every `_HEARTBEAT` seconds.
 """
 
 from __future__ import annotations
@@ -17,13 +18,12 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .base import CounterLostError, StateStore, StateStoreError
-from .counters import Counters
 from .memory import MemoryStore
-from .steps import Increment, Step
+from .steps import Find, Increment, RaiseTo, Read, Step, Write
 
 _HEARTBEAT = 0.6
 _ALL_HAVE_COMPARED = 0.9
@@ -33,8 +33,21 @@ _FINAL_WRITES = 0.4
 _log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class _Counter:
+    """One counter, as far as this process knows it."""
+
+    key: str
+    expires_at: float
+    """Unix seconds."""
+    seen: int = 0
+    """The highest figure that the primary has said; replies may arrive out of order."""
+    pending: int = 0
+    """What was counted during an outage and not yet added to the primary."""
+
+
 class ResilientStore(StateStore):
-    """A `StateStore` over `primary` whose steps raise nothing.
+    """A `StateStore` over `primary` whose steps raise nothing, and whose keys all begin with `prefix` there.
 
     `may_forget`: whether the primary can lose what it holds while this process lives (a Redis can, a file does not).
     `retry_after`: seconds from one try to use a lost primary to the next.
@@ -44,18 +57,20 @@ class ResilientStore(StateStore):
         self,
         primary: StateStore,
         *,
+        prefix: str = "",
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         may_forget: bool = True,
         retry_after: float = 1.0,
     ) -> None:
         self._primary = primary
+        self._prefix = prefix
         self._clock = clock
         self._sleep = sleep
         self._may_forget = may_forget
         self._retry_after = retry_after
         self._memory = MemoryStore(clock=clock)
-        self._counters = Counters(clock)
+        self._counters: dict[str, _Counter] = {}
         self._lost = False
         self._restored_at = -_ALL_HAVE_COMPARED
         self._watching: asyncio.Task[None] | None = None
@@ -74,19 +89,20 @@ class ResilientStore(StateStore):
 
     async def run(self, *steps: Step[Any]) -> list[Any]:
         """See `StateStore.run`; never `CounterLostError`: what was lost is restored first."""
-        if isinstance(increment := steps[0], Increment):
-            return [await self._count(increment)]
-        if not self._lost:
-            try:
-                return await self._primary.run(*steps)
-            except Exception as error:  # a store never fails a call, whatever its driver throws
-                await self._give_up(error)
-        return await self._memory.run(*steps)
+        prefix = self._prefix
+        steps = tuple([replace(step, keys=tuple([prefix + key for key in step.keys])) for step in steps])
+        match steps[0]:
+            case Increment() as increment:
+                return [await self._count(increment)]
+            case Find():
+                return [[key.removeprefix(prefix) for key in found] for found in await self._run(*steps)]
+            case _:
+                return await self._run(*steps)
 
     async def ping(self) -> None:
         """Try the primary for someone who wants to know; `StateStoreError` says why it cannot be used."""
         try:
-            await self._primary.ping()
+            await self._try()
         except StateStoreError:
             raise
         except Exception as error:
@@ -99,33 +115,46 @@ class ResilientStore(StateStore):
             await asyncio.wait([self._watching])
         with suppress(Exception):  # it was an outage, and may be one still
             async with asyncio.timeout(_FINAL_WRITES):
-                if any(counter.pending for counter in self._counters.living()):
-                    await self._counters.restore(self._primary)
-                    await self._counters.add_pending(self._primary)
+                if any(counter.pending for counter in self._living()):
+                    await self._restore()
+                    await self._add_pending()
         with suppress(StateStoreError):
             await self._primary.aclose()
 
+    async def _run(self, *steps: Step[Any]) -> list[Any]:
+        if not self._lost:
+            try:
+                return await self._primary.run(*steps)
+            except Exception as error:  # a store never fails a call, whatever its driver throws
+                await self._give_up(error)
+        return await self._memory.run(*steps)
+
     async def _count(self, step: Increment) -> int | None:
-        (key,) = step.keys
-        counter = self._counters.get(key, step.ttl)
+        counter, forgot = self._counter(step), False
         while not self._lost:
             try:
+                if forgot:
+                    await self._restore()
                 await self._let_others_restore()
-                known = replace(step, least=max(step.least, counter.seen))
-                total = await self._primary.do(known)
+                total = await self._primary.do(replace(step, least=max(step.least, counter.seen)))
             except CounterLostError:
-                await self._restore()
+                forgot = True
             except Exception as error:  # as above
                 await self._give_up(error)
             else:
                 # A refusal says that others have counted at least so far.
-                counter.saw(total if total is not None else (step.ceiling or 0) - step.amount + 1)
+                counter.seen = max(counter.seen, total or (step.ceiling or 0) - step.amount + 1)
                 self._watch()
                 return total
         total = await self._memory.do(step)
         if total is not None:
             counter.pending += step.amount
         return total
+
+    # Outages
+
+    async def _try(self) -> None:
+        await self._primary.do(Write((self._prefix + "ping",), b"1", 1.0))
 
     async def _give_up(self, error: Exception) -> None:
         if self._lost:
@@ -139,7 +168,8 @@ class ResilientStore(StateStore):
             str(error) if isinstance(error, StateStoreError) else type(error).__name__,
             self._retry_after,
         )
-        await self._counters.copy_to(self._memory)
+        for counter in self._living():
+            await self._memory.do(RaiseTo((counter.key,), counter.seen + counter.pending, self._left(counter)))
         self._watch()
 
     def _watch(self) -> None:
@@ -149,37 +179,58 @@ class ResilientStore(StateStore):
 
     async def _keep_watch(self) -> None:
         """As long as there is something to wait for: the end of an outage, or a counter that gets lost."""
-        while self._lost or (self._may_forget and self._counters.living()):
+        while self._lost or (self._may_forget and self._living()):
             await self._sleep(self._retry_after if self._lost else _HEARTBEAT)
             try:
                 if self._lost:
                     await self._return()
-                elif await self._counters.lower_in(self._primary):
+                elif await self._says_less():
                     await self._restore()
             except Exception as error:  # as above; during an outage nothing new is said
                 await self._give_up(error)
 
     async def _return(self) -> None:
         """End an outage, if the primary can be used."""
-        await self._primary.ping()
+        await self._try()
         await self._restore()
         await self._let_others_restore()
         # Calls go on counting in memory meanwhile. The last look at what is pending and the end of the outage have no
         # await between them, so nothing falls between the two.
-        while await self._counters.add_pending(self._primary):
-            pass
+        await self._add_pending()
         self._memory = MemoryStore(clock=self._clock)
         self._lost = False
         _log.info("State store back: %s is used again.", self._primary.describe())
 
+    # Counters
+
+    def _counter(self, step: Increment) -> _Counter:
+        (key,) = step.keys
+        counter = self._counters.get(key)
+        if counter is None or counter.expires_at <= self._clock():
+            self._counters = {living.key: living for living in self._living()}
+            counter = self._counters[key] = _Counter(key, self._clock() + step.ttl)
+        return counter
+
+    def _living(self) -> list[_Counter]:
+        now = self._clock()
+        return [counter for counter in self._counters.values() if counter.expires_at > now]
+
+    def _left(self, counter: _Counter) -> float:
+        return max(0.001, counter.expires_at - self._clock())
+
+    async def _says_less(self) -> bool:
+        """Whether the primary says less of any counter than it said before."""
+        seen = {counter.key: counter.seen for counter in self._living()}
+        if not seen:  # the last has just expired; Redis calls a question about no key a fault
+            return False
+        values = await self._primary.do(Read(tuple(seen)))
+        return any(int(value or 0) < least for value, least in zip(values, seen.values(), strict=True))
+
     async def _restore(self) -> None:
-        """Have a primary that forgot say what this process knows."""
-        try:
-            await self._counters.restore(self._primary)
-        except Exception as error:  # as above
-            if self._lost:
-                raise
-            await self._give_up(error)
+        """Have the primary say at least what was seen."""
+        for counter in self._living():
+            total = await self._primary.do(RaiseTo((counter.key,), counter.seen, self._left(counter)))
+            counter.seen = max(counter.seen, total)
         self._restored_at = asyncio.get_running_loop().time()
 
     async def _let_others_restore(self) -> None:
@@ -187,3 +238,12 @@ class ResilientStore(StateStore):
         left = self._restored_at + _ALL_HAVE_COMPARED - asyncio.get_running_loop().time()
         if self._may_forget and left > 0:
             await self._sleep(left)
+
+    async def _add_pending(self) -> None:
+        """Add what was counted without the primary, until nothing is left to add."""
+        while waiting := [counter for counter in self._living() if counter.pending]:
+            for counter in waiting:
+                amount = counter.pending
+                total = await self._primary.do(Increment((counter.key,), amount, self._left(counter)))
+                counter.pending -= amount
+                counter.seen = max(counter.seen, total or 0)
