@@ -44,7 +44,7 @@ FAULTS = [
           "return self.scheme == other.scheme and self.host.name == other.host.name", "http_callers addresses"),
     Fault("names are remembered for 150 days", "accounts/cache.py",
           "_SEEN_TTL: Final = 15 *", "_SEEN_TTL: Final = 150 *", "resources"),
-    Fault("what is deleted stays in the file", "state/sqlite_file.py",
+    Fault("what is deleted stays in the file", "state/sqlite.py",
           'file.execute("PRAGMA secure_delete = ON")', "pass", "state"),
     Fault("what is counted while an outage is told is forgotten", "state/resilient.py",
           "counter.pending -= amount", "counter.pending = 0", "counters"),

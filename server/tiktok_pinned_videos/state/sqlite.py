@@ -21,13 +21,18 @@ from pathlib import Path
 from typing import Any
 
 from .base import CounterLostError, StateStore, StateStoreError
-from .sqlite_file import close_quietly, open_file, purge, wait_for_others
 from .steps import Find, Read, Remaining, Step
 from .table import Entry, perform
 
 LONGEST_WAIT = 2.0
 CLOSING_WAIT = 0.5
 _PURGE_EVERY = 60.0
+# "TTPV": tells our files from those of other programs.
+_APPLICATION_ID = 0x54545056
+# The first schema had a row id and an index as well; such a file is used as it is.
+_SCHEMA_VERSION = 2
+# Without a row id a key is stored once, and there are few enough entries to look through all when purging.
+_TABLE = "CREATE TABLE entries (key TEXT PRIMARY KEY, value BLOB NOT NULL, expires_at REAL NOT NULL) WITHOUT ROWID"
 
 
 class SQLiteStore(StateStore):
@@ -40,7 +45,7 @@ class SQLiteStore(StateStore):
         self._path = Path(path).expanduser().absolute()
         self._clock = clock
         self._worker: ThreadPoolExecutor | None = None
-        self._connection: sqlite3.Connection | None = None
+        self._file: sqlite3.Connection | None = None
         self._purge_due: asyncio.TimerHandle | None = None
         self._failed_at = 0.0
         self._failure = ""
@@ -50,8 +55,7 @@ class SQLiteStore(StateStore):
         loop = asyncio.get_running_loop()
         if self._worker is None:
             self._worker = ThreadPoolExecutor(1, thread_name_prefix="state")
-        if self._purge_due is None:
-            self._purge_due = loop.call_later(_PURGE_EVERY, self._purge_soon)
+            self._purge_due = loop.call_later(_PURGE_EVERY, self._purge_soon, self._worker)
         return await loop.run_in_executor(self._worker, self._perform, steps, time.monotonic())
 
     def describe(self) -> str:
@@ -71,11 +75,10 @@ class SQLiteStore(StateStore):
             async with asyncio.timeout(CLOSING_WAIT):
                 await closing
 
-    def _purge_soon(self) -> None:
+    def _purge_soon(self, worker: ThreadPoolExecutor) -> None:
         # Again and again: what has expired goes although nobody calls any more.
-        self._purge_due = asyncio.get_running_loop().call_later(_PURGE_EVERY, self._purge_soon)
-        if self._worker is not None:
-            self._worker.submit(self._purge)
+        self._purge_due = asyncio.get_running_loop().call_later(_PURGE_EVERY, self._purge_soon, worker)
+        worker.submit(self._purge)
 
     # Everything below runs in the worker thread.
 
@@ -84,11 +87,9 @@ class SQLiteStore(StateStore):
             raise StateStoreError(self._failure)
         deadline = time.monotonic() + LONGEST_WAIT
         try:
-            if self._connection is None:
-                self._connection = open_file(self._path, self._clock(), deadline)
-            file = self._connection
-            table, now = _File(file, self._clock()), self._clock()
-            wait_for_others(file, deadline)
+            file, now = self._file or self._open(deadline), self._clock()
+            _wait_for_others(file, deadline)
+            table = _Table(file, now)
             if all(isinstance(step, Read | Remaining | Find) for step in steps):
                 return [perform(step, table, now) for step in steps]
             file.execute("BEGIN IMMEDIATE")
@@ -106,18 +107,34 @@ class SQLiteStore(StateStore):
             raise StateStoreError(self._failure) from error
         return results
 
+    def _open(self, deadline: float) -> sqlite3.Connection:
+        _make_private(self._path)
+        file = self._file = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        _wait_for_others(file, deadline)
+        _check_or_create(file)
+        # Readers and the writer do not wait for each other in this mode; where it cannot be had, they do.
+        with suppress(sqlite3.OperationalError):
+            file.execute("PRAGMA journal_mode = WAL")
+        file.execute("PRAGMA synchronous = NORMAL")
+        # What has expired may no longer be kept, so it is overwritten and not just marked as free.
+        file.execute("PRAGMA secure_delete = ON")
+        _purge(file, self._clock())
+        return file
+
     def _purge(self) -> None:
-        with suppress(sqlite3.Error, StateStoreError):
-            if self._connection is not None:
-                purge(self._connection, self._clock())
+        with suppress(sqlite3.Error):
+            if self._file is not None:
+                _purge(self._file, self._clock())
 
     def _close(self) -> None:
-        file, self._connection = self._connection, None
-        close_quietly(file)
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(sqlite3.Error):
+                file.close()
 
 
-class _File:
-    """The table in the file, as of one moment."""
+class _Table:
+    """The entries in the file, as of one moment."""
 
     def __init__(self, file: sqlite3.Connection, now: float) -> None:
         self._file = file
@@ -146,6 +163,50 @@ class _File:
 
 def _marks(keys: Sequence[str]) -> str:
     return ",".join("?" * len(keys))
+
+
+def _make_private(path: Path) -> None:
+    for folder in reversed(path.parents):
+        if not folder.exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
+    # Only a file that is new is opened here: closing any handle of it would drop SQLite's locks of this process.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _check_or_create(file: sqlite3.Connection) -> None:
+    """Have an empty file hold our table. `StateStoreError` for a file that is not ours to use, left as it is."""
+    # Locked, or the answers could be from before and after another process made it.
+    file.execute("BEGIN IMMEDIATE")
+    owner, version, objects = (
+        file.execute(query).fetchone()[0]
+        for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+    )
+    if (owner, version, objects) == (0, 0, 0):
+        file.execute(_TABLE)
+        file.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        file.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+    elif owner != _APPLICATION_ID:
+        raise StateStoreError("the file belongs to another program")
+    elif version > _SCHEMA_VERSION:
+        raise StateStoreError(f"the file was written by a newer version of this program (schema {version})")
+    file.execute("COMMIT")
+
+
+def _wait_for_others(file: sqlite3.Connection, deadline: float) -> None:
+    """Have statements wait for other processes until the deadline, and not longer."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise StateStoreError("busy for too long")
+    file.execute(f"PRAGMA busy_timeout = {int(left * 1000) + 1}")
+
+
+def _purge(file: sqlite3.Connection, now: float) -> None:
+    """Overwrite what has expired, and empty the write-ahead log that still holds it."""
+    file.execute("DELETE FROM entries WHERE expires_at <= ?", (now,))
+    # Another process may be reading; the next purge tries again.
+    with suppress(sqlite3.OperationalError):
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _reason(error: Exception) -> str:
