@@ -93,7 +93,7 @@ FAULTS = [
         self._sure_until = asked_at + _LEASE * 9""", "state_outages"),
     Fault("what was counted beyond the ceiling is taken from whatever the counter is now", "state/redis.py",
           "if held and tonumber(held) > tonumber(ARGV[2]) then", "if true then", "state_outages"),
-    Fault("a crowd behind a silent Redis waits in turn", "state/redis_link.py",
+    Fault("a crowd behind a silent Redis waits in turn", "state/redis.py",
           "if asked_at < self._failed_at:", "if False:", "state_outages"),
     Fault("TikTok is asked about a closed day as before", "accounts/ledger.py",
           "if known.closed and not await self._may_probe(day):", "if False:", "ledger"),

@@ -25,8 +25,7 @@ from tiktok_pinned_videos.accounts.flight import Lease
 from tiktok_pinned_videos.state.base import CounterLostError, StateStoreError
 from tiktok_pinned_videos.state.memory import MemoryStore
 from tiktok_pinned_videos.state.open import open_store
-from tiktok_pinned_videos.state.redis import RedisStore
-from tiktok_pinned_videos.state.redis_link import Command
+from tiktok_pinned_videos.state.redis import Command, RedisStore
 from tiktok_pinned_videos.state.resilient import ResilientStore
 from tiktok_pinned_videos.state.sqlite import SQLiteStore
 from tiktok_pinned_videos.state.steps import Step
@@ -188,19 +187,19 @@ async def test_a_counter_that_is_lost_and_restored_while_one_too_many_is_taken_b
 ) -> None:
     counting, other = (opened(RedisStore(redis_server.url)) for _ in range(2))
     await counting.increment("ledger", 25, ttl=600)
-    link = counting._link  # pyright: ignore[reportPrivateUsage] - what happens between two commands has no other way to be seen
-    run, calls = link.run, 0
+    send = counting._send  # pyright: ignore[reportPrivateUsage] - what happens between two commands has no other way to be seen
+    calls = 0
 
-    async def interrupted(commands: Callable[..., list[Command]]) -> list[Any]:
+    async def interrupted(*commands: Command) -> list[Any]:
         nonlocal calls
         calls += 1
         if calls == 2:  # between counting and taking back
             await redis_server.command("FLUSHALL")
             if least:
                 await other.raise_to("ledger", least, ttl=600)
-        return await run(commands)
+        return await send(*commands)
 
-    link.run = interrupted
+    counting._send = interrupted  # pyright: ignore[reportPrivateUsage] - as above
     assert await counting.increment("ledger", ttl=600, ceiling=25) is None
 
     assert calls == 2
@@ -377,7 +376,7 @@ async def test_a_command_that_is_not_allowed_is_named_in_the_line_about_the_outa
 async def test_a_silent_redis_keeps_a_crowd_waiting_no_longer_than_one(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, opened: Opened
 ) -> None:
-    monkeypatch.setattr("tiktok_pinned_videos.state.redis_link.MOST_CONNECTIONS", 4)
+    monkeypatch.setattr("tiktok_pinned_videos.state.redis.MOST_CONNECTIONS", 4)
     narrow = opened(on(redis_server.url))
     await asyncio.gather(*(narrow.get("key") for _ in range(8)))
     redis_server.send_signal(signal.SIGSTOP)
