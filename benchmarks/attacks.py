@@ -1,7 +1,7 @@
 """What strangers do to a server over HTTP, without a token: the attacks that `strangers` measures, each in a process.
 
 `python -m benchmarks.attacks NAME ADDRESS CONNECTIONS SECONDS` keeps that many connections open and busy; one that the
-server closes is opened again at once. It runs on the first processor and gives way to everybody else there.
+server closes is opened again at once. It runs on the first processor and gives way to the caller there.
 """
 
 from __future__ import annotations
@@ -88,9 +88,10 @@ def main() -> None:
 
 
 def give_way() -> None:
-    """Attackers would be on other machines: here they take what others leave of one processor."""
+    """Attackers would be on other machines: here they take what the caller leaves of one processor."""
     os.sched_setaffinity(0, {0})
-    os.setpriority(os.PRIO_PROCESS, 0, 19)
+    if os.geteuid() != 0:  # else the caller comes first by itself
+        os.setpriority(os.PRIO_PROCESS, 0, 19)
 
 
 async def _attack(attack: Attack, address: str, connections: int, seconds: float) -> None:

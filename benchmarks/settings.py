@@ -67,7 +67,9 @@ def stdio(address: str, *, era: Era = "2025-11-25", state: str = "memory:", **va
 @contextlib.contextmanager
 def bare_stdio(address: str, answer: Path, *, era: Era = "2025-11-25") -> Iterator[StdioServer]:
     """The bare server on standard input and output, with both of its tools called once."""
-    with StdioServer(_bare(answer, "stdio"), era=era, variables={"UPSTREAM": address, "FIELDS": FIELDS}) as server:
+    with StdioServer(
+        bare_command(answer, "stdio"), era=era, variables={"UPSTREAM": address, "FIELDS": FIELDS}
+    ) as server:
         server.open()
         for tool in ("answer", "ask"):
             server.call(tool, {"username": ACCOUNT})
@@ -82,7 +84,7 @@ def http_pair(state: str = "memory:") -> Iterator[Pair]:
         with (
             listening(ours, said="MCP server on", variables=configured(source.address, state=state)) as mine,
             listening(
-                _bare(answer, "http"),
+                bare_command(answer, "http"),
                 said="bare server on",
                 variables={"UPSTREAM": source.address, "FIELDS": FIELDS},
             ) as bare,
@@ -102,5 +104,6 @@ def answer_file(address: str) -> Iterator[Path]:
         yield path
 
 
-def _bare(answer: Path, way: str) -> list[str]:
+def bare_command(answer: Path, way: str) -> list[str]:
+    """The command of the bare server: `way` is `stdio` or `http`."""
     return [str(homes.ours().python), str(_REFERENCES / "bare.py"), str(answer), way]

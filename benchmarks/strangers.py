@@ -1,12 +1,20 @@
-"""`python -m benchmarks.strangers [NAME…] [--seconds 60] [--connections 1000]`: what strangers cost, and whom.
+"""`python -m benchmarks.strangers [NAME…] [--bare] [--seconds 60] [--connections 1000]`: what strangers cost, and whom.
 
 Each attack of `attacks` in turn against one server (two: one with a shared secret, one with an authorization server
-that hangs once its keys are known), and meanwhile somebody with a good token and a probe of `/healthz` ask, a call
-every 20 ms. The server runs on the last processor, all others on the first, where the attackers give way to the caller.
+that hangs once its keys are known). Meanwhile a client with a good token asks for the same cached answer on one
+connection that it keeps and on a new one for each call, and a probe for `/healthz`: three threads, each of which pauses
+for 20 ms after an answer. A call on a new connection takes from before it connects until its answer is there. The
+slowest of either kind is compared with the middle one of its kind, from the same client before the attack. `--bare`
+attacks the bare server instead, which knows no token and has no `/healthz`: what Python, uvicorn and the SDK do by
+themselves.
 
-Attackers would be on other machines, and whoever else uses this one has nothing to do with it. So the caller comes
-before all others on its processor (as root), and from each call's time is taken what the server spent waiting for its
-own while somebody else had it, as Linux counts that. What an attack makes the server itself do stays in. Linux only.
+The server runs on the last processor, all others on the first. Attackers would be on other machines, and whoever else
+uses this one has nothing to do with it: so the client comes before all others on its processor (as root; else the
+attackers give way to everybody), and from each call's time is taken what the server spent waiting for its own processor
+while somebody else had it, as Linux counts that. What an attack makes the server itself do stays in. Linux only.
+
+Bounded are the calls on the connection that is kept. The kernel hands out new connections in the order in which they
+came, so a call on one waits for the hundreds of strangers before it, whatever little each of them costs.
 """
 
 from __future__ import annotations
@@ -26,7 +34,7 @@ from typing import Any, Final
 
 import psutil
 
-from . import homes
+from . import homes, settings
 from .attacks import ATTACKS
 from .good_caller import AUDIENCE, Caller, Issuer, Seen
 from .measured import Result, number, table
@@ -38,18 +46,27 @@ _REST: Final = 10.0
 MOST_MEMORY: Final = 40.0
 """MiB above the start."""
 MOST_WAIT: Final = 10.0
-"""Times a call in quiet."""
+"""Times a call in quiet, on a connection that is kept."""
 
 
-def run(names: list[str], seconds: float, connections: int) -> Result:
+def run(names: list[str], seconds: float, connections: int, *, bare: bool = False) -> Result:
     """The table, a row for each attack."""
     result = Result(
         "strangers",
         f"{connections} connections without a token for {seconds:g} s each",
         ["attack", "connections; requests", "peak memory MiB", "most sockets", "a call in quiet ms: median, slowest",
-         "under attack: median, p99, slowest", "the same, a new connection each", "slowest to quiet",
+         "under attack: median, p99, slowest", "the same, a new connection each", "slowest to quiet: kept, new",
          "slowest with all waiting ms", "calls lost", "/healthz", "log KiB", "10 s later: sockets; MiB"],
     )  # fmt: skip
+    if bare:
+        with (
+            settings.upstream() as source,
+            settings.answer_file(source.address) as answer,
+            _server(settings.bare_command(answer, "http"), {}, said="bare server on") as (server, log),
+        ):
+            for name in names:
+                _Measurement(name, server, log, Caller(server, "any", tool="answer")).take(result, seconds, connections)
+        return result
     ours = [homes.ours().script("tiktok-pinned-videos-mcp"), "http", "--port", "0", "--sandbox"]
     secret = [name for name in names if name != "invented tokens"]
     if secret:
@@ -70,8 +87,10 @@ def run(names: list[str], seconds: float, connections: int) -> Result:
 
 
 @contextlib.contextmanager
-def _server(command: list[str], variables: Mapping[str, str]) -> Iterator[tuple[Listening, Path]]:
-    with listening(command, said="MCP server on", variables=dict(variables)) as server:
+def _server(
+    command: list[str], variables: Mapping[str, str], *, said: str = "MCP server on"
+) -> Iterator[tuple[Listening, Path]]:
+    with listening(command, said=said, variables=dict(variables)) as server:
         os.sched_setaffinity(server.pid, {max(range(os.cpu_count() or 1))})
         yield server, Path(f"/proc/{server.pid}/fd/2").readlink()
 
@@ -98,19 +117,21 @@ class _Measurement:
         time.sleep(_REST)
         left, kept = self._sockets() - sockets, (self._process.memory_info().rss - memory) / 2**20
         base = [statistics.median(times) for times in (quiet.kept, quiet.fresh)]
-        slowest = max(max(times, default=0) / usual for times, usual in zip((seen.kept, seen.fresh), base, strict=True))
+        slowest = [max(times, default=0) / usual for times, usual in zip((seen.kept, seen.fresh), base, strict=True)]
         row = [
             self._name, counted, f"{(peak - memory) / 2**20:+.1f}", str(self._most_sockets),
             ", ".join(f"{number(usual)}, {number(max(times))}"
                       for usual, times in zip(base, (quiet.kept, quiet.fresh), strict=True)),
-            f"{_spread(seen.kept)}; reopened {seen.reopened}", _spread(seen.fresh), f"{slowest:.1f}",
+            f"{_spread(seen.kept)}; reopened {seen.reopened}", _spread(seen.fresh),
+            ", ".join(f"{times:.1f}" for times in slowest),
             f"{number(seen.longest)} (quiet {number(quiet.longest)})", _counted(seen.lost), _counted(seen.health),
             f"{(self._log.stat().st_size - logged) / 1024:.0f}", f"{left:+}; {kept:+.1f}",
         ]  # fmt: skip
         result.rows.append(row)
         result.data[self._name] = {
-            "peak_mib": (peak - memory) / 2**20, "slowest_to_quiet": slowest, "lost": seen.lost.total(),
-            "health": dict(seen.health), "sockets_left": left, "memory_left_mib": kept,
+            "peak_mib": (peak - memory) / 2**20, "slowest_to_quiet": slowest[0], "slowest_to_quiet_new": slowest[1],
+            "lost": seen.lost.total(), "health": dict(seen.health), "sockets_left": left,
+            "memory_left_mib": kept,
         }  # fmt: skip
         print(" | ".join(row), file=sys.stderr, flush=True)
 
@@ -158,14 +179,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.strangers", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ATTACKS)}; default: all")
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--bare", action="store_true", help="attack the bare server")
     parser.add_argument("--connections", type=int, default=1000)
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(ATTACKS):
         parser.error(f"unknown attack {', '.join(unknown)}")
     os.sched_setaffinity(0, {0})
-    with contextlib.suppress(PermissionError):
-        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
-    result = run(arguments.names or list(ATTACKS), arguments.seconds, arguments.connections)
+    result = run(arguments.names or list(ATTACKS), arguments.seconds, arguments.connections, bare=arguments.bare)
     print("\n".join(table(result.columns, result.rows)))
     missed = [name for name, found in result.data.items() if not _holds(found)]
     print(f"beyond the bounds: {', '.join(missed) or 'none'}")
