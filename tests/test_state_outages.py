@@ -406,6 +406,23 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
     return folder / "cert.pem", folder / "key.pem"
 
 
+async def test_every_address_of_this_machine_is_tried(
+    redis_server: RedisServer, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = socket.getaddrinfo
+
+    def two(host: Any, *arguments: Any, **options: Any) -> list[Any]:
+        hosts = ["127.0.0.2", "127.0.0.1"] if host == "localhost" else [host]  # Redis listens on the second alone
+        return [each for one in hosts for each in plain(one, *arguments, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two)
+    store = opened(on(redis_server.url.replace("127.0.0.1", "localhost")))
+    await store.set("key", b"value", ttl=60)
+
+    assert not store.degraded
+    assert await in_redis(redis_server, "key") == [b"value"]
+
+
 async def test_calls_at_once_over_tls_are_no_outage(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,7 +34,8 @@ class Lookup:
 
     async def look_up(self) -> None:
         """Have `address` set within `CONNECT_TIMEOUT` seconds; `OSError` or `TimeoutError` where that fails."""
-        if self.address is not None:
+        # This machine's own name hangs nowhere; asyncio tries all of its addresses.
+        if self.address is not None or self._host == "localhost":
             return
         if self._under_way is None or self._under_way.done():
             self._under_way = Future()
