@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kit import HTTPServer, Received, Reply, Upstream, html, http_server, need_module, refusal, serving, videos
+from kit import ACCEPT, HTTPServer, Received, Reply, Upstream, html, http_server, need_module, refusal, serving, videos
 from tiktok_pinned_videos.research.errors import Status
 
 pytestmark = [pytest.mark.anyio, pytest.mark.soak]
@@ -22,7 +22,6 @@ CALLS = 20_000
 AT_ONCE = 64
 ACCOUNTS = 1000
 SHARE = 0.3
-ACCEPT = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {},

@@ -14,15 +14,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from kit import HTTPServer, environment, http_server
+from kit import ACCEPT, LIST, HTTPServer, address, environment, http_server
 
 SECRET = "correct-horse-battery-staple"
-GOOD = {
-    "Authorization": f"Bearer {SECRET}",
-    "Accept": "application/json, text/event-stream",
-    "Content-Type": "application/json",
-}
-LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+GOOD = ACCEPT | {"Authorization": f"Bearer {SECRET}"}
 MIB = 1024 * 1024
 
 
@@ -30,11 +25,6 @@ MIB = 1024 * 1024
 def guarded() -> Iterator[HTTPServer]:
     with http_server(env={"MCP_BEARER_TOKEN": SECRET}) as server:
         yield server
-
-
-def address(server: HTTPServer) -> tuple[str, int]:
-    url = httpx.URL(server.url)
-    return url.host, url.port or 80
 
 
 def memory(server: HTTPServer) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kit import COMMAND, META, message
+from kit import COMMAND, META, message, running
 from kit.conversations import CALL, INITIALIZED, hello, home, snapshots, talk
 from tiktok_pinned_videos.serve import instant
 from tiktok_pinned_videos.serve.instant import Opening
@@ -92,10 +92,8 @@ def test_what_is_known_is_answered_before_the_sdk_is_loaded(tmp_path: Path) -> N
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     env = home(tmp_path / "cache", PYTHONPATH=path)
     expected, _, _ = talk(env, sent)
-    with subprocess.Popen(
-        [*COMMAND, "--sandbox"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=env | {"HELD": "1"},
-    ) as process:  # fmt: skip
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with running([*COMMAND, "--sandbox"], env=env | {"HELD": "1"}, **pipes) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(b"".join(sent))

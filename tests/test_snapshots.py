@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from kit import COMMAND, message
+from kit import COMMAND, message, running
 from kit.conversations import CALL, INITIALIZED, hello, home, snapshots, talk
 from tiktok_pinned_videos.serve import snapshot
 
@@ -196,10 +196,8 @@ def test_killed_at_any_moment_it_leaves_what_the_next_start_can_use(
 
     def start(number: int) -> None:
         others = message("prompts/list", 2, {"_meta": {"progressToken": number}})  # something new to learn each time
-        with subprocess.Popen(
-            [*COMMAND, "--sandbox"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=home(tmp_path),
-        ) as process:  # fmt: skip
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with running([*COMMAND, "--sandbox"], env=home(tmp_path), **pipes) as process:
             assert process.stdin is not None
             assert process.stdout is not None
             with contextlib.suppress(BrokenPipeError):

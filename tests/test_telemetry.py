@@ -25,8 +25,8 @@ from mcp.shared.exceptions import MCPError
 from kit import (
     COMMAND,
     EXAMPLE_VIDEOS,
-    HTTPServer,
     RedisServer,
+    address,
     environment,
     http_client,
     http_server,
@@ -247,11 +247,6 @@ def test_a_stop_takes_below_8_seconds_though_collector_redis_and_tiktok_hang(
         redis_server.send_signal(signal.SIGCONT)
 
     assert took < 8 + 10 * yardstick()
-
-
-def address(server: HTTPServer) -> tuple[str, int]:
-    host, _, port = server.base.removeprefix("http://").rpartition(":")
-    return host, int(port)
 
 
 COUNT = """

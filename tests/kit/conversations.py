@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from kit.processes import COMMAND, HELLO, environment, message
+from kit.processes import COMMAND, HELLO, environment, message, running
 
 INITIALIZED = message("notifications/initialized")
 CALL = {"name": "get_pinned_videos", "arguments": {"username": "a b"}}  # refused: the same words at any time
@@ -32,9 +32,8 @@ def talk(env: dict[str, str], sent: list[bytes], *, at_once: bool = False) -> tu
     The client says everything at once, or each message after the answer to the last.
     """
     owed = [each.endswith(b"\n") and each != b"\n" and b'"notifications/' not in each for each in sent]
-    with subprocess.Popen(
-        [*COMMAND, "--sandbox"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
-    ) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with running([*COMMAND, "--sandbox"], env=env, **pipes) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         written = b""
