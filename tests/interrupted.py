@@ -6,6 +6,7 @@ and no process, socket or file behind. Tests that end before their middle line (
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Generator
@@ -67,22 +68,24 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Killer())
 
 
-def files() -> set[str]:
+def files(temporary: Path) -> set[str]:
     """What stands in the project and in the folder for temporary files, but for what Python and pytest keep."""
     kept = ("__pycache__", ".pytest_cache", "node_modules", ".hypothesis", ".git", ".venv", "pytest-of-")
     return {
         str(path)
-        for folder in (ROOT, Path(tempfile.gettempdir()))
-        for path in folder.glob("*" if folder != ROOT else "**/*")
+        for path in (*ROOT.glob("**/*"), *temporary.iterdir())
         if not any(part.startswith(kept) for part in path.parts)
     }
 
 
 def main(arguments: list[str]) -> int:
     """0: nothing went down with any, and nothing was left."""
-    before = files()
-    outcome = int(pytest.main(["-p", "tests.interrupted", "-q", *arguments]))
-    left = sorted(files() - before)
+    # A folder of this run's own: in the machine's, other programs leave and remove files meanwhile.
+    with tempfile.TemporaryDirectory(prefix="killed-") as folder:
+        tempfile.tempdir = os.environ["TMPDIR"] = folder
+        before = files(Path(folder))
+        outcome = int(pytest.main(["-p", "tests.interrupted", "-q", *arguments]))
+        left = sorted(files(Path(folder)) - before)
     for path in left:
         print(f"left behind: {path}")  # noqa: T201 - this is what it is for
     return outcome or bool(left)
