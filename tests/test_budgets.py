@@ -160,6 +160,11 @@ def imported(*arguments: str) -> set[str]:
         process.stdin.close()
         said = process.stderr.read().decode("utf-8", "replace")
     assert [tool["name"] for tool in replies[1]["result"]["tools"]]
+    return modules(said)
+
+
+def modules(said: str) -> set[str]:
+    """What `-X importtime` names."""
     return {match[1] for match in re.finditer(r"^import time: +\d+ \| +\d+ \| *(\S+)$", said, re.MULTILINE)}
 
 
@@ -187,6 +192,16 @@ def test_listing_tools_loads_no_client_store_telemetry_or_authentication() -> No
                  "state.sqlite", "state.redis", "sandbox", "surface.answers", "surface.words", "surface.comparison",
                  "serve.http", "commands.get", "commands.doctor"):  # fmt: skip
         assert part not in ours
+
+
+@pytest.mark.parametrize("arguments", [("get", "nasa"), ("compare", "nasa", "esa"), ("forget", "nasa")], ids=" ".join)
+def test_a_command_that_asks_for_itself_loads_no_mcp(arguments: tuple[str, ...]) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "tiktok_pinned_videos", *arguments, "--sandbox"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment(), check=True)
+    loaded = modules(done.stderr)
+
+    assert "tiktok_pinned_videos.accounts.service" in loaded
+    assert not {"mcp", "mcp_types", "starlette", "pygments", "rich.console"} & loaded
 
 
 def test_the_start_imports_at_most_forty_modules_more_than_a_bare_server() -> None:

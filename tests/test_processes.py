@@ -66,21 +66,21 @@ def started() -> AbstractContextManager[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.processes
-@pytest.mark.timeout(400)  # twenty starts, on a machine that others use
+@pytest.mark.timeout(400)  # eight starts, on a machine that others use
 @pytest.mark.parametrize("sent", [LEGACY, MODERN], ids=["legacy", "modern"])
 def test_requests_followed_by_the_end_of_input_are_all_answered(sent: bytes) -> None:
-    for _ in range(20):
+    for _ in range(8):
         code, answered, said = piped(sent)
 
         assert (code, sorted(answered), said) == (0, [0, 1, 2], "")
 
 
 @pytest.mark.processes
-@pytest.mark.timeout(400)  # ten starts, on a machine that others use
+@pytest.mark.timeout(400)  # six starts, on a machine that others use
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 @pytest.mark.parametrize("sent", [LEGACY, MODERN, b""], ids=["legacy", "modern", "nothing"])
 def test_a_signal_right_behind_a_message_ends_it_well_and_silently(name: str, sent: bytes) -> None:
-    for wait in (False, True) * 5:
+    for wait in (False, True) * 3:
         with started() as process:
             assert process.stdin is not None
             assert process.stdout is not None

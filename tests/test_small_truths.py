@@ -18,7 +18,7 @@ from kit import settings
 from tiktok_pinned_videos.app import build_server
 from tiktok_pinned_videos.research.refusals import shown
 from tiktok_pinned_videos.surface.quoted import PHRASE_LIMIT, Clipping, ForeignJSON
-from tiktok_pinned_videos.surface.tools import CallRecord
+from tiktok_pinned_videos.surface.record import CallRecord
 from tiktok_pinned_videos.surface.words import cell, table
 
 SECRET = "a&b=c d+e%f/é\"<'Zz9"

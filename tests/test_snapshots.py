@@ -210,7 +210,7 @@ def test_killed_at_any_moment_it_leaves_what_the_next_start_can_use(
             process.communicate(timeout=60)
 
     with ThreadPoolExecutor(2) as both:  # two that write at once are a matter of this test, too
-        list(both.map(start, range(200)))
+        list(both.map(start, range(80)))
 
     assert talk(home(tmp_path), sent) == (expected, b"", 0)
     assert talk(home(tmp_path), sent) == (expected, b"", 0)

@@ -35,7 +35,7 @@ def _load_server() -> None:
     """Import what a server on stdin and stdout is made of, so that it is there for those who import it next."""
     import importlib  # noqa: PLC0415 - in the thread that has the time
 
-    surface = ("surface.prompts", "surface.refused", "surface.resources", "surface.view")
+    surface = ("surface.prompts", "surface.refused", "surface.resources", "surface.tools", "surface.view")
     for module in ("cli", "commands.stdio", "serve.logs", *surface):
         importlib.import_module(f"tiktok_pinned_videos.{module}")
 
@@ -58,11 +58,11 @@ def _obey_signals() -> None:
 def _draw_nothing() -> None:
     """A server has nothing to draw on: the SDK and httpx go without rich, as where it is not installed.
 
-    They would load it, for a log and for a program of theirs that are not used: 7 MiB, and a tenth of a second.
+    They would load it, for a log and for a program of theirs that are not used: 7 MiB, and a tenth of a second. A
+    command draws tables, but colours no source code.
     """
-    if _command() in _SERVERS:
-        for name in ("rich", "pygments"):
-            sys.modules[name] = None  # type: ignore[assignment] - the documented way to have an import fail
+    for name in ("rich", "pygments") if _command() in _SERVERS else ("pygments",):
+        sys.modules[name] = None  # type: ignore[assignment] - the documented way to have an import fail
 
 
 def _command() -> str:

@@ -5,24 +5,21 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable
-from typing import TYPE_CHECKING, Any, Final
-
-from mcp.server.caching import CacheHint
-from mcp.server.mcpserver import MCPServer
-from mcp_types.methods import CacheableMethod
+from typing import TYPE_CHECKING, Final
 
 from .about import version
 from .research.errors import ConfigurationError
 from .settings import Settings
-from .surface.tools import CallRecord, OnCall, ToolSettings, build_tools
 
 if TYPE_CHECKING:
     import httpx
+    from mcp.server.mcpserver import MCPServer
+    from mcp_types.methods import CacheableMethod
 
     from .accounts.service import PinnedVideosService
+    from .surface.record import CallRecord
 
 NAME: Final = "tiktok-pinned-videos"
-_HOUR: Final = CacheHint(ttl_ms=3_600_000, scope="public")
 _STABLE: Final[tuple[CacheableMethod, ...]] = (
     "server/discover",
     "tools/list",
@@ -132,11 +129,16 @@ def build_server(
     backend: LazyBackend | None = None,
 ) -> MCPServer[LazyBackend]:
     """The MCP server, ready to run on any transport. Sends nothing and opens nothing until it is called."""
+    # The SDK takes most of a second to load, and a command that asks for itself needs none of it.
+    from mcp.server.caching import CacheHint
+    from mcp.server.mcpserver import MCPServer
+
     from .serve.logs import log_call
     from .serve.telemetry import meter_call
     from .surface.prompts import add_prompts
     from .surface.refused import refuse_plainly
     from .surface.resources import add_resources
+    from .surface.tools import ToolSettings, build_tools
     from .surface.view import VIEW_META, view_extension
 
     backend = backend or LazyBackend(settings, transport=transport, clock=clock)
@@ -158,20 +160,21 @@ def build_server(
         title="TikTok pinned videos" + (" (sandbox)" if settings.sandbox else ""),
         instructions=_INSTRUCTIONS.format(source=source, quota=settings.daily_quota),
         version=version(),
-        tools=build_tools(backend, tool_settings(settings, on_call, VIEW_META)),
+        tools=build_tools(
+            backend,
+            ToolSettings(
+                channels=settings.result_channels,
+                max_concurrency=settings.max_concurrency,
+                on_call=on_call,
+                meta=VIEW_META,
+            ),
+        ),
         extensions=[view_extension()],
         lifespan=lifespan,
-        cache_hints=dict.fromkeys(_STABLE, _HOUR),
+        cache_hints=dict.fromkeys(_STABLE, CacheHint(ttl_ms=3_600_000, scope="public")),
         subscriptions=False,
         middleware=[refuse_plainly],
     )
     add_resources(server, backend)
     add_prompts(server)
     return server
-
-
-def tool_settings(settings: Settings, on_call: OnCall, meta: dict[str, Any] | None = None) -> ToolSettings:
-    """What the tools need of the settings."""
-    return ToolSettings(
-        channels=settings.result_channels, max_concurrency=settings.max_concurrency, on_call=on_call, meta=meta
-    )

@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from tiktok_pinned_videos.surface.tools import CallRecord
+from tiktok_pinned_videos.surface.record import CallRecord
 
 _calls: Final = logging.getLogger("tiktok_pinned_videos.calls")
 _PLAIN: Final = re.compile(r"[\w.,:/@+-]+", re.ASCII)

@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from tiktok_pinned_videos.about import how_to_add
-from tiktok_pinned_videos.surface.tools import CallRecord
+from tiktok_pinned_videos.surface.record import CallRecord
 
 if TYPE_CHECKING:
     import httpx

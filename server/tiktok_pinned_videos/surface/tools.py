@@ -17,10 +17,11 @@ from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import ConfigDict
 
 from tiktok_pinned_videos.accounts.caller import CALLER
-from tiktok_pinned_videos.research.errors import APITimeoutError, InternalError, Status, TikTokError
+from tiktok_pinned_videos.research.errors import APITimeoutError, InternalError, TikTokError
 
 from . import schemas
 from .arguments import parse_compare, parse_get
+from .record import CallRecord
 
 if TYPE_CHECKING:
     from tiktok_pinned_videos.accounts.service import Answer, PinnedVideosService
@@ -40,32 +41,13 @@ class Backend(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class CallRecord:
-    """What operators may know of a call: never a text of TikTok's, a token or a secret."""
-
-    tool: str
-    accounts: tuple[str, ...] = ()
-    status: str = Status.FOUND
-    requests: int = 0
-    cached: int = 0
-    """How many accounts were answered from the cache."""
-    milliseconds: float = 0.0
-    log_id: str | None = None
-    caller: str | None = None
-    """Whose token it came with, where `http` knows."""
-
-
-OnCall = Callable[[CallRecord], None]
-
-
 @dataclass(frozen=True, slots=True)
 class ToolSettings:
     """How the tools answer."""
 
     channels: Literal["both", "text"]
     max_concurrency: int
-    on_call: OnCall
+    on_call: Callable[[CallRecord], None]
     meta: dict[str, Any] | None = None
     """`_meta` of both definitions: the binding to the interactive view."""
 
