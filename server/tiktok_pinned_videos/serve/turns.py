@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 ACCEPTED: Final = 1
-"""Connections accepted in one turn, as asyncio is told; some Pythons accept one more."""
-AT_ONCE: Final = 2
-"""Strangers heard in one turn: not fewer than are accepted, or a newcomer would be the oldest before it is heard."""
+"""Connections accepted when it is the listening socket's turn, as asyncio is told; some Pythons accept one more."""
+AT_ONCE: Final = 1
+"""Strangers heard in one turn; the listening socket is one of them, so it waits for those it has let in."""
 
 
 class Turns(selectors.BaseSelector):
@@ -32,7 +32,7 @@ class Turns(selectors.BaseSelector):
         self._keys: dict[Any, selectors.SelectorKey] = {}
 
     def defer(self, fd: int) -> None:
-        """This one, not registered yet, is a stranger until `admit` or `forget`."""
+        """This one, not registered yet, is a stranger (or lets strangers in) until `admit` or `forget`."""
         self._strangers.add(fd)
 
     def admit(self, fd: int) -> None:
