@@ -113,12 +113,12 @@ async def test_twenty_kills_over_300_accounts_cost_no_more_than_what_was_on_its_
     names.write_text("username\n" + "".join(f"user{number} # of 300\n" for number in range(300)), "utf-8")
     data.upstream.latency = 0.02
     luck = random.Random(14)
-    known = 0
+    known, journal = 0, data.path / "responses.jsonl"
     for _ in range(20):
         # Counted in requests, not in seconds: the same on every machine.
         await killed_after(data, luck.randrange(1, 26), "--from", str(names), later=luck.random() / 20)
         data.check()
-        lines = (data.path / "responses.jsonl").read_bytes().count(b"\n") if data.path.exists() else 0
+        lines = journal.read_bytes().count(b"\n") if journal.exists() else 0
         assert lines >= known
         known = lines
     last = await data.run("--from", str(names))
