@@ -27,6 +27,7 @@ from kit import (
     refusal,
     service,
     settings,
+    stored,
     talking,
     tiktok,
     too_fast,
@@ -333,9 +334,9 @@ async def test_an_entry_that_cannot_be_read_is_a_miss() -> None:
     async with tiktok() as upstream, service(upstream) as asking:
         await asking.answer("nasa", ("id",))
         store = asking._store  # pyright: ignore[reportPrivateUsage] - nothing else writes what cannot be read
-        (key,) = await store.keys("pinned:", limit=9)
+        (key,) = await stored.keys(store, "pinned:", limit=9)
         for spoiled in (b"", b"{}", b"[1]", b"null", b'{"version": 1}', b"\xff", b'{"version": 999}'):
-            await store.set(key, spoiled, ttl=60)
+            await stored.put(store, key, spoiled, ttl=60)
             answer = await asking.answer("nasa", ("id",))
 
             assert answer.cached is False

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from kit import KEY, SECRET, VIRTUAL_TIME, now, until, wall_clock
+from kit import KEY, SECRET, VIRTUAL_TIME, now, stored, until, wall_clock
 from tiktok_pinned_videos.accounts.tokens import SharedTokens
 from tiktok_pinned_videos.research.oauth import ClientCredentialsAuth
 from tiktok_pinned_videos.state.base import StateStoreError
@@ -41,15 +41,15 @@ class Wobbly(MemoryStore):
 async def test_what_is_counted_while_the_outage_is_being_told_is_told_as_well() -> None:
     primary = Wobbly(clock=wall_clock())
     store = ResilientStore(primary, clock=wall_clock())
-    await store.increment("used", ttl=3600)
+    await stored.increment(store, "used", ttl=3600)
     primary.away = True
-    await store.increment("used", 5, ttl=3600)
+    await stored.increment(store, "used", 5, ttl=3600)
     primary.away, primary.delay = False, 0.5
     await until(lambda: primary.counting)  # the five are on their way
-    await store.increment("used", 3, ttl=3600)
+    await stored.increment(store, "used", 3, ttl=3600)
     await until(lambda: not store.degraded)
 
-    assert await store.get("used") == b"9"
+    assert await stored.get(store, "used") == b"9"
     await store.aclose()
 
 
@@ -57,18 +57,18 @@ async def test_an_idle_process_tells_a_store_that_forgot_what_it_knows() -> None
     primary = Wobbly(clock=wall_clock())
     idle, busy = (ResilientStore(primary, clock=wall_clock()) for _ in range(2))
     for _ in range(40):
-        await idle.increment("used", ttl=3600)
+        await stored.increment(idle, "used", ttl=3600)
     primary._entries.clear()  # pyright: ignore[reportPrivateUsage] - a FLUSHALL
     await asyncio.sleep(2)  # idle is asked for nothing
 
-    assert await busy.increment("used", ttl=3600) == 41
+    assert await stored.increment(busy, "used", ttl=3600) == 41
     await idle.aclose()
     await busy.aclose()
 
 
 async def test_the_end_of_a_counters_life_is_no_outage(caplog: pytest.LogCaptureFixture) -> None:
     store = ResilientStore(Wobbly(clock=wall_clock()), clock=wall_clock())
-    await store.increment("used", ttl=1)
+    await stored.increment(store, "used", ttl=1)
     await asyncio.sleep(5)
 
     assert caplog.messages == []
@@ -78,13 +78,13 @@ async def test_the_end_of_a_counters_life_is_no_outage(caplog: pytest.LogCapture
 async def test_who_counts_in_the_moment_the_store_forgot_is_told_what_the_idle_one_knows() -> None:
     primary = Wobbly(clock=wall_clock())
     idle, busy = (ResilientStore(primary, clock=wall_clock()) for _ in range(2))
-    assert await busy.increment("used", ttl=3600) == 1
+    assert await stored.increment(busy, "used", ttl=3600) == 1
     for _ in range(40):
-        await idle.increment("used", ttl=3600)
+        await stored.increment(idle, "used", ttl=3600)
     primary._entries.clear()  # pyright: ignore[reportPrivateUsage] - a FLUSHALL
     started = now()
 
-    assert await busy.increment("used", ttl=3600) == 42
+    assert await stored.increment(busy, "used", ttl=3600) == 42
     assert now() - started < 2
     await idle.aclose()
     await busy.aclose()

@@ -31,6 +31,7 @@ from kit import (
     refusal,
     running_async,
     service,
+    stored,
     tiktok,
     videos,
 )  # fmt: skip
@@ -544,7 +545,7 @@ async def test_remembering_a_look_is_one_step() -> None:
     store = MemoryStore(clock=clock)
     history = History(store, days=15)
     for first_of_the_day in (True, False, False):
-        past = history.past(await store.get_many(history.keys("nasa", clock.now)), clock.now)
+        past = history.past(await stored.get_many(store, history.keys("nasa", clock.now)), clock.now)
         (step,) = history.remembering("nasa", Look(int(clock.now), {}), past)
         assert isinstance(step, Write)
         assert step.only_if_absent is first_of_the_day

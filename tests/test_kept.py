@@ -23,6 +23,7 @@ from kit import (
     quota_spent,
     refusal,
     service,
+    stored,
     talking,
     tiktok,
     unknown_account,
@@ -46,7 +47,7 @@ MIDNIGHT = NOON + DAY / 2
 async def used(asking: PinnedVideosService, *days: str) -> list[bytes | None]:
     """What is counted in each day."""
     store: StateStore = asking._store  # pyright: ignore[reportPrivateUsage] - the status knows today alone
-    return await store.get_many([f"used:2026-06-{day}" for day in days])
+    return await stored.get_many(store, [f"used:2026-06-{day}" for day in days])
 
 
 # The day turns
@@ -124,7 +125,7 @@ async def test_a_day_that_turns_in_an_outage_is_counted_exactly_and_so_is_the_ne
     await asyncio.sleep(5)
 
     assert not store.degraded
-    assert await store.get_many(["used:2026-06-01", "used:2026-06-02"]) == [b"5", b"4"]
+    assert await stored.get_many(store, ["used:2026-06-01", "used:2026-06-02"]) == [b"5", b"4"]
     await reserve(6)
     with pytest.raises(QuotaExceededError):
         await ledger.reserve()

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from kit import Clock, Opened, RedisServer, running, until
+from kit import Clock, Opened, RedisServer, running, stored, until
 from tiktok_pinned_videos.state import memory
 from tiktok_pinned_videos.state.base import CounterLostError, StateStore, StateStoreError
 from tiktok_pinned_videos.state.memory import MemoryStore
@@ -87,46 +87,46 @@ def name() -> str:
 
 @pytest.mark.parametrize("value", [b"", b"text", b"\x00\xff\r\n", b"12", bytes(200_000)])
 async def test_what_is_set_is_read_back_byte_for_byte(store: StateStore, name: str, value: bytes) -> None:
-    await store.set(name, b"before", ttl=60)
-    await store.set(name, value, ttl=60)
+    await stored.put(store, name, b"before", ttl=60)
+    await stored.put(store, name, value, ttl=60)
 
-    assert await store.get(name) == value
+    assert await stored.get(store, name) == value
 
 
 async def test_what_was_never_written_is_absent(store: StateStore, name: str) -> None:
-    assert await store.get(name) is None
-    assert await store.delete(name) is False
-    assert await store.keys(name, limit=5) == []
+    assert await stored.get(store, name) is None
+    assert await stored.delete(store, name) is False
+    assert await stored.keys(store, name, limit=5) == []
 
 
 async def test_an_expired_entry_is_absent_to_every_method(medium: Medium, store: StateStore, name: str) -> None:
     for suffix in ("get", "delete", "compare", "add", "count"):
-        await store.set(name + suffix, b"7", ttl=medium.short)
+        await stored.put(store, name + suffix, b"7", ttl=medium.short)
     await medium.outlast()
 
-    assert await store.keys(name, limit=9) == []
-    assert await store.get(name + "get") is None
-    assert await store.delete(name + "delete") is False
-    assert await store.delete(name + "compare", expected=b"7") is False
-    assert await store.add(name + "add", b"new", ttl=60) is True
-    assert await store.increment(name + "count", ttl=60) == 1
-    assert await store.get(name + "add") == b"new"
-    assert await store.get(name + "count") == b"1"
+    assert await stored.keys(store, name, limit=9) == []
+    assert await stored.get(store, name + "get") is None
+    assert await stored.delete(store, name + "delete") is False
+    assert await stored.delete(store, name + "compare", expected=b"7") is False
+    assert await stored.add(store, name + "add", b"new", ttl=60) is True
+    assert await stored.increment(store, name + "count", ttl=60) == 1
+    assert await stored.get(store, name + "add") == b"new"
+    assert await stored.get(store, name + "count") == b"1"
 
 
 async def test_the_time_to_live_counts_from_the_last_set(medium: Medium, store: StateStore, name: str) -> None:
-    await store.set(name, b"old", ttl=medium.short)
-    await store.set(name, b"new", ttl=600)
+    await stored.put(store, name, b"old", ttl=medium.short)
+    await stored.put(store, name, b"new", ttl=600)
     await medium.outlast()
 
-    assert await store.get(name) == b"new"
+    assert await stored.get(store, name) == b"new"
 
 
 async def test_of_many_that_add_at_once_one_wins(store: StateStore, name: str) -> None:
-    won = await asyncio.gather(*(store.add(name, b"%d" % i, ttl=60) for i in range(40)))
+    won = await asyncio.gather(*(stored.add(store, name, b"%d" % i, ttl=60) for i in range(40)))
 
     assert won.count(True) == 1
-    assert await store.get(name) == b"%d" % won.index(True)
+    assert await stored.get(store, name) == b"%d" % won.index(True)
 
 
 async def test_a_lock_has_one_holder_among_stores_on_the_same_medium(
@@ -134,156 +134,159 @@ async def test_a_lock_has_one_holder_among_stores_on_the_same_medium(
 ) -> None:
     stores = [store, medium.another(), medium.another()]
     for turn in range(60):
-        won = await asyncio.gather(*(each.add(f"{name}{turn}", b"", ttl=60) for each in stores))
+        won = await asyncio.gather(*(stored.add(each, f"{name}{turn}", b"", ttl=60) for each in stores))
 
         assert won.count(True) == 1
 
 
 async def test_an_entry_is_deleted_only_while_it_holds_what_is_expected(store: StateStore, name: str) -> None:
-    await store.set(name, b"mine", ttl=60)
+    await stored.put(store, name, b"mine", ttl=60)
 
-    assert await store.delete(name, expected=b"other") is False
-    assert await store.get(name) == b"mine"
-    assert await store.delete(name, expected=b"mine") is True
-    assert await store.delete(name, expected=b"mine") is False
-    assert await store.get(name) is None
+    assert await stored.delete(store, name, expected=b"other") is False
+    assert await stored.get(store, name) == b"mine"
+    assert await stored.delete(store, name, expected=b"mine") is True
+    assert await stored.delete(store, name, expected=b"mine") is False
+    assert await stored.get(store, name) is None
 
 
 async def test_an_empty_expectation_is_an_expectation(store: StateStore, name: str) -> None:
-    await store.set(name, b"mine", ttl=60)
+    await stored.put(store, name, b"mine", ttl=60)
 
-    assert await store.delete(name, expected=b"") is False
+    assert await stored.delete(store, name, expected=b"") is False
 
 
 async def test_delete_removes_whatever_is_there(store: StateStore, name: str) -> None:
-    await store.add(name, b"", ttl=60)
+    await stored.add(store, name, b"", ttl=60)
 
-    assert await store.delete(name) is True
-    assert await store.delete(name) is False
-    assert await store.add(name, b"", ttl=60) is True
+    assert await stored.delete(store, name) is True
+    assert await stored.delete(store, name) is False
+    assert await stored.add(store, name, b"", ttl=60) is True
 
 
 async def test_counting_at_once_gives_everyone_a_number_of_their_own(store: StateStore, name: str) -> None:
-    numbers = await asyncio.gather(*(store.increment(name, ttl=60) for _ in range(60)))
+    numbers = await asyncio.gather(*(stored.increment(store, name, ttl=60) for _ in range(60)))
 
     assert sorted(number or 0 for number in numbers) == list(range(1, 61))
-    assert await store.get(name) == b"60"
+    assert await stored.get(store, name) == b"60"
 
 
 async def test_a_ceiling_is_reached_and_never_passed(store: StateStore, name: str) -> None:
-    numbers = await asyncio.gather(*(store.increment(name, ttl=60, ceiling=25) for _ in range(40)))
+    numbers = await asyncio.gather(*(stored.increment(store, name, ttl=60, ceiling=25) for _ in range(40)))
 
     assert sorted(number for number in numbers if number) == list(range(1, 26))
-    assert await store.increment(name, ttl=60, ceiling=25) is None
-    assert await store.get(name) == b"25"
-    assert await store.increment(name, 5, ttl=60, ceiling=30) == 30
+    assert await stored.increment(store, name, ttl=60, ceiling=25) is None
+    assert await stored.get(store, name) == b"25"
+    assert await stored.increment(store, name, 5, ttl=60, ceiling=30) == 30
 
 
 async def test_a_counter_that_a_ceiling_forbids_is_not_made(store: StateStore, name: str) -> None:
-    assert await store.increment(name, 3, ttl=60, ceiling=2) is None
-    assert await store.get(name) in (None, b"0")
+    assert await stored.increment(store, name, 3, ttl=60, ceiling=2) is None
+    assert await stored.get(store, name) in (None, b"0")
 
 
 async def test_counting_on_does_not_prolong_a_counter(medium: Medium, store: StateStore, name: str) -> None:
-    await store.increment(name, ttl=medium.short)
-    await store.increment(name, ttl=600)
+    await stored.increment(store, name, ttl=medium.short)
+    await stored.increment(store, name, ttl=600)
     await medium.outlast()
 
-    assert await store.get(name) is None
-    assert await store.increment(name, ttl=60) == 1
+    assert await stored.get(store, name) is None
+    assert await stored.increment(store, name, ttl=60) == 1
 
 
 async def test_a_counter_goes_on_from_digits_that_were_added(store: StateStore, name: str) -> None:
-    await store.add(name, b"57", ttl=60)
+    await stored.add(store, name, b"57", ttl=60)
 
-    assert await store.increment(name, 2, ttl=60) == 59
+    assert await stored.increment(store, name, 2, ttl=60) == 59
 
 
 async def test_a_counter_that_is_lower_than_it_was_known_to_be_is_not_counted_on(store: StateStore, name: str) -> None:
-    await store.increment(name, 5, ttl=60)
+    await stored.increment(store, name, 5, ttl=60)
     if isinstance(store, ResilientStore):
         # It restores what it knows instead of failing a call.
-        assert await store.increment(name, ttl=60, least=5) == 6
+        assert await stored.increment(store, name, ttl=60, least=5) == 6
         return
-    assert await store.increment(name, ttl=60, least=5) == 6
+    assert await stored.increment(store, name, ttl=60, least=5) == 6
     with pytest.raises(CounterLostError):
-        await store.increment(name, ttl=60, least=7)
+        await stored.increment(store, name, ttl=60, least=7)
 
-    assert await store.get(name) in (b"6", b"7")  # of no matter: it is raised to seven or more before it is used
+    assert await stored.get(store, name) in (
+        b"6",
+        b"7",
+    )  # of no matter: it is raised to seven or more before it is used
 
 
 async def test_a_counter_is_raised_and_never_lowered(store: StateStore, name: str) -> None:
-    assert await store.raise_to(name, 7, ttl=60) == 7
-    assert await store.raise_to(name, 3, ttl=60) == 7
-    assert await store.increment(name, ttl=60) == 8
-    assert await store.raise_to(name, 20, ttl=60) == 20
-    assert 50 < await store.remaining(name) <= 60
+    assert await stored.raise_to(store, name, 7, ttl=60) == 7
+    assert await stored.raise_to(store, name, 3, ttl=60) == 7
+    assert await stored.increment(store, name, ttl=60) == 8
+    assert await stored.raise_to(store, name, 20, ttl=60) == 20
+    assert 50 < await stored.remaining(store, name) <= 60
 
 
 async def test_several_values_are_read_at_once_in_the_order_asked(store: StateStore, name: str) -> None:
-    await store.set(name + "a", b"1", ttl=60)
-    await store.set(name + "c", b"3", ttl=60)
+    await stored.put(store, name + "a", b"1", ttl=60)
+    await stored.put(store, name + "c", b"3", ttl=60)
 
-    assert await store.get_many([name + "c", name + "b", name + "a"]) == [b"3", None, b"1"]
+    assert await stored.get_many(store, [name + "c", name + "b", name + "a"]) == [b"3", None, b"1"]
 
 
 async def test_a_lock_is_renewed_by_its_holder_only(store: StateStore, name: str) -> None:
-    await store.add(name, b"me", ttl=20)
+    await stored.add(store, name, b"me", ttl=20)
 
-    assert await store.renew(name, b"you", ttl=600) is False
-    assert await store.remaining(name) <= 20
-    assert await store.renew(name, b"me", ttl=600) is True
-    assert await store.remaining(name) > 500
-    await store.delete(name)
-    assert await store.renew(name, b"me", ttl=600) is False
-    assert await store.get(name) is None
+    assert await stored.renew(store, name, b"you", ttl=600) is False
+    assert await stored.remaining(store, name) <= 20
+    assert await stored.renew(store, name, b"me", ttl=600) is True
+    assert await stored.remaining(store, name) > 500
+    await stored.delete(store, name)
+    assert await stored.renew(store, name, b"me", ttl=600) is False
+    assert await stored.get(store, name) is None
 
 
 async def test_what_is_held_for_long_is_not_shortened(store: StateStore, name: str) -> None:
-    await store.hold(name, ttl=600)
-    await store.hold(name, ttl=5)
+    await stored.hold(store, name, ttl=600)
+    await stored.hold(store, name, ttl=5)
 
-    assert await store.remaining(name) > 500
-    await store.hold(name, ttl=900)
-    assert await store.remaining(name) > 800
+    assert await stored.remaining(store, name) > 500
+    await stored.hold(store, name, ttl=900)
+    assert await stored.remaining(store, name) > 800
 
 
 async def test_several_keys_are_deleted_at_once(store: StateStore, name: str) -> None:
     for suffix in "abc":
-        await store.set(name + suffix, b"x", ttl=60)
+        await stored.put(store, name + suffix, b"x", ttl=60)
 
-    assert await store.delete(name + "a", name + "b", name + "d") is True
-    assert await store.get_many([name + "a", name + "b", name + "c"]) == [None, None, b"x"]
-    assert await store.delete(name + "a", name + "b") is False
+    assert await stored.delete(store, name + "a", name + "b", name + "d") is True
+    assert await stored.get_many(store, [name + "a", name + "b", name + "c"]) == [None, None, b"x"]
+    assert await stored.delete(store, name + "a", name + "b") is False
 
 
 async def test_keys_are_found_by_a_prefix_taken_literally(store: StateStore, name: str) -> None:
     for suffix in ("a*[x]?\\1", "a*[x]?\\2", "aab", "b"):
-        await store.set(name + suffix, b"", ttl=60)
+        await stored.put(store, name + suffix, b"", ttl=60)
 
-    assert sorted(await store.keys(name + "a*[x]?\\", limit=9)) == [name + "a*[x]?\\1", name + "a*[x]?\\2"]
-    assert len(await store.keys(name, limit=9)) == 4
-    assert len(await store.keys(name, limit=3)) == 3
-    assert await store.keys(name, limit=0) == []
+    assert sorted(await stored.keys(store, name + "a*[x]?\\", limit=9)) == [name + "a*[x]?\\1", name + "a*[x]?\\2"]
+    assert len(await stored.keys(store, name, limit=9)) == 4
+    assert len(await stored.keys(store, name, limit=3)) == 3
+    assert await stored.keys(store, name, limit=0) == []
 
 
 async def test_another_store_on_the_same_medium_sees_the_same(medium: Medium, store: StateStore, name: str) -> None:
     other = medium.another()
-    await store.set(name + "value", b"seen", ttl=60)
-    await store.increment(name + "count", 2, ttl=60)
+    await stored.put(store, name + "value", b"seen", ttl=60)
+    await stored.increment(store, name + "count", 2, ttl=60)
 
-    assert await other.get(name + "value") == b"seen"
-    assert await other.increment(name + "count", 3, ttl=60) == 5
-    assert await other.delete(name + "value") is True
-    assert await store.get(name + "value") is None
-    assert await store.get(name + "count") == b"5"
+    assert await stored.get(other, name + "value") == b"seen"
+    assert await stored.increment(other, name + "count", 3, ttl=60) == 5
+    assert await stored.delete(other, name + "value") is True
+    assert await stored.get(store, name + "value") is None
+    assert await stored.get(store, name + "count") == b"5"
 
 
 async def test_a_store_knows_how_long_an_entry_has_left(store: StateStore, name: str) -> None:
-    await store.set(name, b"", ttl=60)
+    await stored.put(store, name, b"", ttl=60)
 
-    assert 50 < await store.remaining(name) <= 60
-    assert await store.remaining(name + "absent") == 0
+    assert 50 < await stored.remaining(store, name) <= 60
+    assert await stored.remaining(store, name + "absent") == 0
 
 
 async def test_a_working_store_answers_a_ping_and_leaves_no_secret_in_its_description(store: StateStore) -> None:
@@ -299,33 +302,33 @@ async def test_any_sequence_of_steps_has_the_same_results_as_in_memory(store: St
         key, value, amount = name + chance.choice("abc"), b"%d" % chance.randrange(4), chance.randrange(1, 3)
         match chance.randrange(6):
             case 0:
-                results = [await each.get(key) for each in (model, store)]
+                results = [await stored.get(each, key) for each in (model, store)]
             case 1:
-                results = [await each.set(key, value, ttl=600) for each in (model, store)]
+                results = [await stored.put(each, key, value, ttl=600) for each in (model, store)]
             case 2:
-                results = [await each.add(key, value, ttl=600) for each in (model, store)]
+                results = [await stored.add(each, key, value, ttl=600) for each in (model, store)]
             case 3:
                 expected = value if chance.random() < 0.7 else None
-                results = [await each.delete(key, expected=expected) for each in (model, store)]
+                results = [await stored.delete(each, key, expected=expected) for each in (model, store)]
             case 4:
                 count = f"{key}count"  # nothing else is done to a counter
-                results = [await each.increment(count, amount, ttl=600, ceiling=4) for each in (model, store)]
+                results = [await stored.increment(each, count, amount, ttl=600, ceiling=4) for each in (model, store)]
             case _:
-                results = [sorted(await each.keys(name, limit=9)) for each in (model, store)]
+                results = [sorted(await stored.keys(each, name, limit=9)) for each in (model, store)]
         assert results[0] == results[1], f"step {step}"
 
 
 async def test_a_cancelled_caller_leaves_the_store_in_order(store: StateStore, name: str) -> None:
     for turn in range(30):
-        tasks = [asyncio.create_task(store.set(f"{name}{i}", b"%d" % i, ttl=60)) for i in range(20)]
+        tasks = [asyncio.create_task(stored.put(store, f"{name}{i}", b"%d" % i, ttl=60)) for i in range(20)]
         await asyncio.sleep(0.0002 * (turn % 5))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     for i in range(20):
-        await store.set(f"{name}{i}", b"%d" % i, ttl=60)
+        await stored.put(store, f"{name}{i}", b"%d" % i, ttl=60)
 
-    values = await asyncio.gather(*(store.get(f"{name}{i}") for i in range(20)))
+    values = await asyncio.gather(*(stored.get(store, f"{name}{i}") for i in range(20)))
     assert values == [b"%d" % i for i in range(20)]
 
 
@@ -339,17 +342,17 @@ async def test_memory_drops_the_expired_then_the_soonest_but_no_lock_and_no_coun
     clock = Clock(1_800_000_000.0)
     store = MemoryStore(clock=clock)
     for i in range(20):
-        await store.set(f"expired:{i}", b"", ttl=1)
+        await stored.put(store, f"expired:{i}", b"", ttl=1)
     clock.now += 2
-    await store.add("lock", b"", ttl=3)
-    await store.increment("count", ttl=3)
+    await stored.add(store, "lock", b"", ttl=3)
+    await stored.increment(store, "count", ttl=3)
     for i in range(98):
-        await store.set(f"value:{i:02}", b"", ttl=100 + i)
-    assert len(await store.keys("", limit=200)) == 100  # the expired had to go, and nothing else
+        await stored.put(store, f"value:{i:02}", b"", ttl=100 + i)
+    assert len(await stored.keys(store, "", limit=200)) == 100  # the expired had to go, and nothing else
 
-    await store.set("value:98", b"", ttl=300)
+    await stored.put(store, "value:98", b"", ttl=300)
 
-    kept = sorted(await store.keys("", limit=200))
+    kept = sorted(await stored.keys(store, "", limit=200))
     assert kept == ["count", "lock", *(f"value:{i:02}" for i in range(11, 99))]
 
 
@@ -357,9 +360,9 @@ async def test_memory_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(memory, "MOST_BYTES", 1_000_000)
     store = MemoryStore()
     for i in range(100):
-        await store.set(f"{i:03}", bytes(30_000), ttl=600 + i)
+        await stored.put(store, f"{i:03}", bytes(30_000), ttl=600 + i)
 
-    kept = sorted(await store.keys("", limit=200))
+    kept = sorted(await stored.keys(store, "", limit=200))
     assert 20 <= len(kept) <= 33
     assert kept[-1] == "099"
 
@@ -369,12 +372,13 @@ async def test_memory_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> No
 COUNT_TO_100 = """
 import asyncio, sys
 from tiktok_pinned_videos.state.sqlite import SQLiteStore
+from tiktok_pinned_videos.state.steps import Increment
 
 async def main():
     store = SQLiteStore(sys.argv[1])
     sys.stdin.readline()
     for _ in range(100):
-        print(await store.increment("ledger", ttl=600))
+        print(await store.do(Increment(("ledger",), 1, 600)))
     await store.aclose()
 
 asyncio.run(main())
@@ -399,14 +403,14 @@ async def test_two_processes_that_count_on_one_file_lose_nothing(file: Path, ope
 
     assert sorted(int(number) for output in outputs for number in output) == list(range(1, 201))
     store = opened(SQLiteStore(file))
-    assert await store.get("ledger") == b"200"
+    assert await stored.get(store, "ledger") == b"200"
     await store.aclose()
 
 
 async def test_stores_that_make_the_same_file_at_once_all_work(tmp_path: Path, opened: Opened) -> None:
     for turn in range(30):
         stores = [opened(SQLiteStore(tmp_path / f"{turn}.db")) for _ in range(4)]
-        numbers = await asyncio.gather(*(store.increment("ledger", ttl=60) for store in stores))
+        numbers = await asyncio.gather(*(stored.increment(store, "ledger", ttl=60) for store in stores))
         for store in stores:
             await store.aclose()
 
@@ -415,20 +419,20 @@ async def test_stores_that_make_the_same_file_at_once_all_work(tmp_path: Path, o
 
 async def test_a_file_keeps_its_entries_over_a_restart(file: Path, opened: Opened) -> None:
     first = opened(SQLiteStore(file))
-    await first.set("value", b"kept", ttl=600)
-    await first.increment("count", 41, ttl=600)
+    await stored.put(first, "value", b"kept", ttl=600)
+    await stored.increment(first, "count", 41, ttl=600)
     await first.aclose()
     second = opened(SQLiteStore(file))
 
-    assert await second.get("value") == b"kept"
-    assert await second.increment("count", ttl=600) == 42
+    assert await stored.get(second, "value") == b"kept"
+    assert await stored.increment(second, "count", ttl=600) == 42
     await second.aclose()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes")
 async def test_a_file_and_its_folders_are_their_owners_alone(file: Path, opened: Opened) -> None:
     store = opened(SQLiteStore(file))
-    await store.set("key", b"", ttl=600)
+    await stored.put(store, "key", b"", ttl=600)
 
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [*file.parent.iterdir(), *file.parents[:2]]}
     assert modes.pop("state.db") == 0o600
@@ -444,12 +448,12 @@ async def test_what_has_expired_is_in_no_file_a_minute_later(
     clock = Clock(1_800_000_000.0)
     store = opened(SQLiteStore(file, clock=clock))
     for i in range(200):
-        await store.set(f"old:{i}", b"content that may be kept no longer" * 20, ttl=60)
+        await stored.put(store, f"old:{i}", b"content that may be kept no longer" * 20, ttl=60)
     clock.now += 61
     # Nobody calls.
     await until(lambda: b"no longer" not in b"".join(path.read_bytes() for path in file.parent.iterdir()))
 
-    assert await store.keys("", limit=9) == []
+    assert await stored.keys(store, "", limit=9) == []
     await store.aclose()
 
 
@@ -466,9 +470,9 @@ async def test_what_is_deleted_is_overwritten_where_sqlite_itself_would_leave_it
 
     monkeypatch.setattr(sqlite3, "connect", forgetful)
     store = opened(SQLiteStore(file))
-    await store.set("other", b"", ttl=60)
-    await store.set("key", b"content that may be kept no longer" * 20, ttl=60)
-    await store.delete("key")
+    await stored.put(store, "other", b"", ttl=60)
+    await stored.put(store, "key", b"content that may be kept no longer" * 20, ttl=60)
+    await stored.delete(store, "key")
     await store.aclose()
 
     assert b"no longer" not in b"".join(path.read_bytes() for path in file.parent.iterdir())
@@ -485,7 +489,7 @@ async def test_the_count_of_an_older_version_survives_the_update(file: Path, ope
         connection.commit()
     store = opened(SQLiteStore(file))
 
-    assert await store.increment("used", ttl=60) == 43
+    assert await stored.increment(store, "used", ttl=60) == 43
     await store.aclose()
 
 
@@ -503,7 +507,7 @@ async def test_a_relative_path_means_the_folder_of_the_start(
     store = opened(SQLiteStore("state.db"))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    await store.set("key", b"", ttl=60)
+    await stored.put(store, "key", b"", ttl=60)
     await store.aclose()
 
     assert (tmp_path / "state.db").exists()
@@ -542,7 +546,7 @@ async def test_a_file_that_is_not_ours_is_an_error_and_left_as_it_is(
     store = opened(SQLiteStore(file))
 
     with pytest.raises(StateStoreError, match=reason):
-        await store.get("key")
+        await stored.get(store, "key")
     await store.aclose()
     assert (file.read_bytes() if file.is_file() else b"") == before
 
@@ -552,11 +556,11 @@ async def test_a_store_works_again_when_its_file_is_mended(tmp_path: Path, opene
     _garbage(file)
     store = opened(SQLiteStore(file))
     with pytest.raises(StateStoreError):
-        await store.set("key", b"value", ttl=60)
+        await stored.put(store, "key", b"value", ttl=60)
     file.unlink()
-    await store.set("key", b"value", ttl=60)
+    await stored.put(store, "key", b"value", ttl=60)
 
-    assert await store.get("key") == b"value"
+    assert await stored.get(store, "key") == b"value"
     await store.aclose()
 
 
@@ -565,18 +569,18 @@ async def test_waiting_for_another_process_ends_and_does_not_add_up(
 ) -> None:
     monkeypatch.setattr("tiktok_pinned_videos.state.sqlite.LONGEST_WAIT", 1.0)
     store = opened(SQLiteStore(file))
-    await store.set("key", b"value", ttl=60)
+    await stored.put(store, "key", b"value", ttl=60)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        first = asyncio.create_task(store.increment("c", ttl=60))
-        others = [asyncio.create_task(store.increment("c", ttl=60)) for _ in range(10)]
+        first = asyncio.create_task(stored.increment(store, "c", ttl=60))
+        others = [asyncio.create_task(stored.increment(store, "c", ttl=60)) for _ in range(10)]
         await asyncio.wait([first])
         await asyncio.sleep(0.1)
 
         # They had waited behind it, and do not each begin to wait for themselves.
         assert [type(task.exception()) for task in (first, *others)] == [StateStoreError] * 11
         other.execute("ROLLBACK")
-    assert await store.increment("c", ttl=60) == 1
+    assert await stored.increment(store, "c", ttl=60) == 1
     await store.aclose()
 
 
@@ -585,10 +589,10 @@ async def test_waiting_for_another_process_ends_and_does_not_add_up(
 
 async def test_every_key_in_redis_expires(shared_redis: RedisServer, name: str, opened: Opened) -> None:
     store = opened(RedisStore(shared_redis.url))
-    await store.set(name + "set", b"", ttl=60)
-    await store.add(name + "add", b"", ttl=60)
-    await store.increment(name + "count", ttl=60)
-    await store.increment(name + "count", ttl=60)
+    await stored.put(store, name + "set", b"", ttl=60)
+    await stored.add(store, name + "add", b"", ttl=60)
+    await stored.increment(store, name + "count", ttl=60)
+    await stored.increment(store, name + "count", ttl=60)
     await store.ping()
     await store.aclose()
 
@@ -602,20 +606,20 @@ async def test_every_key_in_redis_expires(shared_redis: RedisServer, name: str, 
 
 async def test_a_hundred_at_once_share_few_connections(shared_redis: RedisServer, name: str, opened: Opened) -> None:
     store = opened(RedisStore(shared_redis.url))
-    await asyncio.gather(*(store.increment(name, ttl=60) for _ in range(100)))
+    await asyncio.gather(*(stored.increment(store, name, ttl=60) for _ in range(100)))
     from redis.asyncio import Redis
 
     async with Redis.from_url(shared_redis.url) as client:
         connections = len(await client.client_list())
     assert connections <= 16 + 1
-    assert await store.get(name) == b"100"
+    assert await stored.get(store, name) == b"100"
     await store.aclose()
 
 
 async def test_a_password_is_used_and_told_to_nobody(shared_redis: RedisServer, opened: Opened) -> None:
     store = opened(RedisStore(shared_redis.url.replace("127", "someone:S3cr%2Ft-word@127")))
     with pytest.raises(StateStoreError) as failure:
-        await store.get("key")
+        await stored.get(store, "key")
     await store.aclose()
 
     told = f"{failure.value} {store.describe()} {store!r}"

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from kit import Opened, RedisServer, running_redis, until
+from kit import Opened, RedisServer, running_redis, stored, until
 from tiktok_pinned_videos.accounts.flight import Lease
 from tiktok_pinned_videos.state.base import CounterLostError, StateStoreError
 from tiktok_pinned_videos.state.memory import MemoryStore
@@ -69,7 +69,7 @@ async def in_redis(server: RedisServer, *keys: str) -> list[bytes | None]:
     """What Redis itself holds."""
     link = RedisStore(server.url)
     try:
-        return await link.get_many([PREFIX + key for key in keys])
+        return await stored.get_many(link, [PREFIX + key for key in keys])
     finally:
         await link.aclose()
 
@@ -80,23 +80,23 @@ async def test_a_killed_redis_is_survived_with_one_log_line_and_found_again_with
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     for _ in range(5):
-        await store.increment("ledger", ttl=600, ceiling=40)
-    await store.set("value", b"shared", ttl=600)
+        await stored.increment(store, "ledger", ttl=600, ceiling=40)
+    await stored.put(store, "value", b"shared", ttl=600)
     redis_server.kill()
 
-    numbers = await asyncio.gather(*(store.increment("ledger", ttl=600, ceiling=40) for _ in range(20)))
-    assert await store.get("value") is None
+    numbers = await asyncio.gather(*(stored.increment(store, "ledger", ttl=600, ceiling=40) for _ in range(20)))
+    assert await stored.get(store, "value") is None
 
     assert sorted(number or 0 for number in numbers) == list(range(6, 26))
-    assert await store.get("ledger") == b"25"
-    assert await store.increment("ledger", 16, ttl=600, ceiling=40) is None
+    assert await stored.get(store, "ledger") == b"25"
+    assert await stored.increment(store, "ledger", 16, ttl=600, ceiling=40) is None
     assert store.degraded
     assert store.describe().endswith("(degraded: memory of this process until it returns)")
     assert lines(caplog) == ["WARNING State store lost"]
 
     redis_server.start()
     await until(lambda: not store.degraded)  # nobody calls
-    assert await store.increment("ledger", ttl=600, ceiling=40) == 26
+    assert await stored.increment(store, "ledger", ttl=600, ceiling=40) == 26
     assert lines(caplog) == ["WARNING State store lost", "INFO State store back"]
     assert await in_redis(redis_server, "ledger") == [b"26"]
 
@@ -108,21 +108,21 @@ async def test_a_silent_redis_loses_no_count_and_one_log_line_is_enough(
     redis_server: RedisServer,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    await store.increment("ledger", ttl=600)
+    await stored.increment(store, "ledger", ttl=600)
     redis_server.send_signal(signal.SIGSTOP)
 
     async def caller() -> None:
         for _ in range(10):
-            await store.increment("ledger", ttl=600)
-            await store.get("ledger")
+            await stored.increment(store, "ledger", ttl=600)
+            await stored.get(store, "ledger")
 
     await asyncio.gather(*(caller() for _ in range(20)))
-    assert await store.get("ledger") == b"201"
+    assert await stored.get(store, "ledger") == b"201"
     assert lines(caplog) == ["WARNING State store lost"]
 
     redis_server.send_signal(signal.SIGCONT)
     await until(lambda: not store.degraded)
-    count = int(await store.get("ledger") or 0)
+    count = int(await stored.get(store, "ledger") or 0)
     assert 201 <= count <= 221  # what was under way may have been counted twice, never lost
 
 
@@ -130,12 +130,12 @@ async def test_a_redis_restarted_behind_our_back_is_told_what_it_forgot(
     store: ResilientStore,
     redis_server: RedisServer,
 ) -> None:
-    await store.increment("ledger", 30, ttl=600)
-    await store.increment("other", 7, ttl=600)
+    await stored.increment(store, "ledger", 30, ttl=600)
+    await stored.increment(store, "other", 7, ttl=600)
     redis_server.restart()
 
-    assert await store.increment("ledger", ttl=600, ceiling=31) == 31
-    assert await store.increment("ledger", ttl=600, ceiling=31) is None
+    assert await stored.increment(store, "ledger", ttl=600, ceiling=31) == 31
+    assert await stored.increment(store, "ledger", ttl=600, ceiling=31) is None
     await until(lambda: not store.degraded)
     assert await in_redis(redis_server, "ledger", "other") == [b"31", b"7"]
 
@@ -145,13 +145,16 @@ async def test_replicas_restore_a_forgotten_counter_once_and_add_what_each_has_c
     redis_server: RedisServer,
 ) -> None:
     async with replica(redis_server) as second:
-        await store.increment("ledger", 10, ttl=600)
-        assert await second.increment("ledger", 10, ttl=600) == 20
-        assert await store.increment("ledger", ttl=600) == 21
-        assert await second.increment("ledger", ttl=600) == 22
+        await stored.increment(store, "ledger", 10, ttl=600)
+        assert await stored.increment(second, "ledger", 10, ttl=600) == 20
+        assert await stored.increment(store, "ledger", ttl=600) == 21
+        assert await stored.increment(second, "ledger", ttl=600) == 22
         redis_server.kill()
-        assert await store.increment("ledger", 3, ttl=600) in (24, 25)  # it may have heard of the other's last one
-        assert await second.increment("ledger", 4, ttl=600) == 26
+        assert await stored.increment(store, "ledger", 3, ttl=600) in (
+            24,
+            25,
+        )  # it may have heard of the other's last one
+        assert await stored.increment(second, "ledger", 4, ttl=600) == 26
         redis_server.start()
         await until(lambda: not store.degraded and not second.degraded)
 
@@ -168,15 +171,15 @@ async def test_of_a_redis_that_forgot_no_replica_counts_lower_than_the_highest_t
 ) -> None:
     async with replica(redis_server) as second:
         for _ in range(6):
-            await store.increment("ledger", 10, ttl=600, ceiling=100)
+            await stored.increment(store, "ledger", 10, ttl=600, ceiling=100)
         for _ in range(4):
-            await second.increment("ledger", 6, ttl=600, ceiling=100)  # 84, and only this one has seen it
+            await stored.increment(second, "ledger", 6, ttl=600, ceiling=100)  # 84, and only this one has seen it
         await redis_server.command(*lost)
         first, then = (store, second) if knows_less_goes_first else (second, store)
 
         sent = 84
         for replica_ in (first, then) * 20:
-            sent += await replica_.increment("ledger", ttl=600, ceiling=100) is not None
+            sent += await stored.increment(replica_, "ledger", ttl=600, ceiling=100) is not None
         assert sent == 100
         assert await in_redis(redis_server, "ledger") == [b"100"]
 
@@ -186,7 +189,7 @@ async def test_a_counter_that_is_lost_and_restored_while_one_too_many_is_taken_b
     redis_server: RedisServer, least: int, held: list[bytes | None], opened: Opened
 ) -> None:
     counting, other = (opened(RedisStore(redis_server.url)) for _ in range(2))
-    await counting.increment("ledger", 25, ttl=600)
+    await stored.increment(counting, "ledger", 25, ttl=600)
     send = counting._send  # pyright: ignore[reportPrivateUsage] - what happens between two commands has no other way to be seen
     calls = 0
 
@@ -196,14 +199,14 @@ async def test_a_counter_that_is_lost_and_restored_while_one_too_many_is_taken_b
         if calls == 2:  # between counting and taking back
             await redis_server.command("FLUSHALL")
             if least:
-                await other.raise_to("ledger", least, ttl=600)
+                await stored.raise_to(other, "ledger", least, ttl=600)
         return await send(*commands)
 
     counting._send = interrupted  # pyright: ignore[reportPrivateUsage] - as above
-    assert await counting.increment("ledger", ttl=600, ceiling=25) is None
+    assert await stored.increment(counting, "ledger", ttl=600, ceiling=25) is None
 
     assert calls == 2
-    assert await other.get("ledger") in held
+    assert await stored.get(other, "ledger") in held
 
 
 async def test_what_a_redis_that_forgot_has_counted_is_not_taken_from_what_others_have_restored(
@@ -211,44 +214,44 @@ async def test_what_a_redis_that_forgot_has_counted_is_not_taken_from_what_other
 ) -> None:
     counting = opened(RedisStore(redis_server.url))
     with pytest.raises(CounterLostError):
-        await counting.increment("ledger", ttl=600, least=40)
-    await counting.raise_to("ledger", 40, ttl=600)
+        await stored.increment(counting, "ledger", ttl=600, least=40)
+    await stored.raise_to(counting, "ledger", 40, ttl=600)
 
-    assert await counting.increment("ledger", ttl=600, least=40) == 41
+    assert await stored.increment(counting, "ledger", ttl=600, least=40) == 41
 
 
 async def test_a_counter_that_was_evicted_alone_is_restored_by_whoever_meets_it(
     store: ResilientStore,
     redis_server: RedisServer,
 ) -> None:
-    await store.increment("ledger", 12, ttl=600, ceiling=20)
+    await stored.increment(store, "ledger", 12, ttl=600, ceiling=20)
     await redis_server.command("DEL", PREFIX + "ledger")
 
-    assert [await store.increment("ledger", ttl=600, ceiling=20) for _ in range(9)] == [*range(13, 21), None]
+    assert [await stored.increment(store, "ledger", ttl=600, ceiling=20) for _ in range(9)] == [*range(13, 21), None]
 
 
 async def test_a_redis_restored_from_an_older_snapshot_is_raised_to_what_was_seen(
     store: ResilientStore,
     redis_server: RedisServer,
 ) -> None:
-    await store.increment("ledger", 10, ttl=600)
+    await stored.increment(store, "ledger", 10, ttl=600)
     await redis_server.command("SET", PREFIX + "ledger", "4", "KEEPTTL")
 
-    assert await store.increment("ledger", ttl=600) == 11
+    assert await stored.increment(store, "ledger", ttl=600) == 11
 
 
 async def test_what_was_counted_in_an_outage_is_told_before_the_process_ends(
     redis_server: RedisServer,
 ) -> None:
     async with replica(redis_server) as store:
-        await store.increment("ledger", 5, ttl=600)
+        await stored.increment(store, "ledger", 5, ttl=600)
         redis_server.kill()
-        assert await store.increment("ledger", 3, ttl=600) == 8
+        assert await stored.increment(store, "ledger", 3, ttl=600) == 8
         redis_server.start()
         # Stopped before the next try.
     assert await in_redis(redis_server, "ledger") == [b"8"]
     async with replica(redis_server) as store:
-        assert await store.increment("ledger", ttl=600) == 9
+        assert await stored.increment(store, "ledger", ttl=600) == 9
 
 
 async def test_a_replica_that_was_only_refused_knows_in_an_outage_that_the_ceiling_is_reached(
@@ -256,11 +259,11 @@ async def test_a_replica_that_was_only_refused_knows_in_an_outage_that_the_ceili
     redis_server: RedisServer,
 ) -> None:
     async with replica(redis_server) as other:
-        await other.increment("ledger", 25, ttl=600)
-    assert await store.increment("ledger", ttl=600, ceiling=25) is None
+        await stored.increment(other, "ledger", 25, ttl=600)
+    assert await stored.increment(store, "ledger", ttl=600, ceiling=25) is None
     redis_server.kill()
 
-    assert await store.increment("ledger", ttl=600, ceiling=25) is None
+    assert await stored.increment(store, "ledger", ttl=600, ceiling=25) is None
 
 
 async def test_a_lease_that_may_have_expired_is_given_back_only_if_it_is_still_held(
@@ -270,10 +273,10 @@ async def test_a_lease_that_may_have_expired_is_given_back_only_if_it_is_still_h
     lease = Lease(store, "lease")
     assert (await lease.try_acquire())[0]
     await asyncio.sleep(0.5)  # the process stood still
-    await store.set("lease", b"somebody else's", ttl=600)
+    await stored.put(store, "lease", b"somebody else's", ttl=600)
     await lease.release()
 
-    assert await store.get("lease") == b"somebody else's"
+    assert await stored.get(store, "lease") == b"somebody else's"
 
 
 async def test_a_lock_taken_in_an_outage_is_gone_after_it(
@@ -281,14 +284,14 @@ async def test_a_lock_taken_in_an_outage_is_gone_after_it(
     redis_server: RedisServer,
 ) -> None:
     redis_server.kill()
-    assert await store.add("lock", b"me", ttl=600) is True
-    assert await store.add("lock", b"you", ttl=600) is False
+    assert await stored.add(store, "lock", b"me", ttl=600) is True
+    assert await stored.add(store, "lock", b"you", ttl=600) is False
     redis_server.start()
     await until(lambda: not store.degraded)
 
-    assert await store.add("lock", b"you", ttl=600) is True
+    assert await stored.add(store, "lock", b"you", ttl=600) is True
     redis_server.kill()
-    assert await store.get("lock") is None
+    assert await stored.get(store, "lock") is None
 
 
 async def test_a_redis_that_takes_no_writes_is_an_outage(
@@ -298,10 +301,10 @@ async def test_a_redis_that_takes_no_writes_is_an_outage(
 ) -> None:
     redis_server.kill()
     redis_server.start("--maxmemory", "1", "--maxmemory-policy", "noeviction")
-    await store.get("key")
-    await store.set("key", b"value", ttl=60)
+    await stored.get(store, "key")
+    await stored.put(store, "key", b"value", ttl=60)
 
-    assert await store.get("key") == b"value"
+    assert await stored.get(store, "key") == b"value"
     with pytest.raises(StateStoreError, match=r"OOM|maxmemory"):
         await store.ping()
     assert lines(caplog) == ["WARNING State store lost"]
@@ -324,8 +327,8 @@ async def test_more_calls_at_once_than_connections_are_no_outage(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def call(number: int) -> int | None:
-        await store.set(f"value:{number}", b"x" * 2000, ttl=60)
-        return await store.increment("ledger", ttl=600)
+        await stored.put(store, f"value:{number}", b"x" * 2000, ttl=60)
+        return await stored.increment(store, "ledger", ttl=600)
 
     numbers = await asyncio.gather(*(call(number) for number in range(1200)))
 
@@ -342,15 +345,15 @@ async def test_a_user_of_one_prefix_is_enough_and_what_it_may_not_do_is_named_on
     caplog.set_level(logging.INFO)
     await redis_server.command("ACL", "SETUSER", "mcp", "on", ">word", f"~{PREFIX}*", "+@all", "-scan")
     store = opened(on(redis_server.url.replace("127", "mcp:word@127")))
-    await store.set("value", b"kept", ttl=60)
-    await store.increment("ledger", ttl=60)
-    await store.raise_to("ledger", 4, ttl=60)
-    await store.hold("pause", ttl=60)
-    await store.add("lease", b"me", ttl=60)
-    await store.renew("lease", b"me", ttl=60)
-    await store.delete("lease", expected=b"me")
+    await stored.put(store, "value", b"kept", ttl=60)
+    await stored.increment(store, "ledger", ttl=60)
+    await stored.raise_to(store, "ledger", 4, ttl=60)
+    await stored.hold(store, "pause", ttl=60)
+    await stored.add(store, "lease", b"me", ttl=60)
+    await stored.renew(store, "lease", b"me", ttl=60)
+    await stored.delete(store, "lease", expected=b"me")
     await store.ping()
-    found = [await store.keys("val", limit=9) for _ in range(2)]
+    found = [await stored.keys(store, "val", limit=9) for _ in range(2)]
 
     assert found == [[], []]
     assert not store.degraded
@@ -366,7 +369,7 @@ async def test_a_command_that_is_not_allowed_is_named_in_the_line_about_the_outa
     await redis_server.command("ACL", "SETUSER", "mcp", "on", ">word", f"~{PREFIX}*", "+@all", "-incrby")
     store = opened(on(redis_server.url.replace("127", "mcp:word@127")))
 
-    assert await store.increment("ledger", ttl=60) == 1
+    assert await stored.increment(store, "ledger", ttl=60) == 1
     assert "incrby" in caplog.text
     assert "word" not in caplog.text.replace("password", "")
 
@@ -378,10 +381,10 @@ async def test_a_silent_redis_keeps_a_crowd_waiting_no_longer_than_one(
 ) -> None:
     monkeypatch.setattr("tiktok_pinned_videos.state.redis.MOST_CONNECTIONS", 4)
     narrow = opened(on(redis_server.url))
-    await asyncio.gather(*(narrow.get("key") for _ in range(8)))
+    await asyncio.gather(*(stored.get(narrow, "key") for _ in range(8)))
     redis_server.send_signal(signal.SIGSTOP)
     started = asyncio.get_running_loop().time()
-    await asyncio.gather(*(narrow.get("key") for _ in range(200)))
+    await asyncio.gather(*(stored.get(narrow, "key") for _ in range(200)))
     took = asyncio.get_running_loop().time() - started
     redis_server.send_signal(signal.SIGCONT)
 
@@ -417,7 +420,7 @@ async def test_every_address_of_this_machine_is_tried(
 
     monkeypatch.setattr(socket, "getaddrinfo", two)
     store = opened(on(redis_server.url.replace("127.0.0.1", "localhost")))
-    await store.set("key", b"value", ttl=60)
+    await stored.put(store, "key", b"value", ttl=60)
 
     assert not store.degraded
     assert await in_redis(redis_server, "key") == [b"value"]
@@ -439,7 +442,7 @@ async def test_calls_at_once_over_tls_are_no_outage(
     with running_redis("--tls-port", str(port), *files, "--tls-auth-clients", "no"):
         for host in ("localhost", "127.0.0.1"):
             store = opened(open_store(f"rediss://{host}:{port}/0?ssl_ca_certs={certificate}", prefix=PREFIX))
-            numbers = await asyncio.gather(*(store.increment(host, ttl=600) for _ in range(32)))
+            numbers = await asyncio.gather(*(stored.increment(store, host, ttl=600) for _ in range(32)))
 
             assert sorted(number or 0 for number in numbers) == list(range(1, 33))
             assert not store.degraded
@@ -450,6 +453,7 @@ async def test_calls_at_once_over_tls_are_no_outage(
 HANGING_NAME = """
 import asyncio, socket, sys, threading, time
 from tiktok_pinned_videos.state.open import open_store
+from tiktok_pinned_videos.state.steps import Read
 
 def hang(host, *arguments, **options):
     if host == "nowhere.example":
@@ -459,7 +463,7 @@ def hang(host, *arguments, **options):
 
 async def main():
     stores = [open_store("redis://nowhere.example:6379/0") for _ in range(12)]
-    asked = [asyncio.create_task(store.get("key")) for store in stores for _ in range(10)]
+    asked = [asyncio.create_task(store.do(Read(("key",)))) for store in stores for _ in range(10)]
     await asyncio.to_thread(looking.wait)
     # The threads that look up every other name are free.
     await asyncio.gather(*(asyncio.get_running_loop().getaddrinfo("localhost", 80) for _ in range(20)))
@@ -487,10 +491,10 @@ async def test_closing_in_an_outage_leaves_no_task(
 ) -> None:
     before = asyncio.all_tasks()
     async with replica(redis_server) as store:
-        await store.increment("ledger", ttl=60)
+        await stored.increment(store, "ledger", ttl=60)
         redis_server.kill()
-        await store.set("key", b"", ttl=60)
-        await store.increment("ledger", ttl=60)
+        await stored.put(store, "key", b"", ttl=60)
+        await stored.increment(store, "ledger", ttl=60)
     await asyncio.sleep(0)
 
     assert asyncio.all_tasks() == before
@@ -516,18 +520,18 @@ async def test_when_to_try_again_depends_on_time_and_not_on_calls(caplog: pytest
         await due.wait()
 
     primary = Unreliable()
-    await primary.set("key", b"there", ttl=60)
+    await stored.put(primary, "key", b"there", ttl=60)
     store = ResilientStore(primary, sleep=sleep)
     primary.failure = RuntimeError("hunter2")
-    assert await store.get("key") is None
+    assert await stored.get(store, "key") is None
     primary.failure = None
     for _ in range(500):
-        assert await store.get("key") is None
+        assert await stored.get(store, "key") is None
         await asyncio.sleep(0)
     due.set()
     await until(lambda: not store.degraded)
 
-    assert await store.get("key") == b"there"
+    assert await stored.get(store, "key") == b"there"
     assert max(waited) <= 2
     assert lines(caplog) == ["WARNING State store lost", "INFO State store back"]
     assert "RuntimeError" in caplog.text
@@ -560,11 +564,11 @@ async def test_a_file_that_cannot_be_used_costs_one_log_line_and_no_call(
     spoil(file)
     store = opened(open_store(f"sqlite:///{file}"))
     for number in range(1, 4):
-        assert await store.increment("ledger", ttl=60) == number
-    assert await store.add("lock", b"", ttl=60) is True
-    await store.set("value", b"kept", ttl=60)
+        assert await stored.increment(store, "ledger", ttl=60) == number
+    assert await stored.add(store, "lock", b"", ttl=60) is True
+    await stored.put(store, "value", b"kept", ttl=60)
 
-    assert await store.get("value") == b"kept"
+    assert await stored.get(store, "value") == b"kept"
     assert store.degraded
     assert lines(caplog) == ["WARNING State store lost"]
     assert str(file) in caplog.text
@@ -576,31 +580,32 @@ async def test_a_file_locked_by_another_process_is_an_outage_that_ends_with_the_
     monkeypatch.setattr("tiktok_pinned_videos.state.sqlite.LONGEST_WAIT", 0.3)
     file = tmp_path / "state.db"
     store = opened(ResilientStore(SQLiteStore(file), retry_after=0.6, may_forget=False))
-    await store.increment("ledger", 5, ttl=600)
+    await stored.increment(store, "ledger", 5, ttl=600)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        numbers = await asyncio.gather(*(store.increment("ledger", ttl=600) for _ in range(20)))
+        numbers = await asyncio.gather(*(stored.increment(store, "ledger", ttl=600) for _ in range(20)))
         assert sorted(number or 0 for number in numbers) == list(range(6, 26))
         other.execute("ROLLBACK")
     await until(lambda: not store.degraded)
 
-    assert await store.get("ledger") == b"25"
+    assert await stored.get(store, "ledger") == b"25"
     assert lines(caplog) == ["WARNING State store lost", "INFO State store back"]
 
 
 FULL_DISK = """
 import asyncio, logging, resource, sys
 from tiktok_pinned_videos.state.open import open_store
+from tiktok_pinned_videos.state.steps import Increment, Read, Write
 
 async def main():
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stdout)
     store = open_store("sqlite:///" + sys.argv[1])
-    await store.increment("ledger", 5, ttl=600)
+    await store.do(Increment(("ledger",), 5, 600))
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
     for i in range(20):
-        await store.set(f"key:{i}", bytes(20_000), ttl=600)
-        assert await store.get(f"key:{i}") in (bytes(20_000), None)
-    assert await store.increment("ledger", ttl=600) == 6
+        await store.do(Write((f"key:{i}",), bytes(20_000), 600))
+        assert await store.do(Read((f"key:{i}",))) in ([bytes(20_000)], [None])
+    assert await store.do(Increment(("ledger",), 1, 600)) == 6
     print("degraded" if store.degraded else "whole")
     await store.aclose()
 
@@ -623,13 +628,14 @@ def test_a_full_disk_costs_one_log_line_and_no_call(tmp_path: Path) -> None:
 READ_ONLY = """
 import asyncio, logging, sys
 from tiktok_pinned_videos.state.open import open_store
+from tiktok_pinned_videos.state.steps import Increment, Read, Write
 
 async def main():
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stdout)
     store = open_store("sqlite:///" + sys.argv[1])
-    await store.set("value", b"new", ttl=600)
-    assert await store.get("value") == b"new"
-    assert await store.increment("ledger", ttl=600) == 1
+    await store.do(Write(("value",), b"new", 600))
+    assert await store.do(Read(("value",))) == [b"new"]
+    assert await store.do(Increment(("ledger",), 1, 600)) == 1
     await store.aclose()
 
 asyncio.run(main())
@@ -669,5 +675,5 @@ def test_a_read_only_file_or_folder_costs_one_log_line_and_no_call(tmp_path: Pat
 
 async def _write_once(file: Path) -> None:
     store = SQLiteStore(file)
-    await store.set("value", b"old", ttl=600)
+    await stored.put(store, "value", b"old", ttl=600)
     await store.aclose()

@@ -3,10 +3,10 @@
 `upstream` is TikTok's side of the wire, byte for byte; `wire` how the server reads it; `tiktok` the same told per
 account; `calls` the server in memory and how to call a tool; `processes` the server in a process; `mcp_http` what is
 posted to it; `dataset` a data set and its command; `sandbox` one who asks the sandbox over its wire; `redis_server` a
-real Redis; `clock` time that the test moves, `virtual` time that passes by itself but without anybody waiting;
-`programs` what must be installed. `kit.built` (wheels and environments), `kit.authority` (an authorization server),
-`kit.cli` (the command), `kit.stdio` (the server over stdio), `kit.conversations` (with snapshots) and `kit.answers`
-(without a server) are imported by name, few need them. Fixtures are in conftest.
+real Redis; `clock` time that the test moves, `virtual` time that passes by itself but without anybody waiting; `stored`
+one thing done with a store; `programs` what must be installed. `kit.built` (wheels and environments), `kit.authority`
+(an authorization server), `kit.cli` (the command), `kit.stdio` (the server over stdio), `kit.conversations` (with
+snapshots) and `kit.answers` (without a server) are imported by name, few need them. Fixtures are in conftest.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from tiktok_pinned_videos.research.errors import NotFoundError
 from tiktok_pinned_videos.research.models import Missing, Snapshot
 from tiktok_pinned_videos.research.names import in_key
 from tiktok_pinned_videos.state.base import StateStore
-from tiktok_pinned_videos.state.steps import Step, Write
+from tiktok_pinned_videos.state.steps import Find, Read, Step, Write
 
 _SHORT_TTL: Final = 60.0
 _SEEN_TTL: Final = 15 * 86_400.0
@@ -61,7 +61,7 @@ class AnswerCache:
 
     async def find(self, username: str) -> Stored | None:
         """What is stored of an account and still true, however its name is written."""
-        return self.read(username, await self._store.get(self.key(username))) if self.enabled else None
+        return self.read(username, (await self._store.do(Read((self.key(username),))))[0]) if self.enabled else None
 
     def key(self, username: str) -> str:
         """Where an account is stored, for whoever reads several keys at once."""
@@ -101,12 +101,12 @@ class AnswerCache:
 
     async def seen(self, beginning: str, *, limit: int) -> list[str]:
         """Accounts that were answered before and begin like this, in lower case."""
-        keys = await self._store.keys(self.seen_key(beginning), limit=limit)
+        keys = await self._store.do(Find((self.seen_key(beginning),), limit))
         return sorted(unquote(key.removeprefix("seen:")) for key in keys)
 
     async def count(self) -> int:
         """How many accounts are stored (at most a thousand are counted)."""
-        return len(await self._store.keys("pinned:", limit=1000))
+        return len(await self._store.do(Find(("pinned:",), 1000)))
 
     def _writing(self, stored: Stored, at_most: float = math.inf) -> list[Step[bool]]:
         if not self.enabled:

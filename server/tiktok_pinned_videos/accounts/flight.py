@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, Self, TypeVar
 
 from tiktok_pinned_videos.research.transport import Inquiry
 from tiktok_pinned_videos.state.base import StateStore
-from tiktok_pinned_videos.state.steps import Delete, Step, Write
+from tiktok_pinned_videos.state.steps import Delete, Renew, Step, Write
 
 _LEASE: Final = 5.0
 _RENEW: Final = 1.5
@@ -161,6 +161,6 @@ class Lease:
         while True:
             await asyncio.sleep(_RENEW)
             asked_at = asyncio.get_running_loop().time()
-            if not await self._store.renew(self._key, self._owner, ttl=_LEASE):
+            if not await self._store.do(Renew((self._key,), self._owner, _LEASE)):
                 return  # we stood still for too long, and somebody else holds it now
             self._sure_until = asked_at + _LEASE / 2

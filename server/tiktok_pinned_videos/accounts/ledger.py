@@ -15,7 +15,7 @@ from typing import Final
 from tiktok_pinned_videos.research.errors import QuotaExceededError
 from tiktok_pinned_videos.research.transport import PausedError
 from tiktok_pinned_videos.state.base import StateStore
-from tiktok_pinned_videos.state.steps import Write
+from tiktok_pinned_videos.state.steps import Delete, Hold, Increment, Read, Remaining, Write
 
 from .caller import CALLER
 
@@ -90,9 +90,9 @@ class Ledger:
         self._closing: date | None = None
         self._changed_at = 0.0  # by this process: what was read before then is out of date
 
-    def keys(self) -> list[str]:
+    def keys(self) -> tuple[str, ...]:
         """What `standing` is made from, for whoever reads other keys as well."""
-        return [_closed(self._today()), _PAUSE]
+        return _closed(self._today()), _PAUSE
 
     def standing(self, values: Sequence[bytes | None], read_at: float) -> Standing:
         """What the values of `keys` say, as of `read_at` (Unix seconds)."""
@@ -106,8 +106,8 @@ class Ledger:
         """
         day, now = self._today(), self._clock()
         if not isinstance(known, Standing) or not self._is_current(known, day, now):
-            known = self.standing(await self._store.get_many(self.keys()), now)
-        left = await self._store.remaining(_PAUSE) if known.paused else 0.0
+            known = self.standing(await self._store.do(Read(self.keys())), now)
+        left = await self._store.do(Remaining((_PAUSE,))) if known.paused else 0.0
         # No pause is longer, so what seems to be was set before the clock of this machine was put back.
         if 0 < left <= LONGEST_PAUSE:
             raise PausedError(left)
@@ -117,7 +117,7 @@ class Ledger:
         if known.closed and not await self._may_probe(day):
             raise QuotaExceededError(_SPENT)
         await self._charge_caller(day)
-        used = await self._store.increment(_used(day), ttl=self._left(day) + _PROBE_INTERVAL, ceiling=self._quota)
+        used = await self._count(_used(day), day, ceiling=self._quota)
         self._saw(day, self._quota if used is None else used)
         if used is None:
             raise QuotaExceededError(
@@ -127,7 +127,7 @@ class Ledger:
 
     async def pause(self, seconds: float) -> None:
         """Have everyone wait that long, at most a minute; a pause under way is never shortened."""
-        await self._store.hold(_PAUSE, ttl=min(LONGEST_PAUSE, max(0.05, seconds)))
+        await self._store.do(Hold((_PAUSE,), min(LONGEST_PAUSE, max(0.05, seconds))))
         self._changed_at = self._clock()
 
     async def close(self, day: date) -> None:
@@ -142,12 +142,12 @@ class Ledger:
 
     async def open(self, day: date) -> None:
         """A probe of that day was answered."""
-        await self._store.delete(_closed(day))
+        await self._store.do(Delete((_closed(day),)))
 
     async def status(self) -> QuotaStatus:
         """Read the store; never sends anything."""
         day = self._today()
-        used, closed = await self._store.get_many([_used(day), _closed(day)])
+        used, closed = await self._store.do(Read((_used(day), _closed(day))))
         return QuotaStatus(self._saw(day, int(used or 0)), self._quota, f"{day + _ONE}T00:00:00Z", closed is not None)
 
     def seen_today(self) -> int:
@@ -160,7 +160,8 @@ class Ledger:
         day = self._today()
         seen_at, seen_day, used = self._seen
         if seen_day != day or not 0 <= self._clock() - seen_at < _LOOK_AGAIN:
-            used = self._saw(day, int(await self._store.get(_used(day)) or 0))
+            (value,) = await self._store.do(Read((_used(day),)))
+            used = self._saw(day, int(value or 0))
         if used < _NOTE_FROM * self._quota:
             return None
         return f"Quota: {used} of {self._quota} requests used today; it resets at 00:00 UTC."
@@ -174,7 +175,7 @@ class Ledger:
 
     async def _may_probe(self, day: date) -> bool:
         ttl = min(_PROBE_INTERVAL, self._left(day))
-        return await self._store.add(self._probe(day), b"1", ttl=ttl)
+        return await self._store.do(Write((self._probe(day),), b"1", ttl, only_if_absent=True))
 
     def _probe(self, day: date) -> str:
         # By quota: whoever changes TIKTOK_DAILY_QUOTA has most likely been granted more, and asks at once.
@@ -185,11 +186,13 @@ class Ledger:
         if not self._caller_quota or caller is None:
             return
         key = f"caller:{day}:{hashlib.sha256(caller.encode()).hexdigest()[:16]}"
-        ttl = self._left(day) + _PROBE_INTERVAL
-        if await self._store.increment(key, ttl=ttl, ceiling=self._caller_quota) is None:
+        if await self._count(key, day, ceiling=self._caller_quota) is None:
             raise QuotaExceededError(
                 f"your share of {self._caller_quota} requests a day (MCP_CALLER_QUOTA) is spent; nothing was sent.",
             )
+
+    async def _count(self, key: str, day: date, *, ceiling: int) -> int | None:
+        return await self._store.do(Increment((key,), 1, self._left(day) + _PROBE_INTERVAL, ceiling=ceiling))
 
     def _left(self, day: date) -> float:
         """Seconds until it ends; at least one, for what is written about a day that has just ended."""

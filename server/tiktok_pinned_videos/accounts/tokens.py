@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tiktok_pinned_videos.research.oauth import AccessToken, TokenState
 from tiktok_pinned_videos.state.base import StateStore
-from tiktok_pinned_videos.state.steps import Read
+from tiktok_pinned_videos.state.steps import Delete, Read, Write
 
 from .flight import Lease
 
@@ -37,7 +37,7 @@ class SharedTokens:
 
     async def save(self, token: AccessToken) -> None:
         """Share a token just fetched, for as long as it lives."""
-        await self._store.set(_KEY, _encoded(token), ttl=max(1.0, token.expires_at - self._clock()))
+        await self._store.do(Write((_KEY,), _encoded(token), max(1.0, token.expires_at - self._clock())))
 
     async def release(self) -> None:
         """Give the lease back; harmless when another replica holds it."""
@@ -45,7 +45,7 @@ class SharedTokens:
 
     async def invalidate(self, token: AccessToken) -> None:
         """Forget this token, only if it is still that one."""
-        await self._store.delete(_KEY, expected=_encoded(token))
+        await self._store.do(Delete((_KEY,), _encoded(token)))
 
     def _decoded(self, value: bytes | None) -> AccessToken | None:
         if value is None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from tiktok_pinned_videos.research.names import in_key
 from tiktok_pinned_videos.state.base import StateStore
-from tiktok_pinned_videos.state.steps import Delete, Step, Write
+from tiktok_pinned_videos.state.steps import Delete, Read, Step, Write
 
 from .looks import Changes, Look, changes_between, decode, encode
 
@@ -86,7 +86,7 @@ class History:
     async def looks(self, username: str, now: float) -> tuple[Look, ...]:
         """What is remembered, in the order of time."""
         keys = self.keys(username, now)
-        return self.past(await self._store.get_many(keys), now).looks if keys else ()
+        return self.past(await self._store.do(Read(tuple(keys))), now).looks if keys else ()
 
     def left_of(self, changes: Changes | None, now: float) -> float:
         """Seconds for which changes may be kept: as long as the oldest look that they are about."""

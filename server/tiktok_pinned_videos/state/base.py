@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from .steps import Delete, Find, Hold, Increment, RaiseTo, Read, Remaining, Renew, Step, Write
+from .steps import Step, Write
 
 R = TypeVar("R")
 
@@ -56,52 +55,6 @@ class StateStore(ABC):
         result: R = (await self.run(step))[0]
         return result
 
-    async def get(self, key: str) -> bytes | None:
-        """See `Read`."""
-        return (await self.do(Read((key,))))[0]
-
-    async def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
-        """See `Read`."""
-        return await self.do(Read(tuple(keys)))
-
-    async def set(self, key: str, value: bytes, *, ttl: float) -> None:
-        """See `Write`."""
-        await self.do(Write((key,), value, ttl))
-
-    async def add(self, key: str, value: bytes, *, ttl: float) -> bool:
-        """See `Write`: only if the key is absent."""
-        return await self.do(Write((key,), value, ttl, only_if_absent=True))
-
-    async def renew(self, key: str, value: bytes, *, ttl: float) -> bool:
-        """See `Renew`."""
-        return await self.do(Renew((key,), value, ttl))
-
-    async def hold(self, key: str, *, ttl: float) -> None:
-        """See `Hold`."""
-        await self.do(Hold((key,), ttl))
-
-    async def remaining(self, key: str) -> float:
-        """See `Remaining`."""
-        return await self.do(Remaining((key,)))
-
-    async def delete(self, *keys: str, expected: bytes | None = None) -> bool:
-        """See `Delete`."""
-        return await self.do(Delete(keys, expected))
-
-    async def increment(
-        self, key: str, amount: int = 1, *, ttl: float, ceiling: int | None = None, least: int = 0
-    ) -> int | None:
-        """See `Increment`."""
-        return await self.do(Increment((key,), amount, ttl, ceiling, least))
-
-    async def raise_to(self, key: str, least: int, *, ttl: float) -> int:
-        """See `RaiseTo`."""
-        return await self.do(RaiseTo((key,), least, ttl))
-
-    async def keys(self, prefix: str, *, limit: int) -> list[str]:
-        """See `Find`."""
-        return await self.do(Find((prefix,), limit))
-
     async def ping(self) -> None:
         """Write something, to see that writing works; `StateStoreError` with the reason when it does not."""
-        await self.set("ping", b"1", ttl=1.0)
+        await self.do(Write(("ping",), b"1", 1.0))
