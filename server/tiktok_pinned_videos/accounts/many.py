@@ -40,12 +40,38 @@ async def ask_many(
     answered within `time_limit` seconds is an outcome with `APITimeoutError`. `progress` is called after each account,
     one after the other, with how many are done and the one just done.
     """
-    asking = _Asking(usernames, ask, fallback)
-    workers = [asyncio.create_task(asking.work()) for _ in range(min(max_concurrency, len(usernames)))]
+    waiting, results = iter(usernames), asyncio.Queue[Outcome[R]]()
+    outcomes: dict[str, Outcome[R]] = {}
+    common: TikTokError | None = None
+    """The failure that every account would meet now."""
+
+    async def one(username: str) -> Outcome[R]:
+        nonlocal common
+        try:
+            if common is None:
+                return Outcome(username, await ask(username))
+            known = await fallback(username) if fallback is not None else None
+            return Outcome(username, answer=known, error=None if known is not None else common.again())
+        except TikTokError as error:
+            # The sandbox rehearses a spent quota for one account only.
+            if error.for_every_account and not error.sandbox:
+                common = common or error
+            return Outcome(username, error=error)
+        except Exception:
+            # One account's surprise must not cost the others their answers.
+            _log.exception("unexpected fault while asking for an account")
+            return Outcome(username, error=InternalError())
+
+    async def work() -> None:
+        for username in waiting:
+            outcomes[username] = await one(username)
+            results.put_nowait(outcomes[username])
+
+    workers = [asyncio.create_task(work()) for _ in range(min(max_concurrency, len(usernames)))]
     try:
         async with asyncio.timeout(time_limit):
             for done in range(1, len(usernames) + 1):
-                await progress(done, await asking.results.get())
+                await progress(done, await results.get())
     except TimeoutError:
         pass
     finally:
@@ -53,42 +79,4 @@ async def ask_many(
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
     late = APITimeoutError("the call as a whole ran out of time before this account.", next_step="Call again.")
-    return [asking.outcomes.get(name) or Outcome(name, error=late) for name in usernames]
-
-
-class _Asking(Generic[R]):
-    def __init__(
-        self,
-        usernames: Sequence[str],
-        ask: Callable[[str], Awaitable[R]],
-        fallback: Callable[[str], Awaitable[R | None]] | None,
-    ) -> None:
-        self._waiting = iter(usernames)
-        self._ask = ask
-        self._fallback = fallback
-        self._common: TikTokError | None = None
-        """The failure that every account would meet now."""
-        self.results: asyncio.Queue[Outcome[R]] = asyncio.Queue()
-        self.outcomes: dict[str, Outcome[R]] = {}
-
-    async def work(self) -> None:
-        for username in self._waiting:
-            outcome = await self._one(username)
-            self.outcomes[username] = outcome
-            self.results.put_nowait(outcome)
-
-    async def _one(self, username: str) -> Outcome[R]:
-        try:
-            if self._common is None:
-                return Outcome(username, await self._ask(username))
-            known = await self._fallback(username) if self._fallback is not None else None
-            return Outcome(username, answer=known, error=None if known is not None else self._common.again())
-        except TikTokError as error:
-            # The sandbox rehearses a spent quota for one account only.
-            if error.for_every_account and not error.sandbox:
-                self._common = self._common or error
-            return Outcome(username, error=error)
-        except Exception:
-            # One account's surprise must not cost the others their answers.
-            _log.exception("unexpected fault while asking for an account")
-            return Outcome(username, error=InternalError())
+    return [outcomes.get(name) or Outcome(name, error=late) for name in usernames]
