@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final, Generic, Self, TypeVar
 
@@ -24,15 +23,12 @@ _POLL: Final = 0.05
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
 class _Flight(Generic[T]):
-    fields: frozenset[str]
-    task: asyncio.Task[T] = field(init=False)
-    inquiry: Inquiry = field(init=False)
-    waiters: int = 0
-
-    def __post_init__(self) -> None:
+    def __init__(self, key: str, fields: tuple[str, ...], ask: Callable[[Inquiry], Coroutine[Any, Any, T]]) -> None:
+        self.fields = frozenset(fields)
+        self.waiters = 0
         self.inquiry = Inquiry(wanted=lambda: self.waiters > 0)
+        self.task = asyncio.create_task(ask(self.inquiry), name=f"flight {key}")
 
     def take_cost(self) -> int:
         """The requests it has cost that nobody has reported yet."""
@@ -51,7 +47,7 @@ class SingleFlight(Generic[T]):
         self._unclaimed = unclaimed
 
     async def join(
-        self, key: str, fields: tuple[str, ...], ask: Callable[[Inquiry], Awaitable[T]]
+        self, key: str, fields: tuple[str, ...], ask: Callable[[Inquiry], Coroutine[Any, Any, T]]
     ) -> tuple[T, int] | None:
         """The result, and how many requests it cost: for one of those who wait, 0 for the others.
 
@@ -62,7 +58,8 @@ class SingleFlight(Generic[T]):
             await asyncio.wait([flight.task])
             return None
         if flight is None:
-            flight = self._flights[key] = self._start(key, fields, ask)
+            flight = self._flights[key] = _Flight(key, fields, ask)
+            flight.task.add_done_callback(partial(self._ended, key, flight))
         flight.waiters += 1
         try:
             result = await asyncio.shield(flight.task)
@@ -84,16 +81,6 @@ class SingleFlight(Generic[T]):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _start(self, key: str, fields: tuple[str, ...], ask: Callable[[Inquiry], Awaitable[T]]) -> _Flight[T]:
-        flight: _Flight[T] = _Flight(frozenset(fields))
-
-        async def run() -> T:
-            return await ask(flight.inquiry)
-
-        flight.task = asyncio.create_task(run(), name=f"flight {key}")
-        flight.task.add_done_callback(partial(self._ended, key, flight))
-        return flight
 
     def _ended(self, key: str, flight: _Flight[T], task: asyncio.Task[T]) -> None:
         self._forget(key, flight)
