@@ -29,11 +29,8 @@ class StateStore(ABC):
     """Whether other processes can see what is written here."""
     holds_secrets: bool = False
     """Whether an access token may be kept here (never on a disk of ours)."""
-
-    @property
-    def degraded(self) -> bool:
-        """Whether memory of this process stands in for the store just now."""
-        return False
+    degraded: bool = False
+    """Whether memory of this process stands in for the store just now."""
 
     @abstractmethod
     async def run(self, *steps: Step[Any]) -> list[Any]:

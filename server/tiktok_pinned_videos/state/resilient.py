@@ -71,21 +71,15 @@ class ResilientStore(StateStore):
         self._retry_after = retry_after
         self._memory = MemoryStore(clock=clock)
         self._counters: dict[str, _Counter] = {}
-        self._lost = False
         self._restored_at = -_ALL_HAVE_COMPARED
         self._watching: asyncio.Task[None] | None = None
         self.shared = primary.shared
         self.holds_secrets = primary.holds_secrets
 
-    @property
-    def degraded(self) -> bool:
-        """Whether memory stands in for the primary now."""
-        return self._lost
-
     def describe(self) -> str:
         """What holds the state now, in words and without secrets."""
         name = self._primary.describe()
-        return f"{name} (degraded: memory of this process until it returns)" if self._lost else name
+        return f"{name} (degraded: memory of this process until it returns)" if self.degraded else name
 
     async def run(self, *steps: Step[Any]) -> list[Any]:
         """See `StateStore.run`; never `CounterLostError`: what was lost is restored first."""
@@ -122,7 +116,7 @@ class ResilientStore(StateStore):
             await self._primary.aclose()
 
     async def _run(self, *steps: Step[Any]) -> list[Any]:
-        if not self._lost:
+        if not self.degraded:
             try:
                 return await self._primary.run(*steps)
             except Exception as error:  # a store never fails a call, whatever its driver throws
@@ -131,7 +125,7 @@ class ResilientStore(StateStore):
 
     async def _count(self, step: Increment) -> int | None:
         counter, forgot = self._counter(step), False
-        while not self._lost:
+        while not self.degraded:
             try:
                 if forgot:
                     await self._restore()
@@ -157,9 +151,9 @@ class ResilientStore(StateStore):
         await self._primary.do(Write((self._prefix + "ping",), b"1", 1.0))
 
     async def _give_up(self, error: Exception) -> None:
-        if self._lost:
+        if self.degraded:
             return
-        self._lost = True
+        self.degraded = True
         _log.warning(
             "State store lost: %s cannot be used (%s). Going on with the memory of this process, shared with nobody; "
             "it is tried again every %g s.",
@@ -179,10 +173,10 @@ class ResilientStore(StateStore):
 
     async def _keep_watch(self) -> None:
         """As long as there is something to wait for: the end of an outage, or a counter that gets lost."""
-        while self._lost or (self._may_forget and self._living()):
-            await self._sleep(self._retry_after if self._lost else _HEARTBEAT)
+        while self.degraded or (self._may_forget and self._living()):
+            await self._sleep(self._retry_after if self.degraded else _HEARTBEAT)
             try:
-                if self._lost:
+                if self.degraded:
                     await self._return()
                 elif await self._says_less():
                     await self._restore()
@@ -198,7 +192,7 @@ class ResilientStore(StateStore):
         # await between them, so nothing falls between the two.
         await self._add_pending()
         self._memory = MemoryStore(clock=self._clock)
-        self._lost = False
+        self.degraded = False
         _log.info("State store back: %s is used again.", self._primary.describe())
 
     # Counters
