@@ -78,7 +78,7 @@ class SQLiteStore(StateStore):
     def _purge_soon(self, worker: ThreadPoolExecutor) -> None:
         # Again and again: what has expired goes although nobody calls any more.
         self._purge_due = asyncio.get_running_loop().call_later(_PURGE_EVERY, self._purge_soon, worker)
-        worker.submit(self._purge)
+        worker.submit(self._purge)  # nobody looks at what it raises: the next one tries again
 
     # Everything below runs in the worker thread.
 
@@ -90,22 +90,16 @@ class SQLiteStore(StateStore):
             file, now = self._file or self._open(deadline), self._clock()
             _wait_for_others(file, deadline)
             table = _Table(file, now)
-            if all(isinstance(step, Read | Remaining | Find) for step in steps):
+            with file:  # committed in the end, rolled back where a counter is lost
+                if not all(isinstance(step, Read | Remaining | Find) for step in steps):
+                    file.execute("BEGIN IMMEDIATE")
                 return [perform(step, table, now) for step in steps]
-            file.execute("BEGIN IMMEDIATE")
-            try:
-                results = [perform(step, table, now) for step in steps]
-            except CounterLostError:
-                file.execute("ROLLBACK")
-                raise
-            file.execute("COMMIT")
         except CounterLostError:
             raise
         except Exception as error:  # whatever it was, no lock may stay taken
             self._close()
             self._failed_at, self._failure = time.monotonic(), _reason(error)
             raise StateStoreError(self._failure) from error
-        return results
 
     def _open(self, deadline: float) -> sqlite3.Connection:
         _make_private(self._path)
@@ -118,13 +112,17 @@ class SQLiteStore(StateStore):
         file.execute("PRAGMA synchronous = NORMAL")
         # What has expired may no longer be kept, so it is overwritten and not just marked as free.
         file.execute("PRAGMA secure_delete = ON")
-        _purge(file, self._clock())
+        self._purge()
         return file
 
     def _purge(self) -> None:
-        with suppress(sqlite3.Error):
-            if self._file is not None:
-                _purge(self._file, self._clock())
+        """Overwrite what has expired, and empty the write-ahead log that still holds it."""
+        if self._file is None:
+            return
+        self._file.execute("DELETE FROM entries WHERE expires_at <= ?", (self._clock(),))
+        # Another process may be reading; the next purge tries again.
+        with suppress(sqlite3.OperationalError):
+            self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _close(self) -> None:
         file, self._file = self._file, None
@@ -201,17 +199,6 @@ def _wait_for_others(file: sqlite3.Connection, deadline: float) -> None:
     file.execute(f"PRAGMA busy_timeout = {int(left * 1000) + 1}")
 
 
-def _purge(file: sqlite3.Connection, now: float) -> None:
-    """Overwrite what has expired, and empty the write-ahead log that still holds it."""
-    file.execute("DELETE FROM entries WHERE expires_at <= ?", (now,))
-    # Another process may be reading; the next purge tries again.
-    with suppress(sqlite3.OperationalError):
-        file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-
 def _reason(error: Exception) -> str:
-    match error:
-        case OSError(strerror=str(text)):
-            return text
-        case _:
-            return str(error) or type(error).__name__
+    text = error.strerror if isinstance(error, OSError) else None
+    return text or str(error) or type(error).__name__
