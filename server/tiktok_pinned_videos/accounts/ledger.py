@@ -114,7 +114,7 @@ class Ledger:
         if self._closing == day:  # known already, though it is still being written
             raise QuotaExceededError(_SPENT)
         # Somebody has to find out whether TikTok reopened: one probe an hour for everybody with the same quota.
-        if known.closed and not await self._may_probe(day):
+        if known.closed and not await self._store.do(self._probe(day, only_if_absent=True)):
             raise QuotaExceededError(_SPENT)
         await self._charge_caller(day)
         used = await self._count(_used(day), day, ceiling=self._quota)
@@ -132,11 +132,9 @@ class Ledger:
 
     async def close(self, day: date) -> None:
         """TikTok said `daily_quota_limit_exceeded` about a request of that day."""
-        left = self._left(day)
         self._closing = day
         try:
-            probe = Write((self._probe(day),), b"1", min(_PROBE_INTERVAL, left))
-            await self._store.run(Write((_closed(day),), b"1", left), probe)
+            await self._store.run(Write((_closed(day),), b"1", self._left(day)), self._probe(day))
         finally:
             self._closing, self._changed_at = None, self._clock()
 
@@ -173,13 +171,10 @@ class Ledger:
     def _is_current(self, known: Standing, day: date, now: float) -> bool:
         return known.day == day and 0 <= now - known.read_at <= _JUST_NOW and known.read_at > self._changed_at
 
-    async def _may_probe(self, day: date) -> bool:
-        ttl = min(_PROBE_INTERVAL, self._left(day))
-        return await self._store.do(Write((self._probe(day),), b"1", ttl, only_if_absent=True))
-
-    def _probe(self, day: date) -> str:
+    def _probe(self, day: date, *, only_if_absent: bool = False) -> Write:
         # By quota: whoever changes TIKTOK_DAILY_QUOTA has most likely been granted more, and asks at once.
-        return f"probe:{day}:{self._quota}"
+        key, ttl = f"probe:{day}:{self._quota}", min(_PROBE_INTERVAL, self._left(day))
+        return Write((key,), b"1", ttl, only_if_absent)
 
     async def _charge_caller(self, day: date) -> None:
         caller = CALLER.get()
