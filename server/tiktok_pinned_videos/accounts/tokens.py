@@ -48,10 +48,8 @@ class SharedTokens:
         await self._store.do(Delete((_KEY,), _encoded(token)))
 
     def _decoded(self, value: bytes | None) -> AccessToken | None:
-        if value is None:
-            return None
         try:
-            record: Any = json.loads(value)
+            record: Any = json.loads(value or b"")
             token = AccessToken(str(record["value"]), float(record["issued_at"]), float(record["expires_at"]))
         except (ValueError, TypeError, KeyError):
             return None
