@@ -219,14 +219,12 @@ def _result(step: steps.Step[Any], reply: Any) -> Any:
     match step:
         case steps.Read(keys=(_,)):
             return [reply]
-        case steps.Write():
-            return bool(reply)
-        case steps.Renew() | steps.Delete() | steps.Hold():
-            return reply > 0
+        case steps.Read() | steps.RaiseTo():
+            return reply
         case steps.Remaining():
             return max(0, reply) / 1000
         case _:
-            return reply
+            return bool(reply)
 
 
 def _milliseconds(ttl: float) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Thread
 from typing import Any, cast
@@ -67,8 +66,7 @@ def connect_later(url: str, lookup: Lookup) -> tuple[Any, tuple[type[Exception],
             'pip install ".[redis]" in a copy of the repository'
         ) from None
     options: dict[str, Any] = {"ssl_check_hostname": True} if urlsplit(url).scheme == "rediss" else {}
-    from_url: Callable[..., Any] = cast(Any, ConnectionPool).from_url
-    pool = from_url(
+    pool = cast(Any, ConnectionPool).from_url(
         url,
         socket_connect_timeout=CONNECT_TIMEOUT,
         socket_timeout=REPLY_TIMEOUT,
