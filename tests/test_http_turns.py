@@ -15,7 +15,7 @@ import uvicorn
 
 from tiktok_pinned_videos.listening import Server, listen
 from tiktok_pinned_videos.serve.connections import Connection, admit
-from tiktok_pinned_videos.serve.turns import ACCEPTED, AT_ONCE, LOOP, Loop, Turns
+from tiktok_pinned_videos.serve.turns import ACCEPTED, AT_ONCE, LOOP, Turns, defer
 
 pytestmark = pytest.mark.skipif(LOOP is None, reason="asyncio's own event loop elsewhere")
 
@@ -116,9 +116,8 @@ class Served:
             self.port = listener.getsockname()[1]
 
             async def run() -> None:
-                self._loop = loop = asyncio.get_running_loop()
-                assert isinstance(loop, Loop)
-                loop.turns.defer(listener.fileno())
+                self._loop = asyncio.get_running_loop()
+                defer(listener)
                 await server.serve(sockets=[listener])
 
             def run_here() -> None:

@@ -31,7 +31,7 @@ from .connections import MAX_HEAD, Connection
 from .gate import PATH, Authenticator, Gate, SecretAuthenticator, TokenAuthenticator
 from .health import health_routes
 from .keys import KeySet
-from .turns import ACCEPTED, Loop
+from .turns import ACCEPTED, defer
 
 DRAIN: Final = 6
 """Seconds that calls in flight get to end when the server is told to stop; with telemetry it is below 8 s."""
@@ -180,7 +180,5 @@ async def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], No
         listener.listen(_WAITING)
         ready()
 
-    loop = asyncio.get_running_loop()
-    if isinstance(loop, Loop):
-        loop.turns.defer(listener.fileno())
+    defer(listener)
     await Server(config, started).serve(sockets=[listener])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import select
 import selectors
+import socket
 import sys
 from collections import ChainMap
 from collections.abc import Mapping
@@ -108,6 +109,13 @@ class Loop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self.turns = Turns()
         super().__init__(self.turns)
+
+
+def defer(listener: socket.socket) -> None:
+    """Have those whom it lets in wait for their turn; on the running loop, before anybody is accepted."""
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, Loop):
+        loop.turns.defer(listener.fileno())
 
 
 LOOP: Final = Loop if sys.platform == "linux" else None

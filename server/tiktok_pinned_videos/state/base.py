@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, TypeVar
+from typing import Any
 
-from .steps import Step, Write
-
-R = TypeVar("R")
+from .steps import R, Step, Write
 
 
 class StateStoreError(Exception):
