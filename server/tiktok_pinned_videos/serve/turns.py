@@ -16,13 +16,17 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 ACCEPTED: Final = 1
-"""Connections accepted when it is the listening socket's turn, as asyncio is told; some Pythons accept one more."""
-AT_ONCE: Final = 1
-"""Strangers heard in one turn; the listening socket is one of them, so it waits for those it has let in."""
+"""Connections accepted when the listening socket is heard, as asyncio is told; some Pythons accept one more."""
+STRANGERS_FOR_A_CALLER: Final = 4
+"""Strangers heard in one turn for each of the others that are ready: they take about as long, and few are kept waiting
+who come anew while many call."""
 
 
 class Turns(selectors.BaseSelector):
-    """Reports `AT_ONCE` of the strangers that are ready, those that have waited for longest, and all others."""
+    """Reports all others that are ready, and few strangers, at least one: those that have waited for longest.
+
+    The listening socket is a stranger as well: it waits for those that it has let in.
+    """
 
     def __init__(self) -> None:
         self._others = selectors.EpollSelector()
@@ -30,11 +34,14 @@ class Turns(selectors.BaseSelector):
         self._ready = select.epoll()
         self._others.register(self._ready, selectors.EVENT_READ)
         self._strangers: set[int] = set()
+        self._listener = -1
         self._keys: dict[Any, selectors.SelectorKey] = {}
 
-    def defer(self, fd: int) -> None:
+    def defer(self, fd: int, *, listens: bool = False) -> None:
         """This one, not registered yet, is a stranger (or lets strangers in) until `admit` or `forget`."""
         self._strangers.add(fd)
+        if listens:
+            self._listener = fd
 
     def admit(self, fd: int) -> None:
         """This one is a stranger no more."""
@@ -74,12 +81,14 @@ class Turns(selectors.BaseSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """See `selectors`."""
-        found: list[tuple[selectors.SelectorKey, int]] = []
-        for key, events in self._others.select(timeout):
-            if key.fileobj is self._ready:
-                found += [self._report(fd, mask) for fd, mask in self._ready.poll(0, AT_ONCE)]
-            else:
-                found.append((key, events))
+        told = self._others.select(timeout)
+        found = [(key, events) for key, events in told if key.fileobj is not self._ready]
+        if len(found) < len(told):
+            most = max(1, STRANGERS_FOR_A_CALLER * len(found))
+            heard = [self._report(fd, mask) for fd, mask in self._ready.poll(0, most)]
+            # Told twice, asyncio accepts twice: it does where fewer have spoken than may be heard.
+            more = [each for each in heard if each[0].fd == self._listener] * (most - len(heard))
+            found += heard + more
         return found
 
     def close(self) -> None:
@@ -115,7 +124,7 @@ def defer(listener: socket.socket) -> None:
     """Have those whom it lets in wait for their turn; on the running loop, before anybody is accepted."""
     loop = asyncio.get_running_loop()
     if isinstance(loop, Loop):
-        loop.turns.defer(listener.fileno())
+        loop.turns.defer(listener.fileno(), listens=True)
 
 
 LOOP: Final = Loop if sys.platform == "linux" else None
