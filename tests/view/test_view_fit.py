@@ -22,6 +22,10 @@ FONTS = {
 
 def height(host: Host) -> int:
     host.page.wait_for_timeout(150)
+    for _ in range(100):  # a slow machine has told none yet
+        if host.seen["sizes"]:
+            break
+        host.page.wait_for_timeout(100)
     return host.seen["sizes"][-1]["height"]
 
 
