@@ -22,10 +22,7 @@ FONTS = {
 
 def height(host: Host) -> int:
     host.page.wait_for_timeout(150)
-    for _ in range(100):  # a slow machine has told none yet
-        if host.seen["sizes"]:
-            break
-        host.page.wait_for_timeout(100)
+    host.page.wait_for_function("() => window.seen.sizes.length")  # on a slow machine none may have been told yet
     return host.seen["sizes"][-1]["height"]
 
 

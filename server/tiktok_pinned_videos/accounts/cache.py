@@ -61,7 +61,10 @@ class AnswerCache:
 
     async def find(self, username: str) -> Stored | None:
         """What is stored of an account and still true, however its name is written."""
-        return self.read(username, (await self._store.do(Read((self.key(username),))))[0]) if self.enabled else None
+        if not self.enabled:
+            return None
+        (value,) = await self._store.do(Read((self.key(username),)))
+        return self.read(username, value)
 
     def key(self, username: str) -> str:
         """Where an account is stored, for whoever reads several keys at once."""
