@@ -24,7 +24,8 @@ _FOLDER: Final = Path(__file__).parent / "frameworks"
 _SERVER: Final = (sys.executable, "-m", "tiktok_pinned_videos", "--sandbox")
 _MARK: Final = re.compile(r"(<!-- channels -->\n).*?(<!-- /channels -->)", re.DOTALL)
 SETTINGS: Final = {
-    "pydantic_ai": '`MCPToolset(…, tool_error_behavior="failed")`: by default a second failed account ends the run',
+    "pydantic_ai": '`MCPToolset(…, init_timeout=60, tool_error_behavior="failed")`: by default it waits 5 seconds for '
+    "the start, and a second failed account ends the run",
     "openai_agents": "`client_session_timeout_seconds=240`: by default it waits 5 seconds",
     "langchain": "one `session(…)` for all calls: by default it starts the server anew for each; "
     "`tool.handle_tool_error = True`",

@@ -64,7 +64,7 @@ async def main(model: str, channels: str) -> int:
     """Ask all of them; returns the exit code."""
     env = dict(os.environ) | {"MCP_RESULT_CHANNELS": channels}
     server = StdioTransport("tiktok-pinned-videos-mcp", ["--sandbox"], env=env)
-    tools = MCPToolset(server, tool_error_behavior="failed")
+    tools = MCPToolset(server, init_timeout=60, tool_error_behavior="failed")
     agent = Agent(FunctionModel(script) if model == "scripted" else model, instructions=RULE, toolsets=[tools])
     right = all_calls = all_tokens = 0
     async with agent:

@@ -65,8 +65,9 @@ def main() -> None:
     """Run the agent on one question."""
     # Take --sandbox away once TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET are set.
     server = StdioTransport("tiktok-pinned-videos-mcp", ["--sandbox"], env=dict(os.environ))
+    # By default it waits five seconds for a server to start: a first start on a busy machine takes longer.
     # A failed account is told to the model like any other result: by default the second failure ends the run.
-    tools = MCPToolset(server, tool_error_behavior="failed")
+    tools = MCPToolset(server, init_timeout=60, tool_error_behavior="failed")
     model = sys.argv[1] if len(sys.argv) > 1 else FunctionModel(script)
     agent = Agent(model, output_type=Advice, toolsets=[tools])
     question = "Whose pinned videos are seen more: esa's or nasa's? What of sandbox_private and sandbox_missing?"

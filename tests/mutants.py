@@ -37,6 +37,8 @@ class Fault:
 FAULTS = [
     Fault("a pause may use up all the time that is left", "research/client.py",
           "_WORTH_WAITING: Final = 0.8", "_WORTH_WAITING: Final = 1.0", "ledger"),
+    Fault("small replies wait for each other in the network stack", "listening.py",
+          "socket.SOCK_STREAM, socket.IPPROTO_TCP)", "socket.SOCK_STREAM)", "http_requests sandbox_server"),
     Fault("as many requests at once as anybody wants", "accounts/fetch.py",
           "asyncio.Semaphore(max_concurrency)", "asyncio.Semaphore(10_000)", "flights"),
     Fault("an allowed origin is allowed on every port", "addresses.py",

@@ -48,7 +48,7 @@ def server(shared_authority: Authority) -> Iterator[HTTPServer]:
 
 def status(server: HTTPServer, token: str | None) -> int:
     headers = ACCEPT | ({"Authorization": f"Bearer {token}"} if token is not None else {})
-    return httpx.post(server.url, json=LIST, headers=headers).status_code
+    return httpx.post(server.url, json=LIST, headers=headers, timeout=60).status_code
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -155,9 +155,9 @@ def test_no_other_token_is_accepted(
 
 
 def test_whoever_has_no_token_is_told_where_to_get_one(server: HTTPServer, shared_authority: Authority) -> None:
-    refused = httpx.post(server.url, json=LIST, headers=ACCEPT)
+    refused = httpx.post(server.url, json=LIST, headers=ACCEPT, timeout=60)
     path = "/.well-known/oauth-protected-resource/mcp"
-    metadata = httpx.get(server.base + path).json()
+    metadata = httpx.get(server.base + path, timeout=60).json()
 
     assert refused.status_code == 401
     assert f'resource_metadata="https://mcp.example.org{path}"' in refused.headers["www-authenticate"]
@@ -180,7 +180,7 @@ def test_a_key_changed_while_the_server_runs_is_found(authority: Authority) -> N
         authority.add("second", rsa.generate_private_key(public_exponent=65537, key_size=2048))
         after = authority.token("second", aud="tiktok-team")
 
-        deadline = time.monotonic() + 8
+        deadline = time.monotonic() + 60
         while (seen := status(server, after)) != 200 and time.monotonic() < deadline:
             time.sleep(0.2)
         assert seen == 200
@@ -194,7 +194,7 @@ def test_without_an_authorization_server_nobody_is_let_in_and_the_log_says_why(a
     env = {"MCP_JWT_ISSUER": authority.issuer, "MCP_JWT_AUDIENCE": AUDIENCE}
     with http_server(env=env) as server:
         assert status(server, token) == 401
-        assert httpx.get(server.base + "/healthz").status_code == 200
+        assert httpx.get(server.base + "/healthz", timeout=60).status_code == 200
         server.wait_for(r"WARNING .*keys of .* cannot be had: .* answered 404")
 
 
@@ -224,7 +224,7 @@ def test_the_caller_is_named_in_the_log_and_has_a_share_of_the_day(authority: Au
         body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call",
                 "params": {"name": "get_pinned_videos", "arguments": {"username": name}}}  # fmt: skip
         headers = ACCEPT | {"Authorization": f"Bearer {authority.token(sub=sub)}"}
-        return httpx.post(server.url, json=body, headers=headers).text
+        return httpx.post(server.url, json=body, headers=headers, timeout=60).text
 
     with http_server(env=env) as server:
         answers = [
@@ -242,14 +242,14 @@ def test_the_caller_is_named_in_the_log_and_has_a_share_of_the_day(authority: Au
 
 def test_the_metadata_names_the_issuer_as_it_was_given(server: HTTPServer, shared_authority: Authority) -> None:
     for path in ("/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"):
-        told = httpx.get(server.base + path)
+        told = httpx.get(server.base + path, timeout=60)
 
         assert told.json()["authorization_servers"] == [shared_authority.issuer]
         assert told.json()["resource"] == AUDIENCE
-    assert httpx.get(server.base + path, headers={"Host": "evil.example"}).status_code == 421
+    assert httpx.get(server.base + path, headers={"Host": "evil.example"}, timeout=60).status_code == 421
 
 
 def test_two_authorization_headers_are_none(server: HTTPServer, shared_authority: Authority) -> None:
     headers = [*ACCEPT.items(), ("Authorization", "Bearer x"), ("Authorization", f"Bearer {shared_authority.token()}")]
 
-    assert httpx.post(server.url, json=LIST, headers=headers).status_code == 401
+    assert httpx.post(server.url, json=LIST, headers=headers, timeout=60).status_code == 401

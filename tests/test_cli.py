@@ -37,7 +37,7 @@ async def test_names_come_from_arguments_files_and_stdin_each_account_once(upstr
 
 @pytest.mark.parametrize("name", ["", "na sa", "\x1b[31mred", "x" * 65, "https://vm.tiktok.com/ZMabc"])
 async def test_what_can_be_no_name_is_that_accounts_status_and_ends(upstream: Upstream, name: str) -> None:
-    said = await asyncio.wait_for(run("get", name, "nasa", env=there(upstream)), 20)
+    said = await asyncio.wait_for(run("get", name, "nasa", env=there(upstream)), 60)
 
     assert said.code == 1
     assert "@nasa: 3 pinned videos" in said.out

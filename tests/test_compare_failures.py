@@ -173,7 +173,7 @@ async def test_an_error_of_what_is_told_instead_is_that_accounts_outcome_and_nob
     async def progress(done: int, outcome: Outcome[Known]) -> None:
         del done, outcome
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         outcomes = await ask_many(
             ["first", "bad", "worse", "known", "last"],
             ask=ask, fallback=fallback, max_concurrency=1, time_limit=None, progress=progress,

@@ -37,7 +37,7 @@ def guarded() -> Iterator[HTTPServer]:
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil:80"])
 def test_a_foreign_host_is_misdirected(shared_http_server: HTTPServer, host: str) -> None:
-    response = httpx.post(shared_http_server.url, json=LIST, headers=ACCEPT | {"Host": host})
+    response = httpx.post(shared_http_server.url, json=LIST, headers=ACCEPT | {"Host": host}, timeout=60)
 
     assert response.status_code == 421
 
@@ -56,7 +56,7 @@ def test_a_foreign_host_is_misdirected(shared_http_server: HTTPServer, host: str
 )
 def test_a_foreign_origin_is_forbidden_and_gets_no_cors(guarded: HTTPServer, origin: str) -> None:
     headers = ACCEPT | {"Origin": origin, "Authorization": f"Bearer {SECRET}"}
-    response = httpx.post(guarded.url, json=LIST, headers=headers)
+    response = httpx.post(guarded.url, json=LIST, headers=headers, timeout=60)
 
     assert response.status_code == 403
     assert "access-control-allow-origin" not in response.headers
@@ -65,7 +65,7 @@ def test_a_foreign_origin_is_forbidden_and_gets_no_cors(guarded: HTTPServer, ori
 @pytest.mark.parametrize("host", ["mcp.example.org", "other.example.org", "other.example.org:8443", "localhost", None])
 def test_hosts_that_the_operator_named_are_answered(guarded: HTTPServer, host: str | None) -> None:
     headers = ACCEPT | {"Authorization": f"Bearer {SECRET}"} | ({"Host": host} if host else {})
-    response = httpx.post(guarded.url, json=LIST, headers=headers)
+    response = httpx.post(guarded.url, json=LIST, headers=headers, timeout=60)
 
     assert len(answer(response)["result"]["tools"]) == 2
 
@@ -73,7 +73,7 @@ def test_hosts_that_the_operator_named_are_answered(guarded: HTTPServer, host: s
 def test_a_host_named_without_a_port_is_not_every_port(guarded: HTTPServer) -> None:
     headers = ACCEPT | {"Authorization": f"Bearer {SECRET}", "Host": "mcp.example.org:8443"}
 
-    assert httpx.post(guarded.url, json=LIST, headers=headers).status_code == 421
+    assert httpx.post(guarded.url, json=LIST, headers=headers, timeout=60).status_code == 421
 
 
 @pytest.mark.parametrize(
@@ -96,13 +96,13 @@ def test_a_page_on_an_allowed_origin_can_ask_first_without_a_token(guarded: HTTP
     allowed = preflight.headers["access-control-allow-headers"].lower()
     assert all(name in allowed for name in wanted.split(", "))
 
-    refused = httpx.post(guarded.url, json=LIST, headers=ACCEPT | {"Origin": origin})
+    refused = httpx.post(guarded.url, json=LIST, headers=ACCEPT | {"Origin": origin}, timeout=60)
     assert refused.status_code == 401
     assert refused.headers["access-control-allow-origin"] == origin
     assert "WWW-Authenticate" in refused.headers["access-control-expose-headers"]
 
     served = httpx.post(
-        guarded.url, json=LIST, headers=ACCEPT | {"Origin": origin, "Authorization": f"Bearer {SECRET}"}
+        guarded.url, json=LIST, headers=ACCEPT | {"Origin": origin, "Authorization": f"Bearer {SECRET}"}, timeout=60
     )
     assert served.headers["access-control-allow-origin"] == origin
     assert len(answer(served)["result"]["tools"]) == 2
@@ -127,7 +127,7 @@ def test_whoever_does_not_know_the_secret_is_refused(guarded: HTTPServer, author
     headers = [(name.encode(), value.encode()) for name, value in ACCEPT.items()]
     if authorization is not None:
         headers.append((b"Authorization", authorization.encode("utf-8")))
-    response = httpx.post(guarded.url, json=LIST, headers=headers)
+    response = httpx.post(guarded.url, json=LIST, headers=headers, timeout=60)
 
     assert response.status_code == 401
     assert response.headers["www-authenticate"].startswith("Bearer")
@@ -150,7 +150,7 @@ def test_no_spelling_of_the_path_leads_around_authentication(guarded: HTTPServer
 def test_two_authorization_headers_are_none(guarded: HTTPServer) -> None:
     headers = [*ACCEPT.items(), ("Authorization", "Bearer x"), ("Authorization", f"Bearer {SECRET}")]
 
-    assert httpx.post(guarded.url, json=LIST, headers=headers).status_code == 401
+    assert httpx.post(guarded.url, json=LIST, headers=headers, timeout=60).status_code == 401
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -162,7 +162,7 @@ async def test_a_client_with_the_secret_is_served(guarded: HTTPServer, mode: str
 
 
 def test_the_secret_is_in_no_line_of_the_log(guarded: HTTPServer) -> None:
-    httpx.post(guarded.url, json=LIST, headers=ACCEPT | {"Authorization": f"Bearer {SECRET}"})
+    httpx.post(guarded.url, json=LIST, headers=ACCEPT | {"Authorization": f"Bearer {SECRET}"}, timeout=60)
 
     assert not any(SECRET in line for line in guarded.lines)
 
@@ -179,9 +179,13 @@ def test_a_shared_secret_is_shown_to_nobody() -> None:
 
 
 def test_alive_and_ready_are_told_to_anybody(guarded: HTTPServer) -> None:
-    alive, ready = (httpx.get(guarded.base + path, headers={"Host": "10.0.0.7"}) for path in ("/healthz", "/readyz"))
+    alive, ready = (
+        httpx.get(guarded.base + path, headers={"Host": "10.0.0.7"}, timeout=60) for path in ("/healthz", "/readyz")
+    )
 
-    foreign = [httpx.get(guarded.base + path, headers={"Host": "evil.example"}) for path in ("/healthz", "/readyz")]
+    foreign = [
+        httpx.get(guarded.base + path, headers={"Host": "evil.example"}, timeout=60) for path in ("/healthz", "/readyz")
+    ]
 
     assert [response.status_code for response in foreign] == [421, 421]
     assert (alive.status_code, alive.json()) == (200, {"status": "alive"})
@@ -190,9 +194,11 @@ def test_alive_and_ready_are_told_to_anybody(guarded: HTTPServer) -> None:
 
 def test_a_server_without_credentials_is_alive_lists_its_tools_and_is_not_ready() -> None:
     with http_server(sandbox=False) as server:
-        alive, ready = httpx.get(server.base + "/healthz"), httpx.get(server.base + "/readyz")
-        listed = answer(httpx.post(server.url, json=LIST, headers=ACCEPT))
-        called = answer(httpx.post(server.url, json=call("get_pinned_videos", username="nasa"), headers=ACCEPT))
+        alive, ready = httpx.get(server.base + "/healthz", timeout=60), httpx.get(server.base + "/readyz", timeout=60)
+        listed = answer(httpx.post(server.url, json=LIST, headers=ACCEPT, timeout=60))
+        called = answer(
+            httpx.post(server.url, json=call("get_pinned_videos", username="nasa"), headers=ACCEPT, timeout=60)
+        )
 
     assert alive.status_code == 200
     assert ready.status_code == 503
@@ -208,7 +214,9 @@ def test_a_store_that_cannot_be_reached_is_told_and_the_server_stays_ready() -> 
         url = f"redis://user:hunter2@127.0.0.1:{taken.getsockname()[1]}/0"
         with http_server(env={"TIKTOK_STATE": url}) as server:
             ready = httpx.get(server.base + "/readyz", timeout=10)
-            called = answer(httpx.post(server.url, json=call("get_pinned_videos", username="nasa"), headers=ACCEPT))
+            called = answer(
+                httpx.post(server.url, json=call("get_pinned_videos", username="nasa"), headers=ACCEPT, timeout=60)
+            )
 
     assert (ready.status_code, ready.json()["state"]) == (200, "degraded")
     assert "hunter2" not in ready.text
@@ -231,5 +239,5 @@ def test_broken_chunks_are_no_fault_of_ours(guarded: HTTPServer, sent: bytes) ->
                 connection.sendall(sent)
                 connection.recv(64)
 
-    assert httpx.get(guarded.base + "/healthz").status_code == 200
+    assert httpx.get(guarded.base + "/healthz", timeout=60).status_code == 200
     assert [line for line in guarded.lines[before:] if "caller" not in line] == []

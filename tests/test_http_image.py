@@ -89,7 +89,7 @@ def test_the_command_of_the_image_serves_and_its_health_check_tells(tmp_path: Pa
         port = server.base.rpartition(":")[2]
         healthy = subprocess.run([sys.executable, *(part.replace("8000", port) for part in check)], check=False)
         server.process.kill()
-        server.process.wait(10)
+        server.process.wait(60)
         dead = subprocess.run(
             [sys.executable, *(part.replace("8000", port) for part in check)], check=False, stderr=subprocess.DEVNULL
         )

@@ -104,8 +104,8 @@ def test_a_taken_port_is_one_line() -> None:
 def test_any_address_with_a_secret_is_served_and_asks_for_it() -> None:
     with http_server("--host", "0.0.0.0", env={"MCP_BEARER_TOKEN": SECRET}) as server:
         here = server.url.replace("0.0.0.0", "127.0.0.1")
-        without = httpx.post(here, json=LIST, headers=ACCEPT)
-        served = httpx.post(here, json=LIST, headers=ACCEPT | {"Authorization": f"Bearer {SECRET}"})
+        without = httpx.post(here, json=LIST, headers=ACCEPT, timeout=60)
+        served = httpx.post(here, json=LIST, headers=ACCEPT | {"Authorization": f"Bearer {SECRET}"}, timeout=60)
 
     assert without.status_code == 401
     assert len(answer(served)["result"]["tools"]) == 2
@@ -159,7 +159,7 @@ def test_a_server_that_shall_outlive_its_terminal_does() -> None:
         with http_server() as server:
             server.terminate(signal.SIGHUP)
             time.sleep(0.5)
-            assert httpx.get(server.base + "/healthz").status_code == 200
+            assert httpx.get(server.base + "/healthz", timeout=60).status_code == 200
             server.terminate()
             assert server.wait() == 0
     finally:
@@ -211,7 +211,7 @@ def test_a_stop_ends_in_time_whatever_clients_do() -> None:
         _idle, unfinished = (stack.enter_context(socket.create_connection((host, port))) for _ in range(2))
         head = f"POST /mcp HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\nContent-Length: 10\r\n"
         unfinished.sendall(f"{head}Accept: {ACCEPT['Accept']}\r\n\r\n{{".encode())
-        httpx.get(server.base + "/healthz")
+        httpx.get(server.base + "/healthz", timeout=60)
         told = time.monotonic()
         server.terminate()
         code = server.wait()

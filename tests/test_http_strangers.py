@@ -190,7 +190,7 @@ def test_what_is_not_exactly_a_path_of_ours_is_not_found(guarded: HTTPServer, pa
 
 def test_a_connection_may_choose_its_channels(guarded: HTTPServer) -> None:
     def told(query: str) -> tuple[int, bool, bool]:
-        listed = httpx.post(f"{guarded.url}{query}", json=LIST, headers=GOOD)
+        listed = httpx.post(f"{guarded.url}{query}", json=LIST, headers=GOOD, timeout=60)
         call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call",
                 "params": {"name": "get_pinned_videos", "arguments": {"username": "nasa"}}}  # fmt: skip
         answered = httpx.post(f"{guarded.url}{query}", json=call, headers=GOOD, timeout=30)

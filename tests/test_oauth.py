@@ -217,7 +217,7 @@ async def test_a_flow_given_up_while_it_fetches_lets_the_next_one_fetch(auth: Cl
     await anext(abandoned)
     await abandoned.aclose()
     flow = auth.async_auth_flow(research())
-    request = await asyncio.wait_for(anext(flow), 1)
+    request = await asyncio.wait_for(anext(flow), 30)
     await flow.aclose()
 
     assert request.url.path == "/v2/oauth/token/"

@@ -233,7 +233,7 @@ def test_a_stop_takes_below_8_seconds_though_collector_redis_and_tiktok_hang(
             "TIKTOK_API_BASE_URL": url, "OTEL_EXPORTER_OTLP_ENDPOINT": url, "TIKTOK_STATE": redis_server.url,
         }  # fmt: skip
         with http_server(env=env, sandbox=False) as server, socket.create_connection(address(server)) as connection:
-            assert httpx.get(server.base + "/readyz").json()["state"] == "ok"
+            assert httpx.get(server.base + "/readyz", timeout=60).json()["state"] == "ok"
             redis_server.send_signal(signal.SIGSTOP)
             content = json.dumps(body).encode()
             head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

@@ -20,4 +20,6 @@ def script(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
     return ModelResponse([TextPart("done")])
 
 
-Agent(FunctionModel(script), toolsets=[MCPToolset(StdioTransport(COMMAND, ARGS, env=ENV))]).run_sync("?")
+Agent(FunctionModel(script), toolsets=[MCPToolset(StdioTransport(COMMAND, ARGS, env=ENV), init_timeout=60)]).run_sync(
+    "?"
+)

@@ -4,9 +4,10 @@
 account; `calls` the server in memory and how to call a tool; `processes` the server in a process; `mcp_http` what is
 posted to it; `dataset` a data set and its command; `sandbox` one who asks the sandbox over its wire; `redis_server` a
 real Redis; `clock` time that the test moves, `virtual` time that passes by itself but without anybody waiting; `stored`
-one thing done with a store; `programs` what must be installed. `kit.built` (wheels and environments), `kit.authority`
-(an authorization server), `kit.cli` (the command), `kit.stdio` (the server over stdio), `kit.conversations` (with
-snapshots) and `kit.answers` (without a server) are imported by name, few need them. Fixtures are in conftest.
+one thing done with a store; `programs` what must be installed, and how long things take. `kit.built` (wheels and
+environments), `kit.authority` (an authorization server), `kit.cli` (the command), `kit.stdio` (the server over stdio),
+`kit.conversations` (with snapshots) and `kit.answers` (without a server) are imported by name, few need them. Fixtures
+are in conftest.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ from kit.processes import (
     running_async,
     yardstick,
 )
-from kit.programs import need, need_module, until
+from kit.programs import fastest, need, need_module, until
 from kit.redis_server import RedisDatabase, RedisServer, running_redis
 from kit.sandbox import ALL_FIELDS, BASE, GOOD_CLIENT, Researcher, error_of, researcher
 from kit.stores import Opened, Store
@@ -144,6 +145,7 @@ __all__ = [
     "environment",
     "error_of",
     "failure",
+    "fastest",
     "get",
     "html",
     "http_client",

@@ -127,7 +127,7 @@ class HTTPServer:
         self.url = started.group(1)
         self.base = self.url.removesuffix("/mcp")
 
-    def wait_for(self, pattern: str, *, within: float = 10) -> re.Match[str]:
+    def wait_for(self, pattern: str, *, within: float = 60) -> re.Match[str]:
         """The first line on stderr, from the last one waited for on, that has `pattern` in it."""
         deadline = time.monotonic() + within
         while True:
@@ -144,7 +144,7 @@ class HTTPServer:
         """SIGTERM, or another signal."""
         self.process.send_signal(number)
 
-    def wait(self, timeout: float = 12) -> int:
+    def wait(self, timeout: float = 60) -> int:
         """Its exit code."""
         code = self.process.wait(timeout)
         self._reader.join(2)
@@ -153,7 +153,7 @@ class HTTPServer:
     def kill(self) -> None:
         """SIGKILL, and everything closed."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
         self._reader.join(2)
         if self.process.stderr is not None:
             self.process.stderr.close()

@@ -1,4 +1,4 @@
-"""What tests share: finding the outside programs that some of them need."""
+"""Outside programs that tests need, and time: how long a call takes, when something has come true."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import importlib
 import os
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -29,6 +30,16 @@ def need_module(name: str) -> Any:
     if os.environ.get("CI") == "true":
         return importlib.import_module(name)
     return pytest.importorskip(name, reason=f"needs {name}: uv run --group dev pytest")
+
+
+async def fastest(times: int, call: Callable[[], Awaitable[object]]) -> float:
+    """Seconds of the fastest call: a busy machine does not delay every one."""
+    seconds: list[float] = []
+    for _ in range(times):
+        began = time.perf_counter()
+        await call()
+        seconds.append(time.perf_counter() - began)
+    return min(seconds)
 
 
 async def until(condition: Callable[[], object], *, within: float = 30.0) -> None:

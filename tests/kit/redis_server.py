@@ -40,7 +40,7 @@ class RedisServer:
         command = [self._program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self._folder.name]
         command += ["--save", "", "--appendonly", "no", "--loglevel", "warning", *options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 pytest.fail("redis-server did not start")
@@ -50,7 +50,7 @@ class RedisServer:
         """SIGKILL: it is gone without a word."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(60)
             self._process = None
 
     def restart(self) -> None:

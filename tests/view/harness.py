@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Frame, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Frame, Page, expect, sync_playwright
 
 Scheme = Literal["light", "dark"]
+
+PATIENCE = 30_000
+"""Milliseconds for what a browser does at once, on a machine that is busy."""
 
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
@@ -198,6 +201,17 @@ class Host:
         """Breaches of the content security policy in the view's frame."""
         return self.view.evaluate("window.violations")
 
+    def resize(self, width: int) -> None:
+        """Make the window `width` pixels wide, and wait until the view has that width."""
+        self.page.set_viewport_size({"width": width, "height": 900})
+        self.view.wait_for_function("width => window.innerWidth === width", arg=width)
+
+    def fits(self, width: int) -> None:
+        """Wait until the view has told this width, and the height it was given for what it told is what it needs."""
+        self.page.wait_for_function("width => window.seen.sizes.at(-1)?.width === width", arg=width)
+        self.view.wait_for_function("() => document.documentElement.scrollHeight === window.innerHeight")
+        self.page.wait_for_timeout(300)
+
     def open(self, context: dict[str, Any] | None = None, *, accept_links: bool = True) -> Host:
         """Shows the package's own file, without a server, up to `ui/notifications/initialized`."""
         html = VIEW.read_text(encoding="utf-8")
@@ -245,7 +259,8 @@ def browser() -> Iterator[Browser]:
 def tab(running: Browser, site: Site, *, width: int = 720, scheme: Scheme = "light", **options: Any) -> Iterator[Host]:
     """A fresh host in a window `width` pixels wide."""
     context = running.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **options)
-    context.set_default_timeout(5_000)
+    context.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
     context.add_init_script(WATCH)
     try:
         yield Host(context.new_page(), site)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds until a server that does not answer counts as broken."""
 
 
@@ -39,7 +39,7 @@ def sandbox_server() -> Iterator[int]:
         yield port
     finally:
         process.terminate()
-        process.wait(timeout=15)
+        process.wait(timeout=60)
 
 
 def _wait(process: subprocess.Popen[bytes], url: str) -> None:

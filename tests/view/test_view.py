@@ -80,10 +80,10 @@ def test_a_link_the_host_refuses_is_told_with_its_address(show: Open) -> None:
 
 def test_the_host_hears_every_size_once_and_the_frame_then_fits(show: Open) -> None:
     host = show(width=1200).open({"displayMode": "fullscreen"}).result(samples.FULL)
-    host.page.wait_for_timeout(300)
+    host.fits(1200)
     wide = host.seen["sizes"]
     host.page.set_viewport_size({"width": 400, "height": 900})
-    host.page.wait_for_timeout(300)
+    host.fits(400)
     narrow = host.seen["sizes"][len(wide) :]
     host.page.wait_for_timeout(300)
 
@@ -103,7 +103,6 @@ def test_the_hosts_theme_decides_also_when_it_changes(show: Open) -> None:
     host = show(scheme="dark").open({"theme": "light"}).result(samples.FULL)
     light = colours(host)
     host.send("changeContext", {"theme": "dark"})
-    host.page.wait_for_timeout(50)
 
     assert light == ["rgb(255, 255, 255)", "rgb(23, 25, 28)"]
     assert colours(host) == ["rgb(27, 28, 30)", "rgb(240, 241, 242)"]
@@ -244,9 +243,8 @@ def test_no_width_makes_the_page_scroll_sideways(show: Open) -> None:
     overflowing: list[str] = []
     for name, feed in FEEDS.items():
         for width in (320, 560, 720, 940, 1200):
-            host.page.set_viewport_size({"width": width, "height": 900})
+            host.resize(width)
             feed(host)
-            host.page.wait_for_timeout(30)
             if host.view.evaluate("() => document.documentElement.scrollWidth > window.innerWidth"):
                 overflowing.append(f"{name} at {width}")
 
