@@ -75,12 +75,13 @@ class _JSONFormatter(logging.Formatter):
 
 def _quoted(value: Any) -> str:
     # Names are written by callers: none may look like the next field, or like the blank before it.
-    text = str(value)
-    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=True)
+    if not isinstance(value, str):
+        return str(value)
+    return value if _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=True)
 
 
 def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
 
 
 def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:
