@@ -8,14 +8,16 @@ import selectors
 import socket
 import threading
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import pytest
 import uvicorn
 
 from tiktok_pinned_videos.listening import Server, listen
+from tiktok_pinned_videos.serve.accept_queue import AcceptQueue
 from tiktok_pinned_videos.serve.connections import Connection, admit
-from tiktok_pinned_videos.serve.turns import ACCEPTED, LOOP, STRANGERS_FOR_A_CALLER, Turns, defer
+from tiktok_pinned_videos.serve.turns import ACCEPTED, LOOP, STRANGERS_FOR_A_CALLER, Turns, queued
 
 pytestmark = pytest.mark.skipif(LOOP is None, reason="asyncio's own event loop elsewhere")
 
@@ -72,21 +74,105 @@ def test_who_is_known_is_reported_in_every_turn_and_who_is_admitted_from_then_on
     assert all({known, strangers[-1]} <= set(each) and len(each) == 2 + 2 * STRANGERS_FOR_A_CALLER for each in after)
 
 
-def test_where_few_strangers_have_spoken_as_many_more_are_let_in_as_may_be_heard(
-    turns: Turns, ready: list[int]
+class Door:
+    """A listening socket whose queue is heard, and who comes to it."""
+
+    def __init__(self, turns: Turns, stack: contextlib.ExitStack) -> None:
+        self._turns = turns
+        self._stack = stack
+        self.queue = stack.enter_context(AcceptQueue(listen("127.0.0.1", 0)))
+        self.queue.setblocking(False)
+        self.queue.listen(128)
+        turns.accept_from(self.queue)
+        turns.register(self.queue.fileno(), selectors.EVENT_READ, "door")
+
+    def comes(self, *said: bytes) -> None:
+        for words in said:
+            connection = self._stack.enter_context(socket.create_connection(self.queue.getsockname()))
+            connection.sendall(words)
+
+    def let_in(self) -> list[bytes]:
+        """What those have said who may be accepted in this turn."""
+        told = seen(self._turns)
+        found: list[bytes] = []
+        with contextlib.suppress(BlockingIOError):
+            while "door" in told:
+                connection, _ = self.queue.accept()
+                self._stack.enter_context(connection)
+                found.append(connection.recv(100))
+        return found
+
+
+@pytest.fixture
+def door(turns: Turns) -> Iterator[Door]:
+    with contextlib.ExitStack() as stack:
+        yield Door(turns, stack)
+
+
+def test_who_claims_a_token_is_let_in_before_all_who_claim_none(door: Door) -> None:
+    claims = [b"POST / HTTP/1.1\r\n%s: Bearer %d\r\n" % (b"aUTHORIZATION", number) for number in range(3)]
+    strangers = [b"POST / HTTP/1.1\r\nHost: %d; authorization: no\r\n" % number for number in range(3)]
+    door.comes(*strangers, *claims)
+
+    assert [door.let_in() for _ in range(4)] == [
+        [claims[0], strangers[0]],
+        [claims[1], strangers[1]],
+        [claims[2], strangers[2]],
+        [],
+    ]
+
+
+def test_a_token_that_is_claimed_after_a_while_is_seen_as_well(door: Door, turns: Turns) -> None:
+    door.comes(b"a", b"b", b"c")
+    assert door.let_in() == [b"a"]
+    door.comes(b"POST / HTTP/1.1\r\nAuthorization: x")
+
+    assert door.let_in() == [b"POST / HTTP/1.1\r\nAuthorization: x", b"b"]
+    assert turns.select(600) != []  # somebody still waits: the loop does not sleep
+    assert door.let_in() == [b"c"]
+
+
+def test_somebody_comes_in_though_strangers_who_are_in_speak_all_the_time(
+    door: Door, turns: Turns, ready: list[int]
 ) -> None:
-    listener, stranger, *known = ready[:5]
-    turns.defer(listener, listens=True)
-    turns.register(listener, selectors.EVENT_READ, listener)
-    alone = [seen(turns) for _ in range(4)]
+    for fd in ready:
+        turns.defer(fd)
+        turns.register(fd, selectors.EVENT_READ, fd)
+    door.comes(b"x", b"y")
+
+    assert list(chain.from_iterable(door.let_in() for _ in range(5))) == [b"x", b"y"]
+
+
+def test_that_there_are_no_files_left_is_told_once_to_asyncio_which_waits_then(door: Door, turns: Turns) -> None:
+    import resource
+
+    door.comes(b"x", b"\nauthorization: y")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket() as next_one:
+        most = next_one.fileno()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    try:
+        assert seen(turns) == ["door"]
+        with pytest.raises(OSError, match="Too many open files"):
+            door.queue.accept()
+        with pytest.raises(BlockingIOError):
+            door.queue.accept()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert door.let_in() == [b"\nauthorization: y", b"x"]
+
+
+def test_as_many_come_in_as_others_leave_turns_for(door: Door, turns: Turns, ready: list[int]) -> None:
+    stranger, *known = ready[:5]
     turns.defer(stranger)
     for fd in (stranger, *known):
         turns.register(fd, selectors.EVENT_READ, fd)
-    among_others = [seen(turns) for _ in range(4)]
+    places = 4 * STRANGERS_FOR_A_CALLER
+    door.comes(*[b"x"] * (places + 4), *[b"\nauthorization: y"] * (places + 4))
 
-    assert alone == [[listener]] * 4
-    expected = sorted([*known, stranger, *[listener] * (3 * STRANGERS_FOR_A_CALLER - 1)])
-    assert [sorted(each) for each in among_others] == [expected] * 4
+    assert door.let_in() == [b"\nauthorization: y"] * places + [b"x"] * (places - 1)
+    assert door.let_in() == [b"\nauthorization: y"] * 4 + [b"x"] * 5
 
 
 def test_a_stranger_is_waited_for_as_it_is_told(turns: Turns, ready: list[int]) -> None:
@@ -112,6 +198,8 @@ def test_a_stranger_is_waited_for_as_it_is_told(turns: Turns, ready: list[int]) 
 class Served:
     """A server that admits whoever asks for `/known`, notes who asks, and stands still when told to."""
 
+    _accepting: socket.socket
+
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.port = 0
@@ -134,8 +222,8 @@ class Served:
 
             async def run() -> None:
                 self._loop = asyncio.get_running_loop()
-                defer(listener)
-                await server.serve(sockets=[listener])
+                self._accepting = queued(listener)
+                await server.serve(sockets=[self._accepting])
 
             def run_here() -> None:
                 with asyncio.Runner(loop_factory=LOOP) as runner:
@@ -144,7 +232,7 @@ class Served:
             thread = threading.Thread(target=run_here)
             thread.start()
             assert started.wait(30)
-            listener.listen(1024)
+            self._accepting.listen(1024)
             try:
                 yield
             finally:
@@ -172,8 +260,8 @@ class Served:
         return stack.enter_context(socket.create_connection(("127.0.0.1", self.port), timeout=30))
 
 
-def ask(connection: socket.socket, path: str) -> None:
-    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+def ask(connection: socket.socket, path: str, *more: str) -> None:
+    connection.sendall("\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *more, "", ""]).encode())
 
 
 def is_answered(connection: socket.socket) -> bool:
@@ -218,3 +306,26 @@ def test_a_newcomer_that_has_spoken_is_heard_before_others_push_it_out(monkeypat
                 server.connect(stack)
 
         assert is_answered(newcomer)
+
+
+@pytest.mark.parametrize("are_in", [True, False])
+def test_a_newcomer_with_a_token_waits_for_few_of_the_strangers_who_spoke_before(are_in: bool) -> None:
+    server = Served()
+    with server.running(), contextlib.ExitStack() as stack:
+        strangers = [server.connect(stack) for _ in range(100 if are_in else 0)]
+        for stranger in strangers:
+            ask(stranger, "/before")
+            assert is_answered(stranger)
+        server.asked.clear()
+        with server.standing_still():
+            strangers += [server.connect(stack) for _ in range(0 if are_in else 100)]
+            for stranger in strangers:
+                ask(stranger, "/stranger")
+            newcomer = server.connect(stack)
+            ask(newcomer, "/newcomer", "Authorization: Bearer any")
+
+        assert is_answered(newcomer)
+        assert all(map(is_answered, strangers))
+
+    assert server.asked.index("/newcomer") < 20
+    assert server.asked.count("/stranger") == len(strangers)

@@ -31,7 +31,7 @@ from .connections import MAX_HEAD, Connection
 from .gate import PATH, Authenticator, Gate, SecretAuthenticator, TokenAuthenticator
 from .health import health_routes
 from .keys import KeySet
-from .turns import ACCEPTED, defer
+from .turns import ACCEPTED, queued
 
 DRAIN: Final = 6
 """Seconds that calls in flight get to end when the server is told to stop; with telemetry it is below 8 s."""
@@ -177,8 +177,8 @@ async def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], No
     )
 
     def started() -> None:
-        listener.listen(_WAITING)
+        accepting.listen(_WAITING)
         ready()
 
-    defer(listener)
-    await Server(config, started).serve(sockets=[listener])
+    with queued(listener) as accepting:
+        await Server(config, started).serve(sockets=[accepting])

@@ -13,103 +13,136 @@ import socket
 import sys
 from collections import ChainMap
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
-ACCEPTED: Final = 1
-"""Connections accepted when the listening socket is heard, as asyncio is told; some Pythons accept one more."""
+from .accept_queue import AcceptQueue
+
+ACCEPTED: Final = 64
+"""Connections accepted when the listening socket is heard, as asyncio is told; `AcceptQueue` ends it before that."""
 STRANGERS_FOR_A_CALLER: Final = 4
 """Strangers heard in one turn for each of the others that are ready: they take about as long, and few are kept waiting
 who come anew while many call."""
+
+Reports: TypeAlias = list[tuple[selectors.SelectorKey, int]]
 
 
 class Turns(selectors.BaseSelector):
     """Reports all others that are ready, and few strangers, at least one: those that have waited for longest.
 
-    The listening socket is a stranger as well: it waits for those that it has let in.
+    Strangers that claim a token wait apart from those that claim none, and as many of them are reported.
     """
 
     def __init__(self) -> None:
         self._others = selectors.EpollSelector()
-        # Of what is ready in one epoll and does not fit into a report, the kernel tells first next time.
-        self._ready = select.epoll()
-        self._others.register(self._ready, selectors.EVENT_READ)
-        self._strangers: set[int] = set()
-        self._listener = -1
-        self._keys: dict[Any, selectors.SelectorKey] = {}
+        self._silent, self._claiming, self._door = _Strangers(), _Strangers(), _Strangers()
+        self._ready = {each.ready for each in (self._silent, self._claiming, self._door)}
+        for ready in self._ready:
+            self._others.register(ready, selectors.EVENT_READ)
+        self._strangers: dict[int, _Strangers] = {}
+        self._queue: AcceptQueue | None = None
+        self._comes_first = False
 
-    def defer(self, fd: int, *, listens: bool = False) -> None:
-        """This one, not registered yet, is a stranger (or lets strangers in) until `admit` or `forget`."""
-        self._strangers.add(fd)
-        if listens:
-            self._listener = fd
+    def accept_from(self, queue: AcceptQueue) -> None:
+        """This is where strangers come from; it is not registered yet."""
+        self._queue = queue
+
+    def defer(self, fd: int) -> None:
+        """This one, not registered yet, is a stranger until `admit` or `forget`."""
+        claims = self._queue is not None and self._queue.claimed(fd)
+        self._strangers[fd] = self._claiming if claims else self._silent
 
     def admit(self, fd: int) -> None:
         """This one is a stranger no more."""
-        key = self._keys.get(fd)
-        if key is not None:
-            self.unregister(fd)
-        self._strangers.discard(fd)
-        if key is not None:
+        strangers = self._strangers.pop(fd, None)
+        if strangers is not None and fd in strangers.keys:
+            key = strangers.unregister(fd)
             self.register(fd, key.events, key.data)
 
     def forget(self, fd: int) -> None:
         """This one, unregistered already, is about to be closed: the next with its number is somebody else."""
-        self._strangers.discard(fd)
+        self._strangers.pop(fd, None)
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """See `selectors`."""
-        if fileobj not in self._strangers:
-            return self._others.register(fileobj, events, data)
-        self._ready.register(fileobj, _mask(events))
-        self._keys[fileobj] = selectors.SelectorKey(fileobj, fileobj, events, data)
-        return self._keys[fileobj]
+        return self._of(fileobj).register(fileobj, events, data)
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
         """See `selectors`."""
-        if fileobj not in self._keys:
-            return self._others.unregister(fileobj)
-        self._ready.unregister(fileobj)
-        return self._keys.pop(fileobj)
+        return self._of(fileobj).unregister(fileobj)
 
     def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """See `selectors`."""
-        if fileobj not in self._keys:
-            return self._others.modify(fileobj, events, data)
-        self._ready.modify(fileobj, _mask(events))
-        self._keys[fileobj] = selectors.SelectorKey(fileobj, fileobj, events, data)
-        return self._keys[fileobj]
+        return self._of(fileobj).modify(fileobj, events, data)
 
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+    def select(self, timeout: float | None = None) -> Reports:
         """See `selectors`."""
-        told = self._others.select(timeout)
-        found = [(key, events) for key, events in told if key.fileobj is not self._ready]
-        if len(found) < len(told):
+        queue = self._queue if self._door.keys else None
+        waiting = queue is not None and len(queue) > 0
+        told = self._others.select(0 if waiting else timeout)
+        found = [(key, events) for key, events in told if key.fileobj not in self._ready]
+        if waiting or len(found) < len(told):
             most = max(1, STRANGERS_FOR_A_CALLER * len(found))
-            heard = [self._report(fd, mask) for fd, mask in self._ready.poll(0, most)]
-            # Told twice, asyncio accepts twice: it does where fewer have spoken than may be heard.
-            more = [each for each in heard if each[0].fd == self._listener] * (most - len(heard))
-            found += heard + more
+            # To come in takes about as long as to be heard. Where there is time for one only, they take turns.
+            self._comes_first = waiting and not self._comes_first
+            silent = self._silent.report(most - self._comes_first)
+            found += self._claiming.report(most) + silent
+            if queue is not None:
+                queue.let_in(claiming=most, others=most - len(silent))
+                found += [(key, selectors.EVENT_READ) for key in self._door.keys.values()]
         return found
 
     def close(self) -> None:
         """See `selectors`."""
         self._others.close()
-        self._ready.close()
+        for ready in self._ready:
+            ready.close()
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
         """See `selectors`."""
-        return ChainMap(self._keys, cast("dict[Any, selectors.SelectorKey]", self._others.get_map()))
+        others = cast("dict[Any, selectors.SelectorKey]", self._others.get_map())
+        return ChainMap(self._silent.keys, self._claiming.keys, self._door.keys, others)
 
-    def _report(self, fd: int, mask: int) -> tuple[selectors.SelectorKey, int]:
-        # As in `selectors`: a fault is told to whoever waits for either.
-        reads, writes = mask & ~select.EPOLLOUT, mask & ~select.EPOLLIN
-        events = (selectors.EVENT_READ if reads else 0) | (selectors.EVENT_WRITE if writes else 0)
-        return self._keys[fd], events & self._keys[fd].events
+    def _of(self, fileobj: Any) -> Any:
+        """Where it is registered, or is to be."""
+        listens = self._queue is not None and fileobj == self._queue.fileno()
+        return self._door if listens else self._strangers.get(fileobj, self._others)
+
+
+class _Strangers:
+    """Of what is ready in one epoll and does not fit into a report, the kernel tells first next time."""
+
+    def __init__(self) -> None:
+        self.ready = select.epoll()
+        self.keys: dict[Any, selectors.SelectorKey] = {}
+
+    def register(self, fd: int, events: int, data: Any) -> selectors.SelectorKey:
+        self.ready.register(fd, _mask(events))
+        self.keys[fd] = selectors.SelectorKey(fd, fd, events, data)
+        return self.keys[fd]
+
+    def unregister(self, fd: int) -> selectors.SelectorKey:
+        self.ready.unregister(fd)
+        return self.keys.pop(fd)
+
+    def modify(self, fd: int, events: int, data: Any) -> selectors.SelectorKey:
+        self.ready.modify(fd, _mask(events))
+        self.keys[fd] = selectors.SelectorKey(fd, fd, events, data)
+        return self.keys[fd]
+
+    def report(self, most: int) -> Reports:
+        ready = self.ready.poll(0, most) if most else ()
+        return [(self.keys[fd], _events(mask) & self.keys[fd].events) for fd, mask in ready]
 
 
 def _mask(events: int) -> int:
     reads, writes = events & selectors.EVENT_READ, events & selectors.EVENT_WRITE
     return (select.EPOLLIN if reads else 0) | (select.EPOLLOUT if writes else 0)
+
+
+def _events(mask: int) -> int:
+    # As in `selectors`: a fault is told to whoever waits for either.
+    reads, writes = mask & ~select.EPOLLOUT, mask & ~select.EPOLLIN
+    return (selectors.EVENT_READ if reads else 0) | (selectors.EVENT_WRITE if writes else 0)
 
 
 class Loop(asyncio.SelectorEventLoop):
@@ -120,11 +153,14 @@ class Loop(asyncio.SelectorEventLoop):
         super().__init__(self.turns)
 
 
-def defer(listener: socket.socket) -> None:
-    """Have those whom it lets in wait for their turn; on the running loop, before anybody is accepted."""
+def queued(listener: socket.socket) -> socket.socket:
+    """The same listening socket as this loop accepts from it; the one given is not used any more."""
     loop = asyncio.get_running_loop()
-    if isinstance(loop, Loop):
-        loop.turns.defer(listener.fileno(), listens=True)
+    if not isinstance(loop, Loop):
+        return listener
+    queue = AcceptQueue(listener)
+    loop.turns.accept_from(queue)
+    return queue
 
 
 LOOP: Final = Loop if sys.platform == "linux" else None
