@@ -27,7 +27,6 @@ class Application:
         self.bodies: list[bytes] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert scope["path"] == "/mcp"
         self.bodies.append((await receive())["body"])
         await self.may.wait()
         await send({"type": "http.response.start", "status": 200, "headers": []})

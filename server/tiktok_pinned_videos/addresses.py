@@ -9,6 +9,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
@@ -42,6 +43,7 @@ class Origin:
         return self.scheme == other.scheme and self.host.admits(other.host)
 
 
+@lru_cache(64)
 def parse_host(text: str) -> Host:
     """`host`, `host:port` or `host:*`. Raises ValueError for anything else, user info and paths included."""
     if text.startswith("["):

@@ -80,7 +80,7 @@ class Gate:
         path = bytes(scope["raw_path"]).decode("latin-1")
         if path in self._others:
             await self._others[path](scope, receive, left)
-        elif path not in (PATH, f"{PATH}/"):
+        elif path not in (PATH, f"{PATH}/"):  # the same place: a redirect would send the token to wherever Host points
             await refuse(left, 404, f"nothing is served here; MCP is at {PATH}")
         elif scope["method"] == "OPTIONS" and header(scope, b"access-control-request-method") is not None:
             # A preflight carries no token.
@@ -90,9 +90,8 @@ class Gate:
             await self._call(scope, receive, send)
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
-        chosen = [
-            value for name, value in parse_qsl(scope["query_string"].decode("latin-1"), True) if name == "channels"
-        ]
+        query = scope["query_string"].decode("latin-1")
+        chosen = [value for name, value in parse_qsl(query, True) if name == "channels"] if query else []
         app = self._calls.get(chosen[0] if len(chosen) == 1 else "" if chosen else self._default_channels)
         if app is None:
             await refuse(send, 400, "channels is both or text, as in /mcp?channels=text")
@@ -100,8 +99,7 @@ class Gate:
             # Every call is complete in itself: there is no stream to listen to and no session to delete.
             await refuse(send, 405, "only POST is served here", {"Allow": "POST"})
         else:
-            # /mcp/ is the same place; a redirect would send the token to wherever the Host header points.
-            await self._bounds(app, {**scope, "path": PATH, "raw_path": PATH.encode()}, receive, send)
+            await self._bounds(app, scope, receive, send)
 
 
 class SecretAuthenticator:

@@ -106,8 +106,8 @@ _Lifespan = Callable[[], contextlib.AbstractAsyncContextManager[Any]]
 
 
 def _mcp_app(server: MCPServer[Any]) -> tuple[ASGIApp, _Lifespan]:
-    inner = server.streamable_http_app(
-        streamable_http_path=PATH,
+    # Of the application only what makes it: the gate has routed already, and another router takes time with each call.
+    server.streamable_http_app(
         # With JSON responses progress would be lost, and a client that goes away would not end its call.
         json_response=False,
         stateless_http=True,
@@ -115,7 +115,7 @@ def _mcp_app(server: MCPServer[Any]) -> tuple[ASGIApp, _Lifespan]:
         # The gate has looked at both already, more closely.
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
-    return inner, lambda: inner.router.lifespan_context(inner)
+    return server.session_manager.handle_request, server.session_manager.run
 
 
 async def _lifespan(contexts: list[_Lifespan], receive: Receive, send: Send) -> None:
