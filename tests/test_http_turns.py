@@ -42,7 +42,8 @@ def ready() -> Iterator[list[int]]:
 
 
 def seen(turns: Turns) -> list[Any]:
-    return [key.data for key, _ in turns.select(0)]
+    """What is reported where the loop has nothing else to do."""
+    return [key.data for key, _ in turns.select(0.001)]
 
 
 def test_of_the_strangers_that_are_ready_few_are_reported_at_a_time_and_each_in_its_turn(
@@ -55,6 +56,19 @@ def test_of_the_strangers_that_are_ready_few_are_reported_at_a_time_and_each_in_
     rounds = [[fd for _ in ready for fd in seen(turns)] for _ in range(3)]
 
     assert [sorted(each) for each in rounds] == [sorted(ready)] * 3
+
+
+def test_while_the_loop_has_something_to_do_every_second_turn_is_without_strangers(
+    turns: Turns, ready: list[int]
+) -> None:
+    turns.defer(ready[0])
+    turns.register(ready[0], selectors.EVENT_READ, "stranger")
+    turns.register(ready[1], selectors.EVENT_READ, "known")
+    with_a_caller = [len(turns.select(0)) for _ in range(3)]
+    turns.unregister(ready[1])
+
+    assert with_a_caller == [2, 2, 2]
+    assert [len(turns.select(0)) for _ in range(5)] == [0, 1, 0, 1, 0]
 
 
 def test_who_is_known_is_reported_in_every_turn_and_who_is_admitted_from_then_on(
@@ -179,9 +193,9 @@ def test_a_stranger_is_waited_for_as_it_is_told(turns: Turns, ready: list[int]) 
     fd = ready[0]
     turns.defer(fd)
     turns.register(fd, selectors.EVENT_READ | selectors.EVENT_WRITE, "both")
-    assert [(key.data, events) for key, events in turns.select(0)] == [("both", 3)]
+    assert [(key.data, events) for key, events in turns.select(0.001)] == [("both", 3)]
     turns.modify(fd, selectors.EVENT_WRITE, "writes")
-    assert [(key.data, events) for key, events in turns.select(0)] == [("writes", selectors.EVENT_WRITE)]
+    assert [(key.data, events) for key, events in turns.select(0.001)] == [("writes", selectors.EVENT_WRITE)]
     assert turns.get_key(fd).data == "writes"
     turns.unregister(fd)
     assert (seen(turns), fd in turns.get_map()) == ([], False)

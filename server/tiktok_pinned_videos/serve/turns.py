@@ -27,7 +27,7 @@ Reports: TypeAlias = list[tuple[selectors.SelectorKey, int]]
 
 
 class Turns(selectors.BaseSelector):
-    """Reports all others that are ready, and few strangers, at least one: those that have waited for longest.
+    """Reports all others that are ready, and few strangers, those that have waited for longest: mostly at least one.
 
     Strangers that claim a token wait apart from those that claim none, and as many of them are reported.
     """
@@ -40,7 +40,7 @@ class Turns(selectors.BaseSelector):
             self._others.register(ready, selectors.EVENT_READ)
         self._strangers: dict[int, _Strangers] = {}
         self._queue: AcceptQueue | None = None
-        self._comes_first = False
+        self._comes_first = self._rests = False
 
     def accept_from(self, queue: AcceptQueue) -> None:
         """This is where strangers come from; it is not registered yet."""
@@ -80,7 +80,9 @@ class Turns(selectors.BaseSelector):
         waiting = queue is not None and len(queue) > 0
         told = self._others.select(0 if waiting else timeout)
         found = [(key, events) for key, events in told if key.fileobj not in self._ready]
-        if waiting or len(found) < len(told):
+        # Where the loop has something to do, but not for a caller who is ready now, every second turn is without any.
+        self._rests = timeout == 0 and not found and not self._rests
+        if not self._rests and (waiting or len(found) < len(told)):
             most = max(1, STRANGERS_FOR_A_CALLER * len(found))
             # To come in takes about as long as to be heard. Where there is time for one only, they take turns.
             self._comes_first = waiting and not self._comes_first
