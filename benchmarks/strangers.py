@@ -13,8 +13,8 @@ uses this one has nothing to do with it: so the client comes before all others o
 attackers give way to everybody), and from each call's time is taken what the server spent waiting for its own processor
 while somebody else had it, as Linux counts that. What an attack makes the server itself do stays in. Linux only.
 
-Bounded are the calls on the connection that is kept. The kernel hands out new connections in the order in which they
-came, so a call on one waits for the hundreds of strangers before it, whatever little each of them costs.
+Bounded are the calls on the connection that is kept. Those on a new one hold the same bound, but for the attack whose
+strangers send tokens, too: they wait for each other.
 """
 
 from __future__ import annotations
