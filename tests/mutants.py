@@ -115,7 +115,7 @@ FAULTS = [
     Fault("all strangers who have spoken are heard before a caller", "serve/turns.py",
           "self.ready.poll(0, most)", "self.ready.poll(0, -1)", "http_turns"),
     Fault("a caller with a token waits behind all strangers who came before", "serve/accept_queue.py",
-          "if fd in self._others and _claims(self._others[fd][0]):", "if False:", "http_turns"),
+          "if _claims(self._others[fd][0]):", "if False:", "http_turns"),
     Fault("a caller with a token is accepted first, but heard with all others", "serve/turns.py",
           "self._claiming if claims else self._silent", "self._silent", "http_turns"),
     Fault("the loop sleeps while somebody waits to be let in", "serve/turns.py",

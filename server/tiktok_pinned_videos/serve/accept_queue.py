@@ -45,7 +45,7 @@ class AcceptQueue(socket.socket):
         """So many of either kind may be accepted until the next time."""
         self._take_in()
         for fd, _ in self._unheard.poll(0, _AT_ONCE):
-            if fd in self._others and _claims(self._others[fd][0]):
+            if _claims(self._others[fd][0]):  # told once of each, so it is still among these
                 self._claiming[fd] = self._others.pop(fd)
         self._may_come = [self._others] * min(others, len(self._others))
         self._may_come += [self._claiming] * min(claiming, len(self._claiming))
