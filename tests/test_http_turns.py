@@ -15,7 +15,6 @@ import pytest
 import uvicorn
 
 from tiktok_pinned_videos.listening import Server, listen
-from tiktok_pinned_videos.serve.accept_queue import AcceptQueue
 from tiktok_pinned_videos.serve.connections import Connection, admit
 from tiktok_pinned_videos.serve.turns import ACCEPTED, LOOP, STRANGERS_FOR_A_CALLER, Turns, queued
 
@@ -94,10 +93,9 @@ class Door:
     def __init__(self, turns: Turns, stack: contextlib.ExitStack) -> None:
         self._turns = turns
         self._stack = stack
-        self.queue = stack.enter_context(AcceptQueue(listen("127.0.0.1", 0)))
+        self.queue = stack.enter_context(turns.accept_queue(listen("127.0.0.1", 0)))
         self.queue.setblocking(False)
         self.queue.listen(128)
-        turns.accept_from(self.queue)
         turns.register(self.queue.fileno(), selectors.EVENT_READ, "door")
 
     def comes(self, *said: bytes) -> None:
@@ -105,8 +103,8 @@ class Door:
             connection = self._stack.enter_context(socket.create_connection(self.queue.getsockname()))
             connection.sendall(words)
 
-    def let_in(self) -> list[bytes]:
-        """What those have said who may be accepted in this turn."""
+    def let_in(self, *, admits: bytes | None = None) -> list[bytes]:
+        """What those have said who may be accepted in this turn. Who says `admits` is, all others are refused."""
         told = seen(self._turns)
         found: list[bytes] = []
         with contextlib.suppress(BlockingIOError):
@@ -114,6 +112,10 @@ class Door:
                 connection, _ = self.queue.accept()
                 self._stack.enter_context(connection)
                 found.append(connection.recv(100))
+                self._turns.defer(connection.fileno())
+                if found[-1] == admits:
+                    self._turns.admit(connection.fileno())
+                self._turns.forget(connection.fileno())
         return found
 
 
@@ -134,6 +136,19 @@ def test_who_claims_a_token_is_let_in_before_all_who_claim_none(door: Door) -> N
         [claims[2], strangers[2]],
         [],
     ]
+
+
+def test_whose_token_was_good_before_is_let_in_before_all_others_until_it_is_refused(door: Door) -> None:
+    good, *invented = [b"POST / HTTP/1.1\r\nAuthorization: Bearer %d\r\n" % number for number in range(4)]
+    door.comes(good)
+    assert door.let_in(admits=good) == [good]
+
+    door.comes(*invented, good, good)
+    assert [door.let_in(admits=good) for _ in range(4)] == [[good, good, invented[0]], [invented[1]], [invented[2]], []]
+    door.comes(invented[0], good)
+    assert door.let_in() == [good, invented[0]]
+    door.comes(invented[0], good)
+    assert [door.let_in(), door.let_in()] == [[invented[0]], [good]]  # it was refused
 
 
 def test_a_token_that_is_claimed_after_a_while_is_seen_as_well(door: Door, turns: Turns) -> None:

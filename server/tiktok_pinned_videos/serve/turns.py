@@ -15,7 +15,7 @@ from collections import ChainMap
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias, cast
 
-from .accept_queue import AcceptQueue
+from .accept_queue import AcceptQueue, Tokens
 
 ACCEPTED: Final = 64
 """Connections accepted when the listening socket is heard, as asyncio is told; `AcceptQueue` ends it before that."""
@@ -39,20 +39,23 @@ class Turns(selectors.BaseSelector):
         for ready in self._ready:
             self._others.register(ready, selectors.EVENT_READ)
         self._strangers: dict[int, _Strangers] = {}
+        self._tokens = Tokens()
         self._queue: AcceptQueue | None = None
         self._comes_first = self._rests = False
 
-    def accept_from(self, queue: AcceptQueue) -> None:
-        """This is where strangers come from; it is not registered yet."""
-        self._queue = queue
+    def accept_queue(self, listener: socket.socket) -> AcceptQueue:
+        """The same listening socket, where strangers come from; the one given is not used any more."""
+        self._queue = AcceptQueue(listener, self._tokens)
+        return self._queue
 
     def defer(self, fd: int) -> None:
-        """This one, not registered yet, is a stranger until `admit` or `forget`."""
-        claims = self._queue is not None and self._queue.claimed(fd)
-        self._strangers[fd] = self._claiming if claims else self._silent
+        """This one, not registered yet, is a stranger until `admit` or `forget`, unless its token was good before."""
+        if not self._tokens.known(fd):
+            self._strangers[fd] = self._claiming if self._tokens.any(fd) else self._silent
 
     def admit(self, fd: int) -> None:
         """This one is a stranger no more."""
+        self._tokens.admit(fd)
         strangers = self._strangers.pop(fd, None)
         if strangers is not None and fd in strangers.keys:
             key = strangers.unregister(fd)
@@ -61,6 +64,7 @@ class Turns(selectors.BaseSelector):
     def forget(self, fd: int) -> None:
         """This one, unregistered already, is about to be closed: the next with its number is somebody else."""
         self._strangers.pop(fd, None)
+        self._tokens.forget(fd)
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """See `selectors`."""
@@ -158,11 +162,7 @@ class Loop(asyncio.SelectorEventLoop):
 def queued(listener: socket.socket) -> socket.socket:
     """The same listening socket as this loop accepts from it; the one given is not used any more."""
     loop = asyncio.get_running_loop()
-    if not isinstance(loop, Loop):
-        return listener
-    queue = AcceptQueue(listener)
-    loop.turns.accept_from(queue)
-    return queue
+    return loop.turns.accept_queue(listener) if isinstance(loop, Loop) else listener
 
 
 LOOP: Final = Loop if sys.platform == "linux" else None
