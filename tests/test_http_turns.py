@@ -16,7 +16,7 @@ import uvicorn
 
 from tiktok_pinned_videos.listening import Server, listen
 from tiktok_pinned_videos.serve.connections import Connection, admit
-from tiktok_pinned_videos.serve.turns import ACCEPTED, LOOP, STRANGERS_FOR_A_CALLER, Turns, queued
+from tiktok_pinned_videos.serve.turns import ACCEPTED, CLAIMANTS_FOR_A_CALLER, LOOP, Turns, queued
 
 pytestmark = pytest.mark.skipif(LOOP is None, reason="asyncio's own event loop elsewhere")
 
@@ -83,8 +83,8 @@ def test_who_is_known_is_reported_in_every_turn_and_who_is_admitted_from_then_on
     turns.admit(strangers[-1])
     after = [seen(turns) for _ in range(4)]
 
-    assert all(known in each and len(each) == 1 + STRANGERS_FOR_A_CALLER for each in before)
-    assert all({known, strangers[-1]} <= set(each) and len(each) == 2 + 2 * STRANGERS_FOR_A_CALLER for each in after)
+    assert all(known in each and len(each) == 2 for each in before)
+    assert all({known, strangers[-1]} <= set(each) and len(each) == 3 for each in after)
 
 
 class Door:
@@ -102,6 +102,17 @@ class Door:
         for words in said:
             connection = self._stack.enter_context(socket.create_connection(self.queue.getsockname()))
             connection.sendall(words)
+
+    def accept_all(self) -> list[int]:
+        """Those who may be accepted in this turn, as connections that are waited for."""
+        told = seen(self._turns)
+        found: list[int] = []
+        with contextlib.suppress(BlockingIOError):
+            while "door" in told:
+                found.append(self._stack.enter_context(self.queue.accept()[0]).fileno())
+                self._turns.defer(found[-1])
+                self._turns.register(found[-1], selectors.EVENT_READ, found[-1])
+        return found
 
     def let_in(self, *, admits: bytes | None = None) -> list[bytes]:
         """What those have said who may be accepted in this turn. Who says `admits` is, all others are refused."""
@@ -151,6 +162,19 @@ def test_whose_token_was_good_before_is_let_in_before_all_others_until_it_is_ref
     assert [door.let_in(), door.let_in()] == [[invented[0]], [good]]  # it was refused
 
 
+def test_whose_token_was_good_before_is_heard_in_every_turn(door: Door, turns: Turns) -> None:
+    good, *invented = [b"\nAuthorization: Bearer %d\r\n" % number for number in range(9)]
+    door.comes(good)
+    door.let_in(admits=good)
+    door.comes(*invented)
+    strangers = [fd for _ in invented for fd in door.accept_all()]
+    door.comes(good)
+    newcomer = door.accept_all()[0]
+
+    assert len(strangers) == len(invented)
+    assert all(newcomer in seen(turns) for _ in invented)
+
+
 def test_a_token_that_is_claimed_after_a_while_is_seen_as_well(door: Door, turns: Turns) -> None:
     door.comes(b"a", b"b", b"c")
     assert door.let_in() == [b"a"]
@@ -192,16 +216,35 @@ def test_that_there_are_no_files_left_is_told_once_to_asyncio_which_waits_then(d
     assert door.let_in() == [b"\nauthorization: y", b"x"]
 
 
-def test_as_many_come_in_as_others_leave_turns_for(door: Door, turns: Turns, ready: list[int]) -> None:
-    stranger, *known = ready[:5]
-    turns.defer(stranger)
-    for fd in (stranger, *known):
-        turns.register(fd, selectors.EVENT_READ, fd)
-    places = 4 * STRANGERS_FOR_A_CALLER
-    door.comes(*[b"x"] * (places + 4), *[b"\nauthorization: y"] * (places + 4))
+def test_the_more_callers_the_more_come_in_and_are_heard_who_claim_a_token(
+    door: Door, turns: Turns, ready: list[int]
+) -> None:
+    for fd in ready[:4]:
+        turns.register(fd, selectors.EVENT_READ, "known")
+    places = 4 * CLAIMANTS_FOR_A_CALLER
+    door.comes(*[b"\nauthorization: y"] * (places + 4))
 
-    assert door.let_in() == [b"\nauthorization: y"] * places + [b"x"] * (places - 1)
-    assert door.let_in() == [b"\nauthorization: y"] * 4 + [b"x"] * 5
+    assert len(door.accept_all()) == places
+    heard = seen(turns)
+    assert (heard.count("known"), len(set(heard) - {"known", "door"})) == (4, places)
+    assert len(door.accept_all()) == 4
+
+
+def test_two_strangers_are_heard_for_each_that_comes_in_however_many_callers_there_are(
+    door: Door, turns: Turns, ready: list[int]
+) -> None:
+    known, *strangers = ready
+    turns.register(known, selectors.EVENT_READ, "known")
+    for fd in strangers:
+        turns.defer(fd)
+        turns.register(fd, selectors.EVENT_READ, fd)
+    door.comes(*[b"x"] * 5)
+
+    come_in = [len(door.let_in()) for _ in range(9)]
+    heard = [len(set(strangers) & set(seen(turns))) for _ in range(9)]
+
+    assert sorted(come_in) == [0] * 6 + [1] * 3
+    assert sorted(heard) == [0] * 3 + [1] * 6
 
 
 def test_a_stranger_is_waited_for_as_it_is_told(turns: Turns, ready: list[int]) -> None:
@@ -335,6 +378,28 @@ def test_a_newcomer_that_has_spoken_is_heard_before_others_push_it_out(monkeypat
                 server.connect(stack)
 
         assert is_answered(newcomer)
+
+
+def test_a_newcomer_whose_token_was_good_before_waits_for_few_who_invent_one() -> None:
+    server = Served()
+    good = "Authorization: Bearer good"
+    with server.running(), contextlib.ExitStack() as stack:
+        first = server.connect(stack)
+        ask(first, "/known", good)
+        assert is_answered(first)
+        server.asked.clear()
+        with server.standing_still():
+            strangers = [server.connect(stack) for _ in range(100)]
+            for number, stranger in enumerate(strangers):
+                ask(stranger, "/stranger", f"Authorization: Bearer {number}")
+            newcomers = [server.connect(stack) for _ in range(5)]
+            for newcomer in newcomers:
+                ask(newcomer, "/known", good)
+
+        assert all(map(is_answered, [*newcomers, *strangers]))
+
+    assert server.asked[:20].count("/known") == len(newcomers)
+    assert server.asked.count("/stranger") == len(strangers)
 
 
 @pytest.mark.parametrize("are_in", [True, False])

@@ -13,7 +13,7 @@ from mcp.server.mcpserver import MCPServer
 
 from tiktok_pinned_videos.app import LazyBackend, build_server
 from tiktok_pinned_videos.listening import listen
-from tiktok_pinned_videos.serve.auth import AuthenticationSettingsError, authentication_for
+from tiktok_pinned_videos.serve.auth import AuthenticationSettingsError, NoAuthentication, authentication_for
 from tiktok_pinned_videos.serve.gate import PATH
 from tiktok_pinned_videos.serve.http import address_of, build_app, is_only_here, serve
 from tiktok_pinned_videos.serve.telemetry import configure_telemetry
@@ -58,7 +58,8 @@ def run(settings: Settings, *, host: str, port: int) -> None:
                 )
 
         try:
-            with asyncio.Runner(loop_factory=LOOP) as runner:
+            # Without authentication nobody is a stranger.
+            with asyncio.Runner(loop_factory=None if isinstance(authentication, NoAuthentication) else LOOP) as runner:
                 runner.run(serve(app, listener, ready=ready))
         finally:
             send_rest()

@@ -7,6 +7,7 @@ is hundreds of strangers who speak at once. Linux only; elsewhere asyncio's own 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import select
 import selectors
 import socket
@@ -19,17 +20,17 @@ from .accept_queue import AcceptQueue, Tokens
 
 ACCEPTED: Final = 64
 """Connections accepted when the listening socket is heard, as asyncio is told; `AcceptQueue` ends it before that."""
-STRANGERS_FOR_A_CALLER: Final = 4
-"""Strangers heard in one turn for each of the others that are ready: they take about as long, and few are kept waiting
-who come anew while many call."""
+CLAIMANTS_FOR_A_CALLER: Final = 4
+"""Strangers who claim a token, as many as are heard in one turn for each of the others that are ready: they take about
+as long, and few are kept waiting who come anew while many call."""
 
 Reports: TypeAlias = list[tuple[selectors.SelectorKey, int]]
 
 
 class Turns(selectors.BaseSelector):
-    """Reports all others that are ready, and few strangers, those that have waited for longest: mostly at least one.
+    """Reports all others that are ready, and few strangers, those that have waited for longest.
 
-    Strangers that claim a token wait apart from those that claim none, and as many of them are reported.
+    Of strangers that claim no token, one is reported or comes in; those that claim one wait apart from them.
     """
 
     def __init__(self) -> None:
@@ -41,7 +42,9 @@ class Turns(selectors.BaseSelector):
         self._strangers: dict[int, _Strangers] = {}
         self._tokens = Tokens()
         self._queue: AcceptQueue | None = None
-        self._comes_first = self._rests = False
+        # To come in takes about as long as to be heard. Who came in is heard before others push it out.
+        self._comes_in = itertools.cycle((True, False, False))
+        self._rests = False
 
     def accept_queue(self, listener: socket.socket) -> AcceptQueue:
         """The same listening socket, where strangers come from; the one given is not used any more."""
@@ -87,13 +90,11 @@ class Turns(selectors.BaseSelector):
         # Where the loop has something to do, but not for a caller who is ready now, every second turn is without any.
         self._rests = timeout == 0 and not found and not self._rests
         if not self._rests and (waiting or len(found) < len(told)):
-            most = max(1, STRANGERS_FOR_A_CALLER * len(found))
-            # To come in takes about as long as to be heard. Where there is time for one only, they take turns.
-            self._comes_first = waiting and not self._comes_first
-            silent = self._silent.report(most - self._comes_first)
+            most = max(1, CLAIMANTS_FOR_A_CALLER * len(found))
+            silent = self._silent.report(0 if waiting and next(self._comes_in) else 1)
             found += self._claiming.report(most) + silent
             if queue is not None:
-                queue.let_in(claiming=most, others=most - len(silent))
+                queue.let_in(claiming=most, others=1 - len(silent))
                 found += [(key, selectors.EVENT_READ) for key in self._door.keys.values()]
         return found
 
@@ -166,4 +167,4 @@ def queued(listener: socket.socket) -> socket.socket:
 
 
 LOOP: Final = Loop if sys.platform == "linux" else None
-"""What makes the loop of `http`; None: asyncio's choice."""
+"""What makes the loop of `http` where callers are authenticated; None: asyncio's choice."""
