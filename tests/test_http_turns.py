@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import selectors
 import socket
 import threading
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 
+from kit import http_server, until
 from tiktok_pinned_videos.listening import Server, listen
 from tiktok_pinned_videos.serve.connections import Connection, admit
 from tiktok_pinned_videos.serve.turns import ACCEPTED, CLAIMANTS_FOR_A_CALLER, LOOP, Turns, queued
@@ -267,6 +270,14 @@ def test_a_stranger_is_waited_for_as_it_is_told(turns: Turns, ready: list[int]) 
     assert seen(turns) == ["now writes"]
 
 
+@pytest.mark.parametrize(("secret", "selectors"), [("", 1), ("correct-horse-battery-staple", 5)])
+def test_where_callers_are_not_authenticated_nobody_is_a_stranger(secret: str, selectors: int) -> None:
+    with http_server(env={"MCP_BEARER_TOKEN": secret}) as server:
+        files = [str(each.readlink()) for each in Path(f"/proc/{server.process.pid}/fd").iterdir()]
+
+    assert files.count("anon_inode:[eventpoll]") == selectors
+
+
 class Served:
     """A server that admits whoever asks for `/known`, notes who asks, and stands still when told to."""
 
@@ -400,6 +411,30 @@ def test_a_newcomer_whose_token_was_good_before_waits_for_few_who_invent_one() -
 
     assert server.asked[:20].count("/known") == len(newcomers)
     assert server.asked.count("/stranger") == len(strangers)
+
+
+def test_who_has_gone_leaves_nothing_to_the_garbage_collector_which_takes_long_among_thousands() -> None:
+    def kept() -> int:
+        names = {"_SelectorSocketTransport", "Connection", "BlockingIOError"}
+        return len([each for each in gc.get_objects() if type(each).__name__ in names])
+
+    server = Served()
+    gc.collect()
+    before = kept()
+    gc.disable()
+    try:
+        with server.running():
+            for said in ("/stranger", "/known", ""):
+                with contextlib.ExitStack() as stack:
+                    for connection in [server.connect(stack) for _ in range(20)]:
+                        if said:
+                            ask(connection, said)
+                            assert is_answered(connection)
+                        else:
+                            connection.sendall(b"half a he")
+            asyncio.run(until(lambda: kept() <= before))
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("are_in", [True, False])

@@ -96,12 +96,16 @@ class AcceptQueue(socket.socket):
     def accept(self) -> tuple[socket.socket, Any]:
         """The next; `BlockingIOError` when nobody more may come in yet."""
         if not self._may_come:
-            fault, self._fault = self._fault or BlockingIOError(), None
-            raise fault
+            raise self._why_nobody()
         waiting = self._may_come.pop()
         fd = next(iter(waiting))
         self._unheard.unregister(fd)
         return waiting.pop(fd)
+
+    def _why_nobody(self) -> OSError:
+        # Not in `accept`: a frame that holds what it raises stays, with all it knows, until garbage is collected.
+        fault, self._fault = self._fault or BlockingIOError(), None
+        return fault
 
     def close(self) -> None:
         """Hang up on all who still wait."""

@@ -59,6 +59,13 @@ class _Gathered:
         self._flush()
         self._transport.close()
 
+    def end(self) -> None:
+        """Nothing is read any more: asyncio's transport and the method of it that reads need not hold each other.
+
+        They would do so until garbage is collected; among strangers that is thousands at once, and takes long.
+        """
+        vars(self._transport).pop("_read_ready_cb", None)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
@@ -81,7 +88,8 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - as in uvicorn
         """Make room for it, if need be."""
-        super().connection_made(cast("asyncio.Transport", _Gathered(transport, self.loop)))
+        self._gathered = _Gathered(transport, self.loop)
+        super().connection_made(cast("asyncio.Transport", self._gathered))
         # Weak: a request must not keep the connection, and what was read from it, until garbage is collected.
         self.app_state = self.app_state | {_CONNECTION: weakref.ref(self)}
         self._fd = transport.get_extra_info("socket").fileno()
@@ -122,6 +130,7 @@ class Connection(H11Protocol):
         self._strangers.pop(self, None)
         self._resting.pop(self, None)
         super().connection_lost(exc)
+        self._gathered.end()
 
     def pause_writing(self) -> None:
         """The peer does not read; that is waited for, but not for ever."""
