@@ -10,10 +10,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from .measured import figure
-from .wire import Era, Listening, call, cpu_seconds
+from .wire import SECRET, Era, Listening, call, cpu_seconds
 
 _HEADERS: Final = (
-    "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+    "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nAuthorization: Bearer {secret}\r\n"
     "Accept: application/json, text/event-stream\r\nMcp-Protocol-Version: {era}\r\n"
 )
 _MODERN: Final = "Mcp-Method: tools/call\r\nMcp-Name: {tool}\r\n"
@@ -35,7 +35,7 @@ def post(address: str, tool: str, username: str, *, era: Era) -> bytes:
     """A whole HTTP request that calls a tool."""
     parts = urlsplit(address)
     body = call(1, tool, {"username": username}, era=era).rstrip()
-    head = _HEADERS.format(path=parts.path, host=parts.netloc, era=era)
+    head = _HEADERS.format(path=parts.path, host=parts.netloc, era=era, secret=SECRET)
     if era != "2025-11-25":
         head += _MODERN.format(tool=tool)
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from . import homes
-from .wire import Era, Listening, StdioServer, listening
+from .wire import SECRET, Era, Listening, StdioServer, listening
 
 FIELDS: Final = (
     "id,create_time,video_description,video_duration,view_count,like_count,comment_count,share_count,favorites_count,"
@@ -78,11 +78,12 @@ def bare_stdio(address: str, answer: Path, *, era: Era = "2025-11-25") -> Iterat
 
 @contextlib.contextmanager
 def http_pair(state: str = "memory:") -> Iterator[Pair]:
-    """Both servers on HTTP."""
+    """Both servers on HTTP; ours asks for the secret, as it has to on a network."""
     with upstream() as source, answer_file(source.address) as answer:
         ours = [homes.ours().script(COMMAND), "http", "--port", "0"]
+        variables = configured(source.address, state=state, MCP_BEARER_TOKEN=SECRET)
         with (
-            listening(ours, said="MCP server on", variables=configured(source.address, state=state)) as mine,
+            listening(ours, said="MCP server on", variables=variables) as mine,
             listening(
                 bare_command(answer, "http"),
                 said="bare server on",

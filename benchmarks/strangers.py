@@ -38,9 +38,8 @@ from . import homes, settings
 from .attacks import ATTACKS
 from .good_caller import AUDIENCE, Caller, Issuer, Seen
 from .measured import Result, number, table
-from .wire import Listening, listening
+from .wire import SECRET, Listening, listening
 
-_SECRET: Final = "correct-horse-battery-staple"
 _QUIET: Final = 10.0
 _REST: Final = 10.0
 MOST_MEMORY: Final = 40.0
@@ -70,9 +69,9 @@ def run(names: list[str], seconds: float, connections: int, *, bare: bool = Fals
     ours = [homes.ours().script("tiktok-pinned-videos-mcp"), "http", "--port", "0", "--sandbox"]
     secret = [name for name in names if name != "invented tokens"]
     if secret:
-        with _server(ours, {"MCP_BEARER_TOKEN": _SECRET}) as (server, log):
+        with _server(ours, {"MCP_BEARER_TOKEN": SECRET}) as (server, log):
             for name in secret:
-                _Measurement(name, server, log, Caller(server, _SECRET)).take(result, seconds, connections)
+                _Measurement(name, server, log, Caller(server, SECRET)).take(result, seconds, connections)
     if len(secret) < len(names):
         issuer = Issuer()
         variables = {

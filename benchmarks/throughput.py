@@ -43,7 +43,7 @@ def run() -> Result:
             _add(result, era, connections, found["ours"], found["bare"])
     result.notes.append(
         "One process each, with uvicorn and h11: stateless, answers as event streams where the protocol allows. "
-        "The client runs on the same machine."
+        "This server asks for a bearer token, the bare tool does not. The client runs on the same machine."
     )
     return result
 

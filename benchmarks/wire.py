@@ -18,6 +18,8 @@ from .homes import environment
 
 Era = Literal["2025-11-25", "2026-07-28"]
 ERAS: Final[tuple[Era, ...]] = ("2025-11-25", "2026-07-28")
+SECRET: Final = "correct-horse-battery-staple"
+"""The bearer token of the servers measured."""
 _CLIENT: Final = {"name": "benchmarks", "version": "1"}
 _META: Final = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
