@@ -131,6 +131,8 @@ FAULTS = [
           "raise self._why_nobody()", "fault = self._why_nobody()\n            raise fault", "http_turns"),
     Fault("where anybody may call all are strangers", "commands/http.py",
           "None if isinstance(authentication, NoAuthentication) else LOOP", "LOOP", "http_turns"),
+    Fault("the certificates are read for each fetch of keys", "serve/keys.py",
+          "if self._http is None:", "if True:", "auth_keys"),
     Fault("the loop sleeps while somebody waits to be let in", "serve/turns.py",
           "told = self._others.select(0 if waiting else timeout)", "told = self._others.select(timeout)", "http_turns"),
     Fault("nobody comes in while strangers speak", "serve/turns.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import ssl
 import threading
 import time
 from typing import Any
@@ -44,6 +45,25 @@ async def test_invented_key_ids_cause_one_fetch_and_no_more(authority: Authority
     await asyncio.gather(*map(verifier.verify_token, tokens))
     assert authority.asked.count("/keys") == 2
     assert await verifier.verify_token(authority.token()) is not None
+
+
+async def test_the_certificates_of_the_machine_are_read_once_however_often_keys_are_fetched(
+    authority: Authority, keys: KeySet, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[None] = []
+
+    read = ssl.SSLContext.load_verify_locations
+
+    def noted(context: ssl.SSLContext, *arguments: Any, **named: Any) -> None:
+        reads.append(None)
+        read(context, *arguments, **named)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", noted)
+    for _ in range(3):
+        assert await keys.renewed()
+        clock.now += 3
+
+    assert (authority.asked.count("/keys"), len(reads)) == (3, 1)
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ class KeySet:
         self._fetched_at: float | None = None
         self._tried_at: float | None = None
         self._fetching: asyncio.Task[None] | None = None
+        self._http: httpx.AsyncClient | None = None
 
     def known(self, kid: object, algorithm: str) -> list[jwt.PyJWK]:
         """The keys at hand that can have made a signature with that key id (None: any) and algorithm.
@@ -99,9 +100,8 @@ class KeySet:
 
     async def _fetch(self) -> None:
         try:
-            # In a thread: making a client reads the certificates of the world, which takes a while.
-            client = await asyncio.to_thread(httpx.AsyncClient, timeout=_TIME_LIMIT, follow_redirects=False)
-            async with client, asyncio.timeout(_TIME_LIMIT):
+            client = await self._client()
+            async with asyncio.timeout(_TIME_LIMIT):
                 url = self._jwks_url or await self._discover(client)
                 keys = (await _json(client, url)).get("keys")
         except (_UnusableError, httpx.HTTPError, OSError, TimeoutError) as fault:
@@ -114,6 +114,15 @@ class KeySet:
         self._keys = [cast("dict[str, Any]", key) for key in cast("list[Any]", keys) if isinstance(key, dict)]
         self._usable.clear()
         self._fetched_at = self._monotonic()
+
+    async def _client(self) -> httpx.AsyncClient:
+        if self._http is None:
+            # Once, and in a thread: it reads the certificates of the world, which takes a while.
+            none_kept = httpx.Limits(max_keepalive_connections=0)
+            self._http = await asyncio.to_thread(
+                httpx.AsyncClient, timeout=_TIME_LIMIT, follow_redirects=False, limits=none_kept
+            )
+        return self._http
 
     async def _discover(self, client: httpx.AsyncClient) -> str:
         reason = "no metadata was found"
