@@ -129,6 +129,8 @@ FAULTS = [
           '.pop("_read_ready_cb", None)', "", "http_turns"),
     Fault("a frame that holds what it raises keeps connections", "serve/accept_queue.py",
           "raise self._why_nobody()", "fault = self._why_nobody()\n            raise fault", "http_turns"),
+    Fault("one stranger is heard in a turn however many call", "serve/turns.py",
+          "max(1, len(found) // CALLERS_FOR_A_STRANGER)", "1", "http_turns"),
     Fault("where anybody may call all are strangers", "commands/http.py",
           "None if isinstance(authentication, NoAuthentication) else LOOP", "LOOP", "http_turns"),
     Fault("the certificates are read for each fetch of keys", "serve/keys.py",

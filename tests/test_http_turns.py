@@ -19,7 +19,14 @@ import uvicorn
 from kit import http_server, until
 from tiktok_pinned_videos.listening import Server, listen
 from tiktok_pinned_videos.serve.connections import Connection, admit
-from tiktok_pinned_videos.serve.turns import ACCEPTED, CLAIMANTS_FOR_A_CALLER, LOOP, Turns, queued
+from tiktok_pinned_videos.serve.turns import (
+    ACCEPTED,
+    CALLERS_FOR_A_STRANGER,
+    CLAIMANTS_FOR_A_CALLER,
+    LOOP,
+    Turns,
+    queued,
+)
 
 pytestmark = pytest.mark.skipif(LOOP is None, reason="asyncio's own event loop elsewhere")
 
@@ -233,21 +240,25 @@ def test_the_more_callers_the_more_come_in_and_are_heard_who_claim_a_token(
     assert len(door.accept_all()) == 4
 
 
-def test_two_strangers_are_heard_for_each_that_comes_in_however_many_callers_there_are(
-    door: Door, turns: Turns, ready: list[int]
+@pytest.mark.parametrize(
+    ("callers", "at_once"), [(1, 1), (CALLERS_FOR_A_STRANGER + 1, 1), (CALLERS_FOR_A_STRANGER * 2, 2)]
+)
+def test_two_strangers_are_heard_for_each_that_comes_in_few_for_many_callers(
+    door: Door, turns: Turns, ready: list[int], callers: int, at_once: int
 ) -> None:
-    known, *strangers = ready
-    turns.register(known, selectors.EVENT_READ, "known")
+    known, strangers = ready[:callers], ready[callers:]
+    for fd in known:
+        turns.register(fd, selectors.EVENT_READ, "known")
     for fd in strangers:
         turns.defer(fd)
         turns.register(fd, selectors.EVENT_READ, fd)
-    door.comes(*[b"x"] * 5)
+    door.comes(*[b"x"] * 10)
 
     come_in = [len(door.let_in()) for _ in range(9)]
     heard = [len(set(strangers) & set(seen(turns))) for _ in range(9)]
 
-    assert sorted(come_in) == [0] * 6 + [1] * 3
-    assert sorted(heard) == [0] * 3 + [1] * 6
+    assert sorted(come_in) == [0] * 6 + [at_once] * 3
+    assert sorted(heard) == [0] * 3 + [at_once] * 6
 
 
 def test_a_stranger_is_waited_for_as_it_is_told(turns: Turns, ready: list[int]) -> None:

@@ -23,6 +23,8 @@ ACCEPTED: Final = 64
 CLAIMANTS_FOR_A_CALLER: Final = 4
 """Strangers who claim a token, as many as are heard in one turn for each of the others that are ready: they take about
 as long, and few are kept waiting who come anew while many call."""
+CALLERS_FOR_A_STRANGER: Final = 4
+"""Others that are ready, for one stranger without a token: under load, probes and preflights get on as well."""
 
 Reports: TypeAlias = list[tuple[selectors.SelectorKey, int]]
 
@@ -30,7 +32,7 @@ Reports: TypeAlias = list[tuple[selectors.SelectorKey, int]]
 class Turns(selectors.BaseSelector):
     """Reports all others that are ready, and few strangers, those that have waited for longest.
 
-    Of strangers that claim no token, one is reported or comes in; those that claim one wait apart from them.
+    Of strangers that claim no token, the fewest are reported or come in; those that claim one wait apart from them.
     """
 
     def __init__(self) -> None:
@@ -91,10 +93,11 @@ class Turns(selectors.BaseSelector):
         self._rests = timeout == 0 and not found and not self._rests
         if not self._rests and (waiting or len(found) < len(told)):
             most = max(1, CLAIMANTS_FOR_A_CALLER * len(found))
-            silent = self._silent.report(0 if waiting and next(self._comes_in) else 1)
+            fewest = max(1, len(found) // CALLERS_FOR_A_STRANGER)
+            silent = self._silent.report(0 if waiting and next(self._comes_in) else fewest)
             found += self._claiming.report(most) + silent
             if queue is not None:
-                queue.let_in(claiming=most, others=1 - len(silent))
+                queue.let_in(claiming=most, others=fewest - len(silent))
                 found += [(key, selectors.EVENT_READ) for key in self._door.keys.values()]
         return found
 
