@@ -115,29 +115,28 @@ class Door:
 
     def accept_all(self) -> list[int]:
         """Those who may be accepted in this turn, as connections that are waited for."""
-        told = seen(self._turns)
-        found: list[int] = []
-        with contextlib.suppress(BlockingIOError):
-            while "door" in told:
-                found.append(self._stack.enter_context(self.queue.accept()[0]).fileno())
-                self._turns.defer(found[-1])
-                self._turns.register(found[-1], selectors.EVENT_READ, found[-1])
+        found = [connection.fileno() for connection in self._accepted()]
+        for fd in found:
+            self._turns.defer(fd)
+            self._turns.register(fd, selectors.EVENT_READ, fd)
         return found
 
     def let_in(self, *, admits: bytes | None = None) -> list[bytes]:
         """What those have said who may be accepted in this turn. Who says `admits` is, all others are refused."""
-        told = seen(self._turns)
         found: list[bytes] = []
+        for connection in self._accepted():
+            found.append(connection.recv(100))
+            self._turns.defer(connection.fileno())
+            if found[-1] == admits:
+                self._turns.admit(connection.fileno())
+            self._turns.forget(connection.fileno())
+        return found
+
+    def _accepted(self) -> Iterator[socket.socket]:
+        told = seen(self._turns)
         with contextlib.suppress(BlockingIOError):
             while "door" in told:
-                connection, _ = self.queue.accept()
-                self._stack.enter_context(connection)
-                found.append(connection.recv(100))
-                self._turns.defer(connection.fileno())
-                if found[-1] == admits:
-                    self._turns.admit(connection.fileno())
-                self._turns.forget(connection.fileno())
-        return found
+                yield self._stack.enter_context(self.queue.accept()[0])
 
 
 @pytest.fixture
@@ -281,12 +280,12 @@ def test_a_stranger_is_waited_for_as_it_is_told(turns: Turns, ready: list[int]) 
     assert seen(turns) == ["now writes"]
 
 
-@pytest.mark.parametrize(("secret", "selectors"), [("", 1), ("correct-horse-battery-staple", 5)])
-def test_where_callers_are_not_authenticated_nobody_is_a_stranger(secret: str, selectors: int) -> None:
+@pytest.mark.parametrize(("secret", "epolls"), [("", 1), ("correct-horse-battery-staple", 5)])
+def test_where_callers_are_not_authenticated_nobody_is_a_stranger(secret: str, epolls: int) -> None:
     with http_server(env={"MCP_BEARER_TOKEN": secret}) as server:
         files = [str(each.readlink()) for each in Path(f"/proc/{server.process.pid}/fd").iterdir()]
 
-    assert files.count("anon_inode:[eventpoll]") == selectors
+    assert files.count("anon_inode:[eventpoll]") == epolls
 
 
 class Served:
