@@ -35,7 +35,7 @@ from kit.selection import BROWSER_IS_MISSING, Selection
 from tiktok_pinned_videos.app import build_server
 from tiktok_pinned_videos.settings import Settings
 
-collect_ignore = ["view"] if BROWSER_IS_MISSING else []
+collect_ignore = ["browser"] if BROWSER_IS_MISSING else []
 
 WAYS = ("memory", "stdio", "http")
 

@@ -18,11 +18,10 @@ def main() -> None:
     # Imports make hundreds of thousands of objects that all live on: looking through them costs a tenth of the start.
     gc.disable()
     _obey_signals()
-    _draw_nothing()
-    from tiktok_pinned_videos.serve.instant import begin  # noqa: PLC0415 - after the lines above
+    from tiktok_pinned_videos.transports.handshake import begin
 
     opening = begin(sys.argv[1:], os.environ, _load_server)
-    from tiktok_pinned_videos.cli import cli  # noqa: PLC0415 - as above
+    from tiktok_pinned_videos.cli import cli
 
     try:
         cli(prog_name="tiktok-pinned-videos-mcp", obj=opening)
@@ -33,10 +32,16 @@ def main() -> None:
 
 def _load_server() -> None:
     """Import what a server on stdin and stdout is made of, so that it is there for those who import it next."""
-    import importlib  # noqa: PLC0415 - in the thread that has the time
+    import importlib
 
-    surface = ("surface.prompts", "surface.refused", "surface.resources", "surface.tools", "surface.view")
-    for module in ("cli", "commands.stdio", "serve.logs", *surface):
+    server = (
+        "mcp_server.prompts",
+        "mcp_server.refused",
+        "mcp_server.resources",
+        "mcp_server.tools",
+        "presentation.view",
+    )
+    for module in ("cli", "commands.stdio", "observability.logs", *server):
         importlib.import_module(f"tiktok_pinned_videos.{module}")
 
 
@@ -53,16 +58,6 @@ def _obey_signals() -> None:
     for name in ("SIGINT", "SIGTERM"):
         with contextlib.suppress(ValueError):  # not in the main thread
             signal.signal(getattr(signal, name), _end_with(code))
-
-
-def _draw_nothing() -> None:
-    """A server has nothing to draw on: the SDK and httpx go without rich, as where it is not installed.
-
-    They would load it, for a log and for a program of theirs that are not used: 7 MiB, and a tenth of a second. A
-    command draws tables, but colours no source code.
-    """
-    for name in ("rich", "pygments") if _command() in _SERVERS else ("pygments",):
-        sys.modules[name] = None  # type: ignore[assignment] - the documented way to have an import fail
 
 
 def _command() -> str:

@@ -10,7 +10,7 @@ NAME: Final = "tiktok-pinned-videos-mcp"
 
 def version() -> str:
     """The installed version."""
-    from importlib.metadata import version as installed  # noqa: PLC0415 - not before it is asked
+    from importlib.metadata import version as installed
 
     return installed(NAME)
 

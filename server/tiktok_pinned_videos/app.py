@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
     from mcp_types.methods import CacheableMethod
 
-    from .accounts.service import PinnedVideosService
-    from .surface.record import CallRecord
+    from .observability.record import CallRecord
+    from .service.service import PinnedVideosService
 
 NAME: Final = "tiktok-pinned-videos"
 _STABLE: Final[tuple[CacheableMethod, ...]] = (
@@ -73,15 +73,15 @@ def build_service(
     clock: Callable[[], float] = time.time,
 ) -> PinnedVideosService:
     """Client, cache, ledger and store, wired. `transport` stands in for the network, as the sandbox does."""
-    # ruff: noqa: PLC0415 - loaded on the first call only: together they cost as much as the server's own start
-    from .accounts.cache import AnswerCache
-    from .accounts.fetch import Fetcher
-    from .accounts.ledger import Ledger
-    from .accounts.service import PinnedVideosService
-    from .accounts.tokens import SharedTokens
-    from .history.past import History
+
+    from .observability.metrics import watch_quota
     from .research.client import ResearchClient
-    from .serve.telemetry import traced, watch_quota
+    from .service.cache import AnswerCache
+    from .service.fetch import Fetcher
+    from .service.history import History
+    from .service.quota import Ledger
+    from .service.service import PinnedVideosService
+    from .service.tokens import SharedTokens
     from .state.open import open_store
 
     store = open_store(settings.state, prefix=settings.namespace + ":", clock=clock)
@@ -102,7 +102,6 @@ def build_service(
         tokens=SharedTokens(store, clock=clock) if store.shared and store.holds_secrets else None,
         clock=clock,
         transport=transport,
-        wrap=traced,
     )
     cache = AnswerCache(store, ttl=settings.cache_ttl, clock=clock)
     history = History(store, days=settings.history_days)
@@ -133,13 +132,13 @@ def build_server(
     from mcp.server.caching import CacheHint
     from mcp.server.mcpserver import MCPServer
 
-    from .serve.logs import log_call
-    from .serve.telemetry import meter_call
-    from .surface.prompts import add_prompts
-    from .surface.refused import refuse_plainly
-    from .surface.resources import add_resources
-    from .surface.tools import ToolSettings, build_tools
-    from .surface.view import VIEW_META, view_extension
+    from .mcp_server.prompts import add_prompts
+    from .mcp_server.refused import refuse_plainly
+    from .mcp_server.resources import add_resources
+    from .mcp_server.tools import ToolSettings, build_tools
+    from .mcp_server.view_extension import VIEW_META, view_extension
+    from .observability.logs import log_call
+    from .observability.metrics import meter_call
 
     backend = backend or LazyBackend(settings, transport=transport, clock=clock)
 

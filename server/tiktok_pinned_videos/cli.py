@@ -85,7 +85,7 @@ def stdio(ctx: click.Context, sandbox: bool) -> None:
 def http(in_sandbox: bool, host: str, port: int, sandbox: bool) -> None:
     """Serve MCP on Streamable HTTP at /mcp, with /healthz and /readyz."""
     settings = _settings(in_sandbox or sandbox, log_level="INFO")
-    from .commands.http import run  # noqa: PLC0415 - only this command pays for it
+    from .commands.http import run
 
     run(settings, host=host, port=port)
 
@@ -129,7 +129,7 @@ def get(  # noqa: PLR0917 - click passes what it parsed by name
     if directory is not None and output is not None:
         stop("--format does not go with --out: a data set has files of its own.")
     settings = _settings(in_sandbox or sandbox)
-    from .commands.get import run  # noqa: PLC0415 - only this command pays for it
+    from .commands.get import run
 
     run(
         settings,
@@ -167,7 +167,7 @@ def compare(  # noqa: PLR0917 - as above
     Exit status: 0 all answered, 1 some account failed, 2 usage or configuration.
     """
     settings = _settings(in_sandbox or sandbox)
-    from .commands.compare import run  # noqa: PLC0415 - only this command pays for it
+    from .commands.compare import run
 
     run(
         settings,
@@ -186,7 +186,7 @@ def compare(  # noqa: PLR0917 - as above
 def forget(in_sandbox: bool, usernames: tuple[str, ...], sandbox: bool) -> None:
     """Delete what is kept of accounts: answer, history, name. Sends nothing."""
     settings = _settings(in_sandbox or sandbox)
-    from .commands.forget import run  # noqa: PLC0415 - only this command pays for it
+    from .commands.forget import run
 
     run(settings, usernames=usernames)
 
@@ -202,7 +202,7 @@ def forget(in_sandbox: bool, usernames: tuple[str, ...], sandbox: bool) -> None:
 @click.pass_obj
 def doctor(in_sandbox: bool, offline: bool, client: str | None, sandbox: bool) -> None:
     """Check configuration, token, endpoint and state store, a line each with what to do."""
-    from .commands.doctor import run  # noqa: PLC0415 - only this command pays for it
+    from .commands.doctor import run
 
     run(dict(os.environ), sandbox=in_sandbox or sandbox, offline=offline, client=client)
 
@@ -213,7 +213,7 @@ def doctor(in_sandbox: bool, offline: bool, client: str | None, sandbox: bool) -
 )
 def sandbox(port: int) -> None:
     """Serve the embedded upstream on a loopback port, for testing any client without credentials."""
-    from .commands.sandbox import run  # noqa: PLC0415 - only this command pays for it
+    from .commands.sandbox import run
 
     run(port)
 
@@ -224,14 +224,14 @@ def _default_format() -> str:
 
 def _settings(sandbox: bool, *, log_level: str = "WARNING") -> Settings:
     """`log_level`: where LOG_LEVEL says none. Clients show a stdio server's stderr to people: faults only."""
-    from .environment import SettingsError  # noqa: PLC0415 - as below
-    from .settings import load_settings  # noqa: PLC0415 - --help and --version need none
+    from .environment import SettingsError
+    from .settings import load_settings
 
     try:
         settings = load_settings(os.environ, sandbox=sandbox)
     except SettingsError as error:
         stop(str(error))
-    from .serve.logs import configure_logging  # noqa: PLC0415 - as above
+    from .observability.logs import configure_logging
 
     configure_logging(settings.log_level or log_level, settings.log_format)
     return settings
@@ -239,6 +239,6 @@ def _settings(sandbox: bool, *, log_level: str = "WARNING") -> Settings:
 
 def _serve_stdio(ctx: click.Context, sandbox: bool) -> None:
     settings = _settings(sandbox)
-    from .commands.stdio import run  # noqa: PLC0415 - only this command pays for it
+    from .commands.stdio import run
 
     run(settings, ctx.meta[_OPENING])

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 _UNEXPANDED: Final = re.compile(r"\$\{[^}]*\}|\$[A-Z_][A-Z0-9_]*|\{env:[^}]*\}")
-_MOST_SHOWN: Final = 80
+_MAX_SHOWN: Final = 80
 
 
 class SettingsError(Exception):
@@ -115,4 +115,4 @@ class Environment:
             rest = "//***@" + rest.rpartition("@")[2]
         shown = re.sub(r"([?#]).+", r"\1...", scheme + colon + rest, flags=re.DOTALL)
         shown = "".join(char if char.isprintable() else "?" for char in shown)
-        return repr(shown if len(shown) <= _MOST_SHOWN else shown[: _MOST_SHOWN - 1] + "…")
+        return repr(shown if len(shown) <= _MAX_SHOWN else shown[: _MAX_SHOWN - 1] + "…")

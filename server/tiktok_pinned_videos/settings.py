@@ -17,8 +17,8 @@ from typing import Final, Literal, cast
 from urllib.parse import SplitResult, urlsplit
 
 from .about import how_to_add
-from .addresses import parse_host, parse_origin
 from .environment import Environment, SettingsError
+from .hosts import parse_host, parse_origin
 from .state.open import check_url
 
 DEFAULT_BASE_URL: Final = "https://open.tiktokapis.com"
@@ -26,7 +26,7 @@ SANDBOX_BASE_URL: Final = "https://sandbox.invalid"
 """Never resolved: the sandbox answers in place of a network."""
 FIFTEEN_DAYS: Final = 15 * 86_400
 """Longest time an answer may be kept (TikTok's Research Tools terms, 2023)."""
-MOST_HISTORY_DAYS: Final = 15
+MAX_HISTORY_DAYS: Final = 15
 """The same for the ids and counts of earlier answers."""
 _PLACEHOLDER: Final = re.compile(r"<.*>|x{3,}|your[-_ ].*", re.IGNORECASE)
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -100,7 +100,7 @@ def load_settings(env: Mapping[str, str], *, sandbox: bool = False) -> Settings:
         max_concurrency=read.whole("TIKTOK_MAX_CONCURRENCY", 8, 1, 32),
         cache_ttl=read.number("TIKTOK_CACHE_TTL", 300.0, 0, FIFTEEN_DAYS, "seconds"),
         daily_quota=read.whole("TIKTOK_DAILY_QUOTA", 1000, 1, 1_000_000_000),
-        history_days=read.whole("TIKTOK_HISTORY_DAYS", MOST_HISTORY_DAYS, 0, MOST_HISTORY_DAYS),
+        history_days=read.whole("TIKTOK_HISTORY_DAYS", MAX_HISTORY_DAYS, 0, MAX_HISTORY_DAYS),
         caller_quota=read.whole("MCP_CALLER_QUOTA", 0, 1, 1_000_000_000),
         state=_state(read, in_sandbox),
         result_channels=cast("Channels", read.choice("MCP_RESULT_CHANNELS", "both", ("both", "text"))),
@@ -170,7 +170,7 @@ def _state(read: Environment, sandbox: bool) -> str:
         )
     if url or sandbox:
         return url or "memory:"
-    from platformdirs import user_state_path  # noqa: PLC0415 - 10 ms that the sandbox need not pay
+    from platformdirs import user_state_path
 
     path = user_state_path("tiktok-pinned-videos-mcp", appauthor=False) / "state.sqlite3"
     if str(path).startswith("~"):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tiktok_pinned_videos.accounts.service import Answer
+from tiktok_pinned_videos.presentation.results import AccountAnswer, account_answer
 from tiktok_pinned_videos.research.fields import NAMES
 from tiktok_pinned_videos.research.models import Snapshot, video_from_item
-from tiktok_pinned_videos.surface.answers import AccountAnswer, account_answer
+from tiktok_pinned_videos.service.service import Answer
 
 
 def told(*items: dict[str, Any], fields: tuple[str, ...] = NAMES, **changes: Any) -> AccountAnswer:

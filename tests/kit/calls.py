@@ -17,8 +17,8 @@ from mcp_types import CallToolResult, TextContent
 from kit.tiktok import TikTok
 from kit.upstream import Upstream
 from kit.virtual import wall_clock
-from tiktok_pinned_videos.accounts.service import PinnedVideosService
 from tiktok_pinned_videos.app import build_server, build_service
+from tiktok_pinned_videos.service.service import PinnedVideosService
 from tiktok_pinned_videos.settings import Settings
 
 Era = Literal["auto", "legacy"]

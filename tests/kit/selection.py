@@ -107,7 +107,7 @@ class Selection:
         lines = [f"{self.left_out[mark]} tests that {what}: {_command(mark)}" for mark, what in MARKS.items()
                  if self.left_out[mark]]  # fmt: skip
         if BROWSER_IS_MISSING:
-            lines.insert(0, f"tests/view, whose tests {MARKS['browser']}: {_command('browser')}")
+            lines.insert(0, f"tests/browser, whose tests {MARKS['browser']}: {_command('browser')}")
         if lines:
             terminalreporter.section(
                 "left out (CI=true runs all of them, CONTRIBUTING.md says what they need)", sep="-"

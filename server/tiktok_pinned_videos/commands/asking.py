@@ -10,12 +10,12 @@ from typing import Any, NoReturn
 
 import click
 
-from tiktok_pinned_videos.accounts.many import Outcome, ask_many
 from tiktok_pinned_videos.app import build_service
+from tiktok_pinned_videos.presentation.text import error_text
 from tiktok_pinned_videos.research.errors import ConfigurationError, Status
 from tiktok_pinned_videos.research.names import parse_username
+from tiktok_pinned_videos.service.many import Outcome, ask_many
 from tiktok_pinned_videos.settings import Settings
-from tiktok_pinned_videos.surface.words import error_text
 
 from . import loaded, stop
 from .progress import progress_of

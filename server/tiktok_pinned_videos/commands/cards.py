@@ -19,8 +19,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tiktok_pinned_videos.presentation.results import SANDBOX, UNTRUSTED
 from tiktok_pinned_videos.research.fields import COUNTS
-from tiktok_pinned_videos.surface.answers import SANDBOX, UNTRUSTED
 
 from .figures import LABELS, age, bar, duration, exact, isolated, moment, short
 

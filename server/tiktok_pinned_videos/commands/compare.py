@@ -9,12 +9,11 @@ from typing import Any, Final
 
 import click
 
-from tiktok_pinned_videos.accounts.many import Outcome
-from tiktok_pinned_videos.accounts.service import Answer
+from tiktok_pinned_videos.presentation.comparison import MEASURES, Measure, compared, comparison_text
 from tiktok_pinned_videos.research.fields import DEFAULT
+from tiktok_pinned_videos.service.many import Outcome
+from tiktok_pinned_videos.service.service import Answer
 from tiktok_pinned_videos.settings import Settings
-from tiktok_pinned_videos.surface.arguments import MEASURES, Measure
-from tiktok_pinned_videos.surface.comparison import compared, comparison_text
 
 from . import stop
 from .asking import ask_accounts, need_credentials, run_to_its_end, say_how_to_go_on, utf_8
@@ -67,11 +66,11 @@ def _print(outcomes: Sequence[Outcome[Answer]], measure: Measure, output: str) -
         case "json":
             click.echo(json.dumps(_result(outcomes, measure), ensure_ascii=False, indent=2))
         case "table":
-            from .cards import Cards  # noqa: PLC0415 - only this format pays for it
+            from .cards import Cards
 
             Cards().ranking(_result(outcomes, measure, whole=False))
         case "html":
-            from tiktok_pinned_videos.surface.view import page  # noqa: PLC0415 - as above
+            from tiktok_pinned_videos.presentation.view import page
 
             results = [_result(outcomes, measure)] if answered else [failure(outcome) for outcome in outcomes]
             click.echo(page(results), nl=False)

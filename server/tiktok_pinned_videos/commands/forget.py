@@ -7,11 +7,11 @@ import asyncio
 import click
 
 from tiktok_pinned_videos.app import build_service
+from tiktok_pinned_videos.presentation.text import error_text
 from tiktok_pinned_videos.research.errors import InvalidArgumentError
 from tiktok_pinned_videos.research.names import parse_username
 from tiktok_pinned_videos.settings import Settings
 from tiktok_pinned_videos.state.base import StateStoreError
-from tiktok_pinned_videos.surface.words import error_text
 
 from . import stop
 from .asking import need_credentials

@@ -7,11 +7,11 @@ from typing import Any, Final, Protocol
 
 import click
 
-from tiktok_pinned_videos.accounts.many import Outcome
-from tiktok_pinned_videos.accounts.service import Answer
+from tiktok_pinned_videos.presentation.results import account_answer
+from tiktok_pinned_videos.presentation.text import account_text
 from tiktok_pinned_videos.research.client import Fetched
-from tiktok_pinned_videos.surface.answers import account_answer
-from tiktok_pinned_videos.surface.words import account_text
+from tiktok_pinned_videos.service.many import Outcome
+from tiktok_pinned_videos.service.service import Answer
 
 from .outcomes import failure, provenance, raw_line, result_of, say_failure
 from .rows import ABOUT_ACCOUNT, columns, video_rows, written
@@ -73,7 +73,7 @@ class _Table:
     raw = False
 
     def __init__(self) -> None:
-        from .cards import Cards  # noqa: PLC0415 - only this format pays for it
+        from .cards import Cards
 
         self._cards = Cards()
 
@@ -157,6 +157,6 @@ class _HTML:
         self._results.append(result_of(outcome))
 
     def finish(self) -> None:
-        from tiktok_pinned_videos.surface.view import page  # noqa: PLC0415 - only this format pays for it
+        from tiktok_pinned_videos.presentation.view import page
 
         click.echo(page(self._results), nl=False)

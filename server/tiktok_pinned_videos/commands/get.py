@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tiktok_pinned_videos.accounts.many import Outcome
+from tiktok_pinned_videos.presentation.text import error_text
 from tiktok_pinned_videos.research.errors import InvalidArgumentError
 from tiktok_pinned_videos.research.fields import parse_fields
+from tiktok_pinned_videos.service.many import Outcome
 from tiktok_pinned_videos.settings import Settings
-from tiktok_pinned_videos.surface.words import error_text
 
 from . import stop
 from .asking import InOrder, ask_accounts, need_credentials, run_to_its_end, say_how_to_go_on, utf_8
@@ -37,7 +37,7 @@ def run(
     written = names_written(usernames, source)
     names = distinct(written)
     if directory is not None:
-        from .dataset.update import run as update  # noqa: PLC0415 - only this option pays for it
+        from .dataset.update import run as update
 
         update(
             settings, directory=directory, names=names, fields=wanted if fields else None,

@@ -12,13 +12,12 @@ import click
 from mcp.server.mcpserver import MCPServer
 
 from tiktok_pinned_videos.app import LazyBackend, build_server
-from tiktok_pinned_videos.listening import listen
-from tiktok_pinned_videos.serve.auth import AuthenticationSettingsError, NoAuthentication, authentication_for
-from tiktok_pinned_videos.serve.gate import PATH
-from tiktok_pinned_videos.serve.http import address_of, build_app, is_only_here, serve
-from tiktok_pinned_videos.serve.telemetry import configure_telemetry
-from tiktok_pinned_videos.serve.turns import LOOP
+from tiktok_pinned_videos.observability.metrics import configure_telemetry
+from tiktok_pinned_videos.serving import listen
 from tiktok_pinned_videos.settings import Channels, Settings
+from tiktok_pinned_videos.transports.auth import AuthenticationSettingsError, authentication_for
+from tiktok_pinned_videos.transports.guard import PATH
+from tiktok_pinned_videos.transports.http import address_of, build_app, is_only_here, serve
 
 from . import loaded, stop
 
@@ -58,8 +57,6 @@ def run(settings: Settings, *, host: str, port: int) -> None:
                 )
 
         try:
-            # Without authentication nobody is a stranger.
-            with asyncio.Runner(loop_factory=None if isinstance(authentication, NoAuthentication) else LOOP) as runner:
-                runner.run(serve(app, listener, ready=ready))
+            asyncio.run(serve(app, listener, ready=ready))
         finally:
             send_rest()

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from tiktok_pinned_videos.accounts.many import Outcome
-from tiktok_pinned_videos.accounts.service import Answer
+from tiktok_pinned_videos.presentation.results import account_answer, source_of
+from tiktok_pinned_videos.presentation.text import failure_text, reason
+from tiktok_pinned_videos.presentation.times import iso
 from tiktok_pinned_videos.research.client import Fetched
 from tiktok_pinned_videos.research.text import clean
-from tiktok_pinned_videos.surface.answers import account_answer, source_of
-from tiktok_pinned_videos.surface.times import iso
-from tiktok_pinned_videos.surface.words import failure_text, reason
+from tiktok_pinned_videos.service.many import Outcome
+from tiktok_pinned_videos.service.service import Answer
 
 
 def result_of(outcome: Outcome[Answer], *, whole: bool = True) -> dict[str, Any]:

@@ -46,8 +46,8 @@ class _Silent:
 class _Bar:
     def __init__(self, total: int) -> None:
         # Loaded here alone: scripts, and the server above all, do without.
-        from rich.console import Console  # noqa: PLC0415
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._total = total
         self._done = self._failed = 0

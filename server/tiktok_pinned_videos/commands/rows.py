@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
-from tiktok_pinned_videos.surface.words import cell
+from tiktok_pinned_videos.presentation.text import cell
 
 _FORMULA: Final = re.compile("'*[=+@\uff1d\uff0b\uff0d\uff20-]")
 """What a spreadsheet would run, also in full width. A text with a `'` of its own there is told from one with ours."""

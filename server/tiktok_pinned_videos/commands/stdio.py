@@ -6,10 +6,10 @@ import asyncio
 import os
 
 from tiktok_pinned_videos.app import build_server
-from tiktok_pinned_videos.serve.instant import Opening
-from tiktok_pinned_videos.serve.stdio import serve_stdio
-from tiktok_pinned_videos.serve.telemetry import configure_telemetry
+from tiktok_pinned_videos.observability.metrics import configure_telemetry
 from tiktok_pinned_videos.settings import Settings
+from tiktok_pinned_videos.transports.handshake import Opening
+from tiktok_pinned_videos.transports.stdio import serve_stdio
 
 from . import loaded, stop
 

@@ -20,7 +20,7 @@ from . import errors, wire
 from .models import Snapshot
 from .oauth import ClientCredentialsAuth, TokenStore, reply_of
 from .retry import RetrySchedule
-from .transport import Budget, GuardedTransport, Inquiry, PausedError, UnwantedError
+from .transport import Budget, GuardedTransport, PausedError, RequestContext, UnwantedError
 
 _WORTH_WAITING: Final = 0.8
 """How much of the time that is left may be spent on waiting for a pause to end."""
@@ -53,7 +53,6 @@ class ResearchClient:
         clock: Callable[[], float],
         tokens: TokenStore | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
-        wrap: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] | None = None,
         random: Callable[[], float] = random.random,
     ) -> None:
         self._base_url = base_url.rstrip("/")
@@ -65,7 +64,6 @@ class ResearchClient:
         self._clock = clock
         self._random = random
         self._inner = transport
-        self._wrap = wrap
         self._secrets = (client_secret, client_key)
         self._http: httpx.AsyncClient | None = None
         self.auth = ClientCredentialsAuth(
@@ -76,15 +74,15 @@ class ResearchClient:
             shared=tokens,
         )
 
-    async def pinned_videos(self, username: str, fields: tuple[str, ...], inquiry: Inquiry) -> Fetched:
+    async def pinned_videos(self, username: str, fields: tuple[str, ...], context: RequestContext) -> Fetched:
         """Ask TikTok for one account, retries included, within the timeout from its first request on.
 
-        `inquiry` keeps what it cost. Once nobody wants the answer any more, the request under way is finished and
+        `context` keeps what it cost. Once nobody wants the answer any more, the request under way is finished and
         nothing else is sent: `UnwantedError`, if it brought no answer.
         """
         try:
             async with asyncio.timeout(self._timeout) as limit:
-                return await self._ask_until_answered(username, fields, inquiry, limit)
+                return await self._ask_until_answered(username, fields, context, limit)
         except TimeoutError:
             raise errors.APITimeoutError(f"TikTok did not answer within {self._timeout:g} s.") from None
 
@@ -94,14 +92,14 @@ class ResearchClient:
             await self._http.aclose()
 
     async def _ask_until_answered(
-        self, username: str, fields: tuple[str, ...], inquiry: Inquiry, limit: asyncio.Timeout
+        self, username: str, fields: tuple[str, ...], context: RequestContext, limit: asyncio.Timeout
     ) -> Fetched:
         schedule = RetrySchedule(self._random)
         loop = asyncio.get_running_loop()
         deadline = limit.when() or loop.time()
         while True:
             try:
-                reply = await self._ask_once(username, fields, inquiry)
+                reply = await self._ask_once(username, fields, context)
             except PausedError as pause:
                 remaining = deadline - loop.time()
                 # A request sent in the last moment could only end as a timeout, which would be the wrong reason.
@@ -115,37 +113,37 @@ class ResearchClient:
                 continue
             except errors.TikTokError as error:
                 delay = schedule.delay_after(error, remaining=deadline - loop.time())
-                await self._account_for(error, inquiry, delay)
+                await self._account_for(error, context, delay)
                 if delay is None:
                     raise
-                if not inquiry.wanted():
+                if not context.wanted():
                     raise UnwantedError from None
             else:
-                if inquiry.reservation is not None:
-                    await inquiry.reservation.answered()
+                if context.reservation is not None:
+                    await context.reservation.answered()
                 return reply
             await asyncio.sleep(delay)
 
-    async def _account_for(self, error: errors.TikTokError, inquiry: Inquiry, delay: float | None) -> None:
+    async def _account_for(self, error: errors.TikTokError, context: RequestContext, delay: float | None) -> None:
         """Report to the budget what a failure says about the day and the rate."""
         if error.sandbox:  # an imitation: nothing of the day is spent
             return
         if error.status is errors.Status.RATE_LIMITED:
             await self._budget.pause(delay if delay is not None else error.retry_after or 1.0)
-        if inquiry.reservation is None:
+        if context.reservation is None:
             return
         if isinstance(error, errors.QuotaExceededError) and error.code:
-            await inquiry.reservation.refused()
+            await context.reservation.refused()
         elif _looked_up(error):
-            await inquiry.reservation.answered()
+            await context.reservation.answered()
 
-    async def _ask_once(self, username: str, fields: tuple[str, ...], inquiry: Inquiry) -> Fetched:
+    async def _ask_once(self, username: str, fields: tuple[str, ...], context: RequestContext) -> Fetched:
         request = self._client().build_request(
             "POST",
             self._base_url + wire.PINNED_VIDEOS_PATH + "?fields=" + ",".join(fields),
             headers={"Content-Type": "application/json"},
             content=json.dumps({"username": username}, ensure_ascii=False).encode("utf-8"),
-            extensions={"inquiry": inquiry},
+            extensions={"context": context},
         )
         try:
             response = await self._client().send(request, auth=self.auth)
@@ -156,7 +154,7 @@ class ResearchClient:
         except (httpx.HTTPError, httpx.StreamError, OSError):
             raise errors.APIConnectionError("the connection to TikTok broke in mid-answer.", retryable=True) from None
         finally:
-            inquiry.on_the_wire = False
+            context.on_the_wire = False
         now = self._clock()
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         reply = reply_of(response, now, (*self._secrets, token))
@@ -171,7 +169,6 @@ class ResearchClient:
     def _client(self) -> httpx.AsyncClient:
         if self._http is None:
             inner = self._inner or self._network()
-            inner = self._wrap(inner) if self._wrap is not None else inner
             self._http = httpx.AsyncClient(
                 transport=GuardedTransport(inner, base_url=httpx.URL(self._base_url), budget=self._budget),
                 headers={"Accept": "application/json", "Accept-Encoding": "gzip"},

@@ -63,7 +63,7 @@ def _without(text: str, secrets: tuple[str, ...]) -> str:
 @functools.lru_cache(maxsize=8)
 def _echoes(secret: str) -> re.Pattern[str]:
     """The secret as it may come back: each character as it is or as forms, addresses, HTML and JSON write it."""
-    from html.entities import html5  # noqa: PLC0415 - two thousand names that hardly any process needs
+    from html.entities import html5
 
     names: dict[str, list[str]] = {}
     for name, char in html5.items():

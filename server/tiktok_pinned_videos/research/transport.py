@@ -59,7 +59,7 @@ class Budget(Protocol):
 
 
 @dataclass(slots=True)
-class Inquiry:
+class RequestContext:
     """One account being asked about, from the first request to the last; travels with its requests."""
 
     wanted: Callable[[], bool] = lambda: True
@@ -68,7 +68,7 @@ class Inquiry:
     """Research requests sent so far, retries included."""
     on_the_wire: bool = False
     """Whether a request is under way: it is finished, whoever has left."""
-    standing: object = None
+    quota_state: object = None
     """What was read of the budget when it began, for the first reservation; the budget's own value."""
     reservation: Reservation | None = None
     """Of the request sent last."""
@@ -90,9 +90,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         """Send the request on, if it may be sent."""
         if (request.url.scheme, request.url.host, request.url.port) != self._origin:
             raise TikTokError("a request to another host than the configured one was refused.")
-        inquiry = request.extensions.get("inquiry")
-        if isinstance(inquiry, Inquiry):
-            await self._admit(request, inquiry)
+        context = request.extensions.get("context")
+        if isinstance(context, RequestContext):
+            await self._admit(request, context)
         response = await self._inner.handle_async_request(request)
         encoding = response.headers.pop("Content-Encoding", "identity").strip().lower()
         response.headers.pop("Content-Length", None)
@@ -103,15 +103,15 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         """Close the wrapped transport."""
         await self._inner.aclose()
 
-    async def _admit(self, request: httpx.Request, inquiry: Inquiry) -> None:
-        if not inquiry.wanted():
+    async def _admit(self, request: httpx.Request, context: RequestContext) -> None:
+        if not context.wanted():
             raise UnwantedError
         # From here on it is finished: what is reserved has been counted, so it is sent.
-        inquiry.on_the_wire = True
+        context.on_the_wire = True
         if request.url.path.endswith(wire.PINNED_VIDEOS_PATH):
-            standing, inquiry.standing = inquiry.standing, None
-            inquiry.reservation = await self._budget.reserve(standing)
-            inquiry.requests += 1
+            quota_state, context.quota_state = context.quota_state, None
+            context.reservation = await self._budget.reserve(quota_state)
+            context.requests += 1
 
 
 class _BoundedStream(httpx.AsyncByteStream):

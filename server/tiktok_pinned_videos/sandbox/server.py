@@ -13,7 +13,7 @@ from typing import Any
 
 import uvicorn
 
-from tiktok_pinned_videos.listening import Server, listen
+from tiktok_pinned_videos.serving import Server, listen
 
 from .protocol import Reply, Request
 from .upstream import MAX_BODY, SandboxUpstream

@@ -1,7 +1,7 @@
 """Entries in the memory of one process. Knows expiry and its bounds; refuses to know disks, networks and threads.
 
 The bounds are a rule of thumb against growing without end, not a cache policy. When a write takes the store beyond
-`MOST_ENTRIES` or `MOST_BYTES`, expired entries go first, then those that would expire soonest, until a tenth is free
+`MAX_ENTRIES` or `MAX_BYTES`, expired entries go first, then those that would expire soonest, until a tenth is free
 again. A lock or a counter is small, and dropping it alive would be wrong rather than slow: it stays until it expires.
 """
 
@@ -16,8 +16,8 @@ from .base import StateStore
 from .steps import Step
 from .table import Entry, perform
 
-MOST_ENTRIES = 20_000
-MOST_BYTES = 64 * 1024 * 1024
+MAX_ENTRIES = 20_000
+MAX_BYTES = 64 * 1024 * 1024
 
 
 class MemoryStore(StateStore):
@@ -52,7 +52,7 @@ class MemoryStore(StateStore):
             self.drop([key])
         self._entries[key] = entry
         self._bytes += len(entry.value)
-        if len(self._entries) > MOST_ENTRIES or self._bytes > MOST_BYTES:
+        if len(self._entries) > MAX_ENTRIES or self._bytes > MAX_BYTES:
             self._make_room()
 
     def drop(self, keys: Sequence[str]) -> None:
@@ -72,6 +72,6 @@ class MemoryStore(StateStore):
         # A tenth at a time, so that the sorting is paid once in many writes.
         by_expiry = sorted((entry.expires_at, key) for key, entry in self._entries.items() if not entry.lasting)
         for _, key in by_expiry:
-            if len(self._entries) <= MOST_ENTRIES * 0.9 and self._bytes <= MOST_BYTES * 0.9:
+            if len(self._entries) <= MAX_ENTRIES * 0.9 and self._bytes <= MAX_BYTES * 0.9:
                 return
             self.drop([key])

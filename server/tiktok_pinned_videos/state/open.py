@@ -50,19 +50,19 @@ def open_store(url: str, *, prefix: str = "", clock: Callable[[], float] = time.
     scheme, _, rest = url.partition(":")
     match scheme.lower():
         case "memory":
-            from .memory import MemoryStore  # noqa: PLC0415 - only what is chosen is imported
+            from .memory import MemoryStore
 
             return MemoryStore(clock=clock)
         case "sqlite":
-            from .resilient import ResilientStore  # noqa: PLC0415 - only what is chosen is imported
-            from .sqlite import SQLiteStore  # noqa: PLC0415 - only what is chosen is imported
+            from .resilient import ResilientStore
+            from .sqlite import SQLiteStore
 
             file = SQLiteStore(_sqlite_path(rest), clock=clock)
             # A file does not forget, and a broken one seldom heals within a second.
             return ResilientStore(file, prefix=prefix, clock=clock, may_forget=False, retry_after=2.0)
         case _:
-            from .redis import RedisStore  # noqa: PLC0415 - only what is chosen is imported
-            from .resilient import ResilientStore  # noqa: PLC0415 - only what is chosen is imported
+            from .redis import RedisStore
+            from .resilient import ResilientStore
 
             return ResilientStore(RedisStore(url), prefix=prefix, clock=clock)
 

@@ -18,7 +18,7 @@ from . import steps
 from .base import CounterLostError, StateStore, StateStoreError
 from .redis_client import Lookup, connect_later
 
-MOST_CONNECTIONS = 16
+MAX_CONNECTIONS = 16
 CLOSING_WAIT = 0.2
 
 # SCAN walks the whole database, which may hold other programs' millions of keys: no more than these are looked at.
@@ -77,7 +77,7 @@ class RedisStore(StateStore):
         self._password = unquote(parts.password or "")
         self._lookup = Lookup(parts.hostname or "")
         self._client, self._errors, self._forbidden = connect_later(url, self._lookup)
-        self._free = asyncio.Semaphore(MOST_CONNECTIONS)
+        self._free = asyncio.Semaphore(MAX_CONNECTIONS)
         self._under_way: set[asyncio.Task[Any]] = set()
         self._failed_at = 0.0
         self._failure = ""

@@ -56,10 +56,10 @@ class Lookup:
 def connect_later(url: str, lookup: Lookup) -> tuple[Any, tuple[type[Exception], ...], type[Exception]]:
     """A client, not connected yet; the errors it may raise, and the one that says a command is not allowed."""
     try:
-        from redis.asyncio import ConnectionPool, Redis  # noqa: PLC0415 - an optional extra, paid for when used
-        from redis.asyncio.retry import Retry  # noqa: PLC0415 - as above
-        from redis.backoff import NoBackoff  # noqa: PLC0415 - as above
-        from redis.exceptions import NoPermissionError, RedisError  # noqa: PLC0415 - as above
+        from redis.asyncio import ConnectionPool, Redis
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+        from redis.exceptions import NoPermissionError, RedisError
     except ImportError:
         raise MissingExtraError(
             "a redis:// state store needs the redis library: install this package with its extra, as in "

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from tiktok_pinned_videos.about import NAME, version
+from tiktok_pinned_videos.presentation.times import iso
 from tiktok_pinned_videos.research.fields import BY_NAME, Kind
 from tiktok_pinned_videos.research.wire import PINNED_VIDEOS_PATH
-from tiktok_pinned_videos.surface.times import iso
 
 from .. import rows
 from .folder import ACCOUNTS, RESPONSES, VIDEOS

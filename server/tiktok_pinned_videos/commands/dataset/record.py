@@ -8,12 +8,12 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
-from tiktok_pinned_videos.accounts.service import Answer
+from tiktok_pinned_videos.presentation.results import Source, account_answer, source_of
 from tiktok_pinned_videos.research.errors import Status, TikTokError
 from tiktok_pinned_videos.research.models import Snapshot
 from tiktok_pinned_videos.research.refusals import Reply
 from tiktok_pinned_videos.research.wire import parse_pinned_videos
-from tiktok_pinned_videos.surface.answers import Source, account_answer, source_of
+from tiktok_pinned_videos.service.service import Answer
 
 from ..names import key_of
 

@@ -10,11 +10,11 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from tiktok_pinned_videos.accounts.many import Outcome
+from tiktok_pinned_videos.presentation.results import Source, source_of
 from tiktok_pinned_videos.research.errors import Status, TikTokError
 from tiktok_pinned_videos.research.fields import DEFAULT
+from tiktok_pinned_videos.service.many import Outcome
 from tiktok_pinned_videos.settings import DEFAULT_BASE_URL, Settings
-from tiktok_pinned_videos.surface.answers import Source, source_of
 
 from .. import loaded, stop
 from ..asking import ask_accounts, need_credentials

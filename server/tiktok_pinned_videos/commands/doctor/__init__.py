@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import click
 
 from tiktok_pinned_videos.commands.clients import configuration, instructions, this_program
-from tiktok_pinned_videos.serve.logs import configure_logging
+from tiktok_pinned_videos.observability.logs import configure_logging
 
 from .checks import examine
 from .findings import Finding, Mark
@@ -38,7 +38,7 @@ def _printer() -> Callable[[Finding], None]:
     """Lines as they are, and on a terminal by the hand that draws the tables."""
     if not sys.stdout.isatty():
         return lambda finding: click.echo(str(finding))
-    from tiktok_pinned_videos.commands.cards import Cards  # noqa: PLC0415 - only a terminal pays for it
+    from tiktok_pinned_videos.commands.cards import Cards
 
     cards = Cards()
     return lambda finding: cards.finding(finding.mark, finding.said)

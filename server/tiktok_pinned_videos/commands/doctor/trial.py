@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
 from tiktok_pinned_videos.app import build_service
+from tiktok_pinned_videos.presentation.text import reason
 from tiktok_pinned_videos.research.errors import Status, TikTokError
 from tiktok_pinned_videos.settings import Settings
-from tiktok_pinned_videos.surface.words import reason
 
 from .findings import Finding, Mark
 
 if TYPE_CHECKING:
-    from tiktok_pinned_videos.accounts.service import PinnedVideosService
+    from tiktok_pinned_videos.service.service import PinnedVideosService
 
 ACCOUNT: Final = "tiktok"
 """Whom the one request is about: TikTok's own account."""

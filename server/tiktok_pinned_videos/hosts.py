@@ -1,0 +1,74 @@
+"""Parse host names and origins as URLs compare them: case, ports and trailing dots do not matter.
+
+Allowed values are written `host`, `host:port` or `host:*`, and as full origins, with `:*` for any port.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
+_NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*")
+_PORT: Final = re.compile(r"[0-9]{1,5}|\*")
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host in lower case, without a trailing dot, IPv6 in brackets and in its shortest form."""
+
+    name: str
+    port: str
+    """Digits, `*` for any, empty where none was written."""
+
+    def admits(self, other: Host) -> bool:
+        """Whether `other` is a way to write this one."""
+        return self.name == other.name and (self.port in ("*", other.port))
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port; the scheme's own port where none was written."""
+
+    scheme: str
+    host: Host
+
+    def admits(self, other: Origin) -> bool:
+        """Whether `other` is a way to write this one."""
+        return self.scheme == other.scheme and self.host.admits(other.host)
+
+
+@lru_cache(64)
+def parse_host(text: str) -> Host:
+    """`host`, `host:port` or `host:*`. Raises ValueError for anything else, user info and paths included."""
+    if text.startswith("["):
+        address, bracket, rest = text[1:].partition("]")
+        if not bracket or "%" in address:
+            raise ValueError("no IPv6 address in brackets")
+        name = f"[{ipaddress.IPv6Address(address).compressed}]"
+    else:
+        name, colon, port = text.partition(":")
+        rest = colon + port
+        name = name.lower().removesuffix(".")
+        if len(name) > 253 or not _NAME.fullmatch(name):
+            raise ValueError("no host name")
+    if rest and not (rest.startswith(":") and _PORT.fullmatch(rest[1:])):
+        raise ValueError("no port")
+    port = rest[1:]
+    if port not in ("", "*") and int(port) > 65535:
+        raise ValueError("no port")
+    return Host(name, port.lstrip("0") if port not in ("", "*") else port)
+
+
+def parse_origin(text: str) -> Origin:
+    """A full origin such as `https://app.example.org`. Raises ValueError for anything else."""
+    scheme, separator, rest = text.partition("://")
+    scheme = scheme.lower()
+    if not separator or scheme not in _DEFAULT_PORTS:
+        raise ValueError("no origin of http or https")
+    host = parse_host(rest)
+    return Origin(scheme, Host(host.name, host.port or _DEFAULT_PORTS[scheme]))

@@ -1,0 +1,181 @@
+"""The structured result of `get_pinned_videos`: TikTok's names and meanings, ids as strings, absent values absent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict
+
+from tiktok_pinned_videos.research.fields import COUNTS, ENGAGEMENT_OF
+from tiktok_pinned_videos.research.models import Video
+from tiktok_pinned_videos.service.service import Answer
+
+from .changes import ChangesOut, changes_out
+from .statistics import Out, Statistics, VideoLink
+from .times import iso
+from .untrusted import Clipping, Phrase, Prose, UntrustedJSON
+
+UNTRUSTED: Final = "Untrusted text"
+SANDBOX: Final = "Sandbox: invented data, not TikTok's."
+_COUNTED: Final = frozenset({"id", "create_time", "video_duration", "is_stem_verified", "music_id", *COUNTS})
+"""Fields without a stranger's words in them."""
+
+Source = Literal["tiktok_research_api", "sandbox"]
+
+
+class HashtagOut(Out):
+    """One entry of `hashtag_info_list`."""
+
+    hashtag_id: str | None = None
+    # In this order: what is mostly empty costs two tokens less before another key than at the end.
+    hashtag_description: Prose | None = None
+    hashtag_name: Phrase | None = None
+
+
+class LabelOut(BaseModel):
+    """`video_label`: five documented keys, and what else TikTok puts there."""
+
+    model_config = ConfigDict(extra="allow")
+    # The documented way to type unknown keys.
+    __pydantic_extra__: dict[Phrase, UntrustedJSON]  # pyright: ignore[reportIncompatibleVariableOverride] - may be None there
+
+    type: int | None = None
+    content: Prose | None = None
+    vote: bool | None = None
+    warn: bool | None = None
+    sink: bool | None = None
+
+
+class _VideoFacts(VideoLink):
+    create_time: str | None = None
+    username: Phrase | None = None
+    region_code: Phrase | None = None
+    video_description: Prose | None = None
+    music_id: str | None = None
+    video_duration: int | None = None
+
+
+class VideoOut(Statistics, _VideoFacts):
+    """One video."""
+
+    hashtag_names: list[Phrase] | None = None
+    hashtag_info_list: list[HashtagOut] | None = None
+    video_mention_list: list[Phrase] | None = None
+    video_label: LabelOut | None = None
+    is_stem_verified: bool | None = None
+    sticker_info_list: UntrustedJSON = None
+    effect_info_list: UntrustedJSON = None
+    video_tag: UntrustedJSON = None
+
+
+class _NumberOfVideos(Out):
+    videos: int
+
+
+class Totals(Statistics, _NumberOfVideos):
+    """Sums over an account's pinned videos, as far as TikTok sent the counts."""
+
+
+class AccountAnswer(Out):
+    """The whole structured result."""
+
+    username: Phrase
+    status: Literal["found", "nothing_pinned"]
+    source: Source
+    retrieved_at: str
+    cached: bool
+    log_id: Phrase | None = None
+    notes: list[str]
+    totals: Totals
+    changes: ChangesOut | None = None
+    videos: list[VideoOut]
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON-ready, with nothing in it that TikTok did not send."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def account_answer(answer: Answer, *, whole: bool = False) -> AccountAnswer:
+    """An answer of the accounts room in the words of the contract. `whole`: for people and files no text is cut."""
+    clipping = Clipping(whole=whole)
+    snapshot = answer.snapshot
+    totals, notes = totals_of(snapshot.videos)
+    result = AccountAnswer.model_validate(
+        {
+            "username": snapshot.username,
+            "status": snapshot.status,
+            "source": source_of(sandbox=snapshot.sandbox),
+            "retrieved_at": iso(snapshot.retrieved_at),
+            "cached": answer.cached,
+            "log_id": snapshot.log_id,
+            "totals": totals,
+            "changes": changes_out(answer.changes),
+            "videos": [_video(snapshot.username, video) for video in snapshot.videos],
+            "notes": [],
+        },
+        context=clipping,
+    )
+    result.notes = _notes(answer, clipped=clipping.happened, partial=notes)
+    return result
+
+
+def totals_of(videos: Iterable[Video]) -> tuple[Totals, list[str]]:
+    """The sums, leaving out what no video has, and a note for each sum over some of the videos only."""
+    videos = tuple(videos)
+    sums: dict[str, int] = {}
+    notes: list[str] = []
+    for name in COUNTS:
+        known = [value for video in videos if (value := getattr(video, name)) is not None]
+        if known:
+            sums[name] = sum(known)
+        if 0 < len(known) < len(videos):
+            notes.append(f"Total {name} is over {len(known)} of {len(videos)} videos; TikTok sent none for the others.")
+    rated = [video for video in videos if engagement_rate(video) is not None]
+    views = sum(video.view_count or 0 for video in rated)
+    acts = sum(getattr(video, name) for video in rated for name in ENGAGEMENT_OF)
+    rate = round(acts / views, 4) if views else None
+    if 0 < len(rated) < len(videos):
+        notes.append(f"Total engagement_rate is over {len(rated)} of {len(videos)} videos.")
+    return Totals(videos=len(videos), engagement_rate=rate, **sums), notes
+
+
+def engagement_rate(video: Video) -> float | None:
+    """(likes + comments + shares) / views to four digits, where all four are known and there are views."""
+    acts = [getattr(video, name) for name in ENGAGEMENT_OF]
+    if video.view_count is None or video.view_count <= 0 or None in acts:
+        return None
+    return round(sum(acts) / video.view_count, 4)
+
+
+def video_url(username: str, video_id: str) -> str:
+    """The public page of a video."""
+    return f"https://www.tiktok.com/@{quote(username, safe='')}/video/{video_id}"
+
+
+def source_of(*, sandbox: bool) -> Source:
+    """Where an answer came from."""
+    return "sandbox" if sandbox else "tiktok_research_api"
+
+
+def _video(username: str, video: Video) -> dict[str, Any]:
+    values = video.as_json()
+    if video.create_time is not None:
+        values["create_time"] = iso(video.create_time)
+    return {**values, "url": video_url(username, video.id), "engagement_rate": engagement_rate(video)}
+
+
+def _notes(answer: Answer, *, clipped: bool, partial: list[str]) -> list[str]:
+    notes: list[str] = []
+    if answer.snapshot.sandbox:
+        notes.append(SANDBOX)
+    notes += partial
+    if clipped:
+        uri = f"tiktok://pinned/{quote(answer.snapshot.username, safe='')}"
+        notes.append(f"Long texts were cut (…); resource {uri} has them whole.")
+    if answer.snapshot.videos and not set(answer.snapshot.fields) <= _COUNTED:
+        notes.append(UNTRUSTED)
+    if answer.quota_note:
+        notes.append(answer.quota_note)
+    return notes

@@ -1,1 +1,0 @@
-"""How the server is reached: stdio, HTTP, and what operators see of it."""

@@ -1,0 +1,1 @@
+"""Answers for accounts: cache, single flight, daily quota and history."""

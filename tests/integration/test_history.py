@@ -1,0 +1,585 @@
+"""What is remembered between answers, and for how long: on every store, with a clock that the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import random
+import sys
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+from redis.asyncio import Redis
+
+from kit import (
+    KEY,
+    NOON,
+    SANDBOX,
+    SECRET,
+    Asked,
+    Clock,
+    RedisDatabase,
+    Reply,
+    TikTok,
+    environment,
+    refusal,
+    running_async,
+    service,
+    stored,
+    tiktok,
+    videos,
+)  # fmt: skip
+from tiktok_pinned_videos.research.errors import TikTokError
+from tiktok_pinned_videos.research.fields import COUNTS, DEFAULT
+from tiktok_pinned_videos.service.history import AccountHistory, History
+from tiktok_pinned_videos.service.observations import Changes, Observation
+from tiktok_pinned_videos.service.service import Answer, PinnedVideosService
+from tiktok_pinned_videos.state.memory import MemoryStore
+from tiktok_pinned_videos.state.open import open_store
+from tiktok_pinned_videos.state.steps import Write
+
+pytestmark = pytest.mark.anyio
+DAY = 86_400
+Pins = dict[str, int]
+"""Views by id."""
+
+
+class Script:
+    """An account that pins what the test says."""
+
+    def __init__(self) -> None:
+        self.pins: Pins = {}
+        self.failure: Reply | None = None
+
+    def reply(self, asked: Asked) -> Reply:
+        if self.failure:
+            return self.failure
+        every = [{"id": int(id_), **dict.fromkeys(COUNTS, views)} for id_, views in self.pins.items()]
+        return videos([{name: value for name, value in one.items() if name in asked.fields} for one in every])
+
+
+def fails(code: str = "invalid_params", message: str = "something else") -> Reply:
+    return refusal(400, code, message)
+
+
+NOT_FOUND = fails(message="`username: nasa` is invalid: cannot find the user")
+PRIVATE = fails(message="`username: nasa` is private")
+
+
+@asynccontextmanager
+async def looking(clock: Clock, *urls: str, **more: Any) -> AsyncGenerator[tuple[Script, list[PinnedVideosService]]]:
+    """A service for each of these stores, as if each were a process, all asking one upstream."""
+    script = Script()
+    async with tiktok(script.reply) as upstream, AsyncExitStack() as stack:
+        services = [
+            await stack.enter_async_context(service(upstream, clock=clock, state=url, timeout=30, **more))
+            for url in urls
+        ]
+        yield script, services
+
+
+async def observation(asked: PinnedVideosService, fields: tuple[str, ...] = DEFAULT) -> Answer:
+    return await asked.answer("nasa", fields, refresh=True)
+
+
+# --- the script of 40 steps -----------------------------------------------------------------------------------------
+
+
+class Remembered:
+    """What ought to be remembered, computed in another way: every observation that was taken, thinned out."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[int, Pins]] = []
+
+    def changes_at(self, now: int, pins: Pins) -> dict[str, Any] | None:
+        past = [(at, then) for at, then in self.taken if at > now - 15 * DAY]
+        firsts: dict[int, tuple[int, Pins]] = {}
+        for one in past:
+            firsts.setdefault(one[0] // DAY, one)
+        observations = sorted(firsts.values(), key=lambda one: one[0])
+        if past and past[-1][0] > observations[-1][0]:
+            observations.append(past[-1])
+        if not observations:
+            return None
+        observations.append((now, pins))
+        since, before = observations[0]
+        turned: dict[str, tuple[int, int]] = {}
+        for (after, old), (by, new) in itertools.pairwise(observations):
+            turned |= dict.fromkeys(old.keys() ^ new.keys(), (after, by))
+        both = before.keys() & pins.keys()
+        grown = sum(pins[id_] - before[id_] for id_ in both)
+        return {
+            "since": since,
+            "pinned": {id_: turned[id_] for id_ in pins.keys() - before.keys()},
+            "unpinned": {id_: turned[id_] for id_ in before.keys() - pins.keys()},
+            "growth": dict.fromkeys(COUNTS, grown) if both else {},
+        }
+
+
+def as_told(changes: Changes | None) -> dict[str, Any] | None:
+    if changes is None:
+        return None
+    return {
+        "since": changes.since,
+        "pinned": {one.id: (one.after, one.by) for one in changes.pinned},
+        "unpinned": {one.id: (one.after, one.by) for one in changes.unpinned},
+        "growth": dict(changes.growth),
+    }
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def stores(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
+    """Where two processes keep what they share; memory is one process's alone."""
+    match request.param:
+        case "memory":
+            return ["memory:"]
+        case "sqlite":
+            return [f"sqlite:///{tmp_path}/state.sqlite3"] * 2
+        case _:
+            database: RedisDatabase = request.getfixturevalue("shared_redis")
+            return [database.url] * 2
+
+
+async def play(clock: Clock, script: Script, ask: Callable[[int], Awaitable[Changes | None]]) -> None:
+    """Forty observations over sixteen days; every change that is told is the one that ought to be."""
+    dice, expected = random.Random(7), Remembered()
+    views = dict.fromkeys("123456", 1000)
+    told: list[dict[str, Any] | None] = []
+    wanted: list[dict[str, Any] | None] = []
+    for step in range(40):
+        clock.now += dice.randrange(2_000, 16 * DAY // 20)
+        views = {id_: count + dice.randrange(-5, 500) for id_, count in views.items()}
+        script.pins = {id_: views[id_] for id_ in dice.sample("123456", dice.randrange(4))}
+        script.failure = {11: fails(), 12: fails("internal_error"), 17: NOT_FOUND, 29: PRIVATE}.get(step)
+        if script.failure:
+            with pytest.raises((TikTokError, FailedElsewhereError)):
+                await ask(step)
+            expected.taken = [] if step in (17, 29) else expected.taken
+            continue
+        told.append(as_told(await ask(step)))
+        wanted.append(expected.changes_at(int(clock.now), script.pins))
+        expected.taken.append((int(clock.now), script.pins))
+
+    assert told == wanted
+    assert sum(one is None for one in told) == 3
+    assert sum(bool(one and one["pinned"]) for one in told) > 10
+
+
+async def test_every_told_change_is_the_scripts_over_sixteen_days_and_forty_steps(stores: list[str]) -> None:
+    clock = Clock()
+    async with looking(clock, *stores) as (script, services):
+
+        async def ask(step: int) -> Changes | None:
+            return (await observation(services[step % len(services)])).changes
+
+        await play(clock, script, ask)
+
+
+LOOKER = """
+import asyncio, json, os, sys
+from dataclasses import asdict
+from tiktok_pinned_videos.app import build_service
+from tiktok_pinned_videos.research.errors import TikTokError
+from tiktok_pinned_videos.research.fields import DEFAULT
+from tiktok_pinned_videos.settings import load_settings
+
+async def main():
+    now = 0.0
+    service = build_service(load_settings(os.environ), clock=lambda: now)
+    for line in iter(sys.stdin.readline, ""):
+        now = float(line)
+        try:
+            changes = (await service.answer("nasa", DEFAULT, refresh=True)).changes
+            told = {"changes": changes and asdict(changes)}
+        except TikTokError as error:
+            told = {"failed": str(error.status)}
+        print(json.dumps(told), flush=True)
+    await service.aclose()
+
+asyncio.run(main())
+"""
+"""A process that observations once for each time (Unix seconds) that it reads, and says what has changed."""
+
+
+class FailedElsewhereError(Exception):
+    """A observation in another process has failed."""
+
+
+@asynccontextmanager
+async def looker(upstream: TikTok, state: str) -> AsyncGenerator[Callable[[float], Awaitable[Changes | None]]]:
+    """Such a process."""
+    env = environment(
+        TIKTOK_CLIENT_KEY=KEY, TIKTOK_CLIENT_SECRET=SECRET, TIKTOK_API_BASE_URL=upstream.url, TIKTOK_STATE=state
+    )
+    pipe = asyncio.subprocess.PIPE
+    async with running_async(sys.executable, "-c", LOOKER, env=env, stdin=pipe, stdout=pipe) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        write, read = process.stdin.write, process.stdout.readline
+
+        async def observation(now: float) -> Changes | None:
+            write(f"{now}\n".encode())
+            told = json.loads(await read())
+            if "failed" in told:
+                raise FailedElsewhereError(told["failed"])
+            return TypeAdapter(Changes | None).validate_python(told["changes"])
+
+        yield observation
+        process.stdin.close()
+        assert await process.wait() == 0
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("stores", ["sqlite", "redis"], indirect=True)
+async def test_two_real_processes_that_look_alternately_tell_the_scripts_changes(stores: list[str]) -> None:
+    clock, script = Clock(), Script()
+    async with tiktok(script.reply) as upstream, AsyncExitStack() as stack:
+        lookers = [await stack.enter_async_context(looker(upstream, url)) for url in stores]
+        await play(clock, script, lambda step: lookers[step % 2](clock.now))
+
+
+async def test_redis_forgets_a_look_by_itself(shared_redis: RedisDatabase) -> None:
+    clock = Clock()
+    async with looking(clock, shared_redis.url, history_days=3) as (script, (asked,)):
+        script.pins = {"1": 5}
+        await observation(asked)
+        clock.now += 60
+        await observation(asked)
+        async with Redis.from_url(shared_redis.url) as watching:
+            left = [await watching.ttl(key) for key in await watching.keys("*observation:*")]
+
+    assert len(left) == 2
+    assert all(3 * DAY - 300 < seconds <= 3 * DAY for seconds in left)
+
+
+async def test_two_processes_that_look_at_the_same_time_lose_no_day(stores: list[str]) -> None:
+    clock = Clock()
+    async with looking(clock, *stores) as (script, services):
+        for day in range(4):
+            script.pins = {str(day): day}
+            await asyncio.gather(*(observation(each) for each in services for _ in range(3)))
+            clock.now += DAY
+        remembered = await services[-1].observations("nasa")
+
+    assert [(one.seen_at, list(one.videos)) for one in remembered[:4]] == [
+        (int(NOON) + day * DAY, [str(day)]) for day in range(4)
+    ]
+
+
+# --- what is not a change -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def one() -> AsyncGenerator[tuple[Clock, Script, PinnedVideosService]]:
+    clock = Clock()
+    async with looking(clock, "memory:") as (script, (asked,)):
+        yield clock, script, asked
+
+
+async def test_the_first_answer_has_no_past(one: tuple[Clock, Script, PinnedVideosService]) -> None:
+    _, script, asked = one
+    script.pins = {"1": 5}
+
+    assert (await observation(asked)).changes is None
+
+
+async def test_a_cached_answer_tells_what_was_told_when_it_was_fetched(
+    one: tuple[Clock, Script, PinnedVideosService],
+) -> None:
+    clock, script, asked = one
+    script.pins = {"1": 5}
+    await observation(asked)
+    clock.now += 3600
+    script.pins = {"1": 7, "2": 1}
+    fresh = await observation(asked)
+    cached = await asked.answer("NASA", DEFAULT)
+
+    assert cached.cached
+    assert cached.changes == fresh.changes
+    assert cached.changes is not None
+    assert dict(cached.changes.growth) == dict.fromkeys(COUNTS, 2)
+
+
+async def test_growth_is_told_of_no_count_that_was_not_asked_for(
+    one: tuple[Clock, Script, PinnedVideosService],
+) -> None:
+    clock, script, asked = one
+    script.pins = {"1": 5}
+    await observation(asked)
+    clock.now += 3600
+    script.pins = {"1": 8}
+    await observation(asked)
+    narrow = await asked.answer("nasa", ("id", "like_count"))
+    bare = await asked.answer("nasa", ("id",))
+
+    assert (narrow.changes, bare.changes) == (
+        Changes(int(NOON), (), (), (("like_count", 3),)),
+        Changes(int(NOON), (), (), ()),
+    )
+
+
+async def test_a_field_that_was_not_asked_for_is_unknown_and_unpins_nothing(
+    one: tuple[Clock, Script, PinnedVideosService],
+) -> None:
+    clock, script, asked = one
+    script.pins = {"1": 5}
+    await observation(asked, ("id",))
+    clock.now += 3600
+    script.pins = {"1": 9}
+
+    assert (await observation(asked)).changes == Changes(int(NOON), (), (), ())
+
+
+@pytest.mark.parametrize(("failure", "left"), [(fails(), 1), (NOT_FOUND, 0), (PRIVATE, 0)])
+async def test_a_failure_leaves_the_history_unless_the_account_is_gone(
+    one: tuple[Clock, Script, PinnedVideosService], failure: Reply, left: int
+) -> None:
+    _, script, asked = one
+    script.pins = {"1": 5}
+    await observation(asked)
+    script.failure = failure
+    with pytest.raises(TikTokError):
+        await observation(asked)
+
+    assert len(await asked.observations("nasa")) == left
+
+
+async def test_nothing_pinned_is_a_look(one: tuple[Clock, Script, PinnedVideosService]) -> None:
+    clock, script, asked = one
+    script.pins = {"1": 5}
+    await observation(asked)
+    clock.now += 60
+    script.pins = {}
+    changes = (await observation(asked)).changes
+
+    assert changes is not None
+    assert [gone.id for gone in changes.unpinned] == ["1"]
+
+
+@pytest.mark.parametrize("wrong", [400 * DAY, 3 * DAY, 7200, -3 * DAY, -9000 * DAY])
+async def test_a_clock_that_was_wrong_makes_no_look_in_the_future(
+    one: tuple[Clock, Script, PinnedVideosService], wrong: int
+) -> None:
+    clock, script, asked = one
+    script.pins = {"1": 5}
+    clock.now += wrong
+    await observation(asked)
+    clock.now -= wrong
+    script.pins = {"2": 5}
+    changes = (await observation(asked)).changes
+    remembered = await asked.observations("nasa")
+    clock.now += 60
+    later = (await observation(asked)).changes
+
+    assert all(seen.seen_at <= NOON for seen in remembered)
+    assert changes is None or changes.since < NOON
+    assert later is not None
+    assert later.since <= NOON
+    assert all(turn.after < turn.by <= NOON + 60 for turn in (*later.pinned, *later.unpinned))
+
+
+@pytest.mark.parametrize("ahead", [7200, 3 * DAY, 14 * DAY])
+async def test_a_look_of_a_clock_that_was_ahead_is_not_met_again_when_its_hour_comes(
+    one: tuple[Clock, Script, PinnedVideosService], ahead: int
+) -> None:
+    clock, script, asked = one
+    script.pins = {"1": 5}
+    clock.now = NOON + ahead
+    await observation(asked)
+    clock.now += 60
+    await observation(asked)
+    clock.now = NOON
+    script.pins = {"2": 5}
+    await observation(asked)
+    clock.now = NOON + ahead + 3600
+
+    assert (await observation(asked)).changes == Changes(int(NOON), (), (), tuple((name, 0) for name in COUNTS))
+    assert [seen.seen_at for seen in await asked.observations("nasa")] == [int(NOON), int(clock.now)]
+
+
+async def test_of_a_day_the_first_look_and_the_latest_are_remembered(
+    one: tuple[Clock, Script, PinnedVideosService],
+) -> None:
+    clock, script, asked = one
+    for hour in range(5):
+        script.pins = {str(hour): 1}
+        await observation(asked)
+        clock.now += 3600
+
+    assert [list(seen.videos) for seen in await asked.observations("nasa")] == [["0"], ["4"]]
+
+
+async def test_an_account_of_ten_thousand_videos_is_remembered_by_its_first_hundred(
+    one: tuple[Clock, Script, PinnedVideosService],
+) -> None:
+    clock, script, asked = one
+    script.pins = {str(number): 1 for number in range(1, 10_001)}
+    await observation(asked)
+    (seen,) = await asked.observations("nasa")
+    clock.now += 60
+
+    assert (len(seen.videos), seen.whole) == (100, False)
+    assert (await observation(asked)).changes == Changes(int(NOON), (), (), tuple((name, 0) for name in COUNTS))
+
+
+# --- for how long ---------------------------------------------------------------------------------------------------
+
+
+async def test_without_days_nothing_is_remembered(tmp_path: Path) -> None:
+    file = tmp_path / "state.sqlite3"
+    async with looking(Clock(), f"sqlite:///{file}", history_days=0) as (script, (asked,)):
+        script.pins = {"1": 5}
+        await observation(asked)
+        assert (await observation(asked)).changes is None
+
+    assert b"observation:" not in file.read_bytes()
+
+
+@pytest.mark.parametrize("days", [1, 15])
+async def test_the_day_after_nothing_of_a_look_is_left_in_the_store_nor_beside_it(tmp_path: Path, days: int) -> None:
+    clock, marks = Clock(), (7_271_828_182_845_904_523, 7_314_159_265_358_979_323)
+    url = f"sqlite:///{tmp_path}/state.sqlite3"
+    async with looking(clock, url, history_days=days, cache_ttl=15 * DAY) as (script, (asked,)):
+        for at, mark in enumerate(marks):
+            script.pins = {str(mark): 5}
+            await observation(asked)
+            clock.now += at + 60
+        assert any(found(tmp_path, mark) for mark in marks)
+        clock.now += days * DAY
+        script.pins = {}
+        await asked.answer("other", DEFAULT)
+        clock.now += 1
+
+    async with looking(clock, url, history_days=days) as (script, (asked,)):
+        await asked.answer("third", DEFAULT)
+        assert not any(found(tmp_path, mark) for mark in marks)
+
+
+def found(folder: Path, mark: int) -> bool:
+    """Whether an id can be read in any file, as a number or as text."""
+    content = b"".join(written(folder))
+    return mark.to_bytes(8, "big") in content or str(mark).encode() in content
+
+
+def written(folder: Path) -> list[bytes]:
+    """Every file of a store: the database, and what stands beside it."""
+    return [file.read_bytes() for file in folder.iterdir()]
+
+
+async def test_what_another_process_keeps_for_longer_is_not_told_here(tmp_path: Path) -> None:
+    clock, script, state = Clock(), Script(), f"sqlite:///{tmp_path}/state.sqlite3"
+    async with tiktok(script.reply) as upstream, AsyncExitStack() as stack:
+        long, short = [
+            await stack.enter_async_context(service(upstream, clock=clock, state=state, history_days=days))
+            for days in (15, 1)
+        ]
+        script.pins = {"1": 5}
+        await observation(long)
+        clock.now += 60
+        await observation(long)
+        clock.now += DAY + 60
+        here, there = await short.observations("nasa"), await long.observations("nasa")
+
+        assert (len(here), len(there)) == (0, 2)
+        assert (await observation(short)).changes is None
+
+
+async def test_invented_looks_and_tiktoks_are_not_compared() -> None:
+    clock = Clock()
+    async with looking(clock, "memory:") as (script, (asked,)):
+        script.failure = videos([{"id": 1}], headers=SANDBOX)
+        assert (await observation(asked)).snapshot.sandbox
+        clock.now += 60
+        script.failure = videos([{"id": 2}])
+
+        assert (await observation(asked)).changes is None
+        clock.now += 60
+        assert (await observation(asked)).changes == Changes(int(NOON) + 60, (), (), ())
+
+
+async def test_one_account_is_forgotten_when_told_to(one: tuple[Clock, Script, PinnedVideosService]) -> None:
+    clock, script, asked = one
+    script.pins = {"1": 5}
+    for _ in range(3):
+        await observation(asked)
+        await asked.answer("other", DEFAULT, refresh=True)
+        clock.now += DAY / 2
+    await asked.forget("NASA")
+
+    assert await asked.observations("nasa") == ()
+    assert await asked.stored("nasa") is None
+    assert await asked.seen("", limit=9) == ["other"]
+    assert len(await asked.observations("other")) == 3
+
+
+async def test_a_thousand_accounts_with_fifteen_looks_each_take_less_than_four_mebibytes(tmp_path: Path) -> None:
+    file = tmp_path / "state.sqlite3"
+    clock = Clock()
+    store = open_store(f"sqlite:///{file}", prefix="tpv:0123456789abcdef:", clock=clock)
+    history, dice = History(store, days=15), random.Random(7)
+    names = [f"account.number_{number}" for number in range(1000)]
+    counts = (44_199_736, 5_902_447, 41_906, 188_215, 873_120)
+    for _ in range(15):
+        dice.shuffle(names)
+        for name in names:
+            ids = [str(7_298_412_345_678_901_240 + dice.randrange(10**9)) for _ in range(3)]
+            seen = Observation(int(clock.now), dict.fromkeys(ids, counts))
+            await store.run(*history.remembering(name, seen, AccountHistory()))
+        clock.now += DAY
+    await store.aclose()
+
+    assert sum(map(len, written(tmp_path))) < 4 * 2**20
+
+
+# --- what it costs --------------------------------------------------------------------------------------------------
+
+
+async def test_remembering_a_look_is_one_step() -> None:
+    clock = Clock()
+    store = MemoryStore(clock=clock)
+    history = History(store, days=15)
+    for first_of_the_day in (True, False, False):
+        past = history.past(await stored.get_many(store, history.keys("nasa", clock.now)), clock.now)
+        (step,) = history.remembering("nasa", Observation(int(clock.now), {}), past)
+        assert isinstance(step, Write)
+        assert step.only_if_absent is first_of_the_day
+        assert await store.do(step)
+        clock.now += 60
+
+
+async def test_a_fresh_answer_costs_redis_eight_commands_with_history_seven_without_and_a_cached_one_one(
+    shared_redis: RedisDatabase,
+) -> None:
+    async with Redis.from_url(shared_redis.url) as watching:
+
+        async def commands() -> Counter[str]:
+            stats = await watching.info("commandstats")
+            return Counter({name.removeprefix("cmdstat_"): told["calls"] for name, told in stats.items()})
+
+        async def spent(before: Counter[str]) -> Counter[str]:
+            since = await commands() - before
+            del since["info"]
+            since["mget"] -= since["mget"] - 10 if since["mget"] > 10 else 0  # a heartbeat may fall into it
+            return since
+
+        for days, at_most in ((0, 7), (15, 8)):
+            async with looking(Clock(), shared_redis.url, history_days=days) as (script, (asked,)):
+                script.pins = {"1": 5}
+                await asked.answer("first", DEFAULT)  # fetches the token
+                before = await commands()
+                for number in range(10):
+                    await asked.answer(f"nasa{number}_{days}", DEFAULT)
+                fresh = await spent(before)
+                before = await commands()
+                for number in range(10):
+                    assert (await asked.answer(f"nasa{number}_{days}", DEFAULT)).cached
+                cached = await spent(before)
+
+                assert fresh.total() // 10 == at_most, fresh  # a machine that stands still may cost one more
+                assert (cached["get"], cached.total() - cached["mget"]) == (10, 10), cached

@@ -1,0 +1,278 @@
+"""What must not grow unnoticed: tokens, modules at the start, upstream requests, work per call. Counted, never timed.
+
+What time it takes is for `benchmarks/`; a test that waits for a busy machine proves nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import cProfile
+import functools
+import itertools
+import json
+import os
+import pstats
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tiktok_pinned_videos
+from kit import (
+    Received,
+    Reply,
+    ask,
+    connected,
+    data,
+    environment,
+    html,
+    raw,
+    refusal,
+    running,
+    serving,
+    settings,
+    status,
+    text,
+    videos,
+)
+from tiktok_pinned_videos.research.fields import DEFAULT, NAMES
+
+pytestmark = pytest.mark.anyio
+REFERENCE = Path(__file__).parents[1] / "data" / "reference-response.json"
+"""TikTok's answer for three invented videos with every field, compact as it comes."""
+NO_RETRY_WAIT = {"Retry-After": "0", "Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def tokens() -> Callable[[str], int]:
+    """Counts the tokens of a text."""
+    if os.environ.get("CI") != "true":
+        pytest.importorskip("rs_bpe", reason="needs rs-bpe to count tokens: uv run --group bench pytest")
+    from rs_bpe.bpe import openai
+
+    encoding = openai.o200k_base()
+    return lambda told: len(encoding.encode(told))
+
+
+def compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def reference() -> str:
+    return REFERENCE.read_text(encoding="utf-8").strip()
+
+
+# Tokens: every definition is paid for in every conversation, every answer each time it is read again
+
+
+async def test_the_definitions_of_all_tools_cost_at_most_1100_tokens(tokens: Callable[[str], int]) -> None:
+    async with connected(settings(), era="legacy") as client:
+        listed = (await client.list_tools()).model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    assert tokens(compact(listed["tools"])) <= 1100
+
+
+async def test_the_default_answer_of_three_videos_costs_at_most_40_percent_in_text_and_62_in_data(
+    tokens: Callable[[str], int],
+) -> None:
+    async with serving() as upstream, connected(settings(upstream.url)) as client:
+        upstream.answer(raw(reference().encode()))
+        answer = await ask(client, "slow_oven")
+
+    whole = tokens(reference())
+    assert tokens(text(answer)) <= 0.40 * whole
+    assert tokens(compact(data(answer))) <= 0.62 * whole
+
+
+async def test_an_answer_with_all_fields_costs_at_most_80_percent_in_text_and_120_in_data(
+    tokens: Callable[[str], int],
+) -> None:
+    async with serving() as upstream, connected(settings(upstream.url)) as client:
+        upstream.answer(raw(reference().encode()))
+        answer = await ask(client, "slow_oven", fields=list(NAMES))
+
+    whole = tokens(reference())
+    assert tokens(text(answer)) <= 0.80 * whole
+    assert tokens(compact(data(answer))) <= 1.20 * whole
+
+
+async def test_nothing_asked_for_is_saved_on() -> None:
+    async with serving() as upstream, connected(settings(upstream.url)) as client:
+        upstream.answer(raw(reference().encode()))
+        answer = await ask(client, "slow_oven")
+
+    sent = json.loads(reference())["data"]["pinned_videos_list"]
+    told = data(answer)["videos"]
+    for video, original in zip(told, sent, strict=True):
+        assert set(DEFAULT) <= set(video)
+        for name in set(DEFAULT) - {"id", "create_time"}:
+            assert video[name] == original[name]
+        for value in (video["id"], *(video[name] for name in DEFAULT if name.endswith("_count"))):
+            assert str(value) in text(answer)
+        assert compact(video["video_description"]) in text(answer)
+        for hashtag in video["hashtag_names"]:
+            assert re.search(rf"\b{hashtag}\b", text(answer))
+
+
+async def test_a_comparison_of_fifty_costs_at_most_a_tenth_in_text_and_a_fifth_in_data(
+    tokens: Callable[[str], int],
+) -> None:
+    seconds = itertools.count(1_780_315_200)  # accounts of one second need no column for it, but they seldom are
+    clock = functools.partial(next, seconds)
+    async with serving() as upstream, connected(settings(upstream.url), clock=clock) as client:
+        upstream.answer(raw(reference().encode()))
+        names = [f"account{number}" for number in range(50)]
+        answer = await client.call_tool("compare_pinned_videos", {"usernames": names})
+
+    whole = 50 * tokens(reference())
+    assert tokens(text(answer)) <= 0.10 * whole
+    assert tokens(compact(data(answer))) <= 0.20 * whole
+
+
+# Modules: an assistant starts this server for every conversation, used or not
+
+
+def imported(*arguments: str) -> set[str]:
+    """The modules that a process has imported when it has answered tools/list."""
+    command = [sys.executable, "-X", "importtime", *arguments]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    messages: list[dict[str, Any]] = [
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
+    ]
+    with running(command, env=environment(TIKTOK_INSTANT="0"), **pipes) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write("".join(json.dumps(message) + "\n" for message in messages).encode())
+        process.stdin.flush()
+        replies = [json.loads(process.stdout.readline()) for _ in range(2)]
+        process.stdin.close()
+        said = process.stderr.read().decode("utf-8", "replace")
+    assert [tool["name"] for tool in replies[1]["result"]["tools"]]
+    return modules(said)
+
+
+def modules(said: str) -> set[str]:
+    """What `-X importtime` names."""
+    return {match[1] for match in re.finditer(r"^import time: +\d+ \| +\d+ \| *(\S+)$", said, re.MULTILINE)}
+
+
+BARE = """
+from mcp.server.mcpserver import MCPServer
+server = MCPServer("bare")
+@server.tool()
+def echo(text: str) -> str:
+    return text
+server.run("stdio")
+"""
+
+
+# Upstream requests: each is one of a thousand a day
+
+
+def once(first: Reply, then: Reply) -> Callable[[Received], Reply]:
+    replies = [first]
+    return lambda _: replies.pop() if replies else then
+
+
+GOOD = videos([{"id": 1, "view_count": 5}])
+CASES: dict[str, tuple[Callable[[Received], Reply], dict[str, Any], str, int]] = {
+    "an account": (lambda _: GOOD, {}, "found", 1),
+    "nothing pinned": (lambda _: videos([]), {}, "nothing_pinned", 1),
+    "all fields": (lambda _: GOOD, {"fields": "id,music_id,hashtag_info_list,video_label"}, "found", 1),
+    "an unknown field": (lambda _: GOOD, {"fields": "likes"}, "invalid_argument", 0),
+    "an impossible name": (lambda _: GOOD, {"username": "no name"}, "invalid_argument", 0),
+    "no such user": (lambda _: refusal(400, "invalid_params", "cannot find the user"), {}, "not_found", 1),
+    "a private account": (lambda _: refusal(400, "invalid_params", "the user is private"), {}, "refused", 1),
+    "a spent quota": (lambda _: refusal(429, "daily_quota_limit_exceeded"), {}, "quota_exceeded", 1),
+    "a scope that is missing": (lambda _: refusal(401, "scope_not_authorized"), {}, "scope_missing", 1),
+    "a wrong shape": (lambda _: raw({"data": [], "error": {"code": "ok"}}), {}, "upstream_error", 1),
+    "500 once": (once(refusal(500, "internal_error"), GOOD), {}, "found", 2),
+    "429 once": (once(refusal(429, "rate_limit_exceeded", headers=NO_RETRY_WAIT), GOOD), {}, "found", 2),
+    "a gateway that is down": (lambda _: html(504), {}, "upstream_error", 3),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_one_question_sends_no_more_requests_than_it_needs(case: str) -> None:
+    teller, arguments, expected, requests = CASES[case]
+    async with serving() as upstream, connected(settings(upstream.url, cache_ttl=300)) as client:
+        upstream.answer_by(teller)
+        answer = await ask(client, **{"username": "nasa", **arguments})
+
+        assert status(answer) == expected
+        assert len(upstream.research) == requests
+        assert len(upstream.token_requests) == min(1, requests)
+
+
+@pytest.mark.parametrize(
+    ("second", "requests"),
+    [
+        pytest.param({}, 1, id="the same again"),
+        pytest.param({"username": "@NASA"}, 1, id="another spelling"),
+        pytest.param({"fields": ["view_count"]}, 1, id="fewer fields"),
+        pytest.param({"fields": ["music_id"]}, 2, id="a field that is not stored"),
+        pytest.param({"refresh": True}, 2, id="refresh"),
+        pytest.param({"username": "esa"}, 2, id="another account"),
+    ],
+)
+async def test_a_second_question_asks_only_for_what_is_not_stored(second: dict[str, Any], requests: int) -> None:
+    async with serving() as upstream, connected(settings(upstream.url, cache_ttl=300)) as client:
+        upstream.answer(GOOD)
+        await ask(client, "nasa")
+        answer = await ask(client, **{"username": "nasa", **second})
+
+        assert status(answer) == "found"
+        assert len(upstream.research) == requests
+        assert len(upstream.token_requests) == 1
+
+
+async def test_forty_calls_at_once_for_one_account_are_one_request() -> None:
+    async with serving() as upstream, connected(settings(upstream.url, cache_ttl=300)) as client:
+        upstream.answer(GOOD)
+        answers = await asyncio.gather(*(ask(client, "nasa") for _ in range(40)))
+
+        assert {status(answer) for answer in answers} == {"found"}
+        assert len(upstream.research) == 1
+
+
+async def compare(client: Any, *names: str) -> list[str]:
+    answer = await client.call_tool("compare_pinned_videos", {"usernames": list(names)})
+    return [account["status"] for account in data(answer)["accounts"]]
+
+
+async def test_a_comparison_of_fifty_is_fifty_requests_on_few_connections_and_none_the_second_time() -> None:
+    names = [f"account{number}" for number in range(50)]
+    async with serving() as upstream, connected(settings(upstream.url, cache_ttl=300, max_concurrency=8)) as client:
+        upstream.answer(GOOD)
+
+        assert await compare(client, *names) == ["found"] * 50
+        assert len(upstream.research) == 50
+        assert len(upstream.token_requests) == 1
+        assert upstream.connections <= 8 + 2
+        assert await compare(client, *names) == ["found"] * 50
+        assert len(upstream.research) == 50
+
+
+# Work per call
+
+
+async def _calls(client: Any, *, refresh: bool) -> Counter[str]:
+    """How often each function of this package is called while an answer is asked for."""
+    profile = cProfile.Profile()
+    with profile:
+        await ask(client, "slow_oven", refresh=refresh)
+    profiled: Any = pstats.Stats(profile)
+    ours = str(Path(tiktok_pinned_videos.__file__).parent)
+    called: Counter[str] = Counter()
+    for (file, _, name), numbers in profiled.stats.items():
+        called[name] += numbers[1] if file.startswith(ours) else 0
+    return +called

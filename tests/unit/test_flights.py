@@ -1,0 +1,346 @@
+"""Single flight: who asks at the same time is answered by one request, whatever becomes of the one who was first."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+
+from kit import (
+    MANY,
+    VIRTUAL_TIME,
+    Asked,
+    Reply,
+    compare,
+    get,
+    now,
+    pinned,
+    refusal,
+    service,
+    talking,
+    tiktok,
+    unknown_account,
+    until,
+    wall_clock,
+)  # fmt: skip
+from tiktok_pinned_videos.research.errors import BadRequestError, NotFoundError
+from tiktok_pinned_videos.service import single_flight as flight
+from tiktok_pinned_videos.state.memory import MemoryStore
+
+pytestmark = [pytest.mark.anyio, VIRTUAL_TIME]
+FIELDS = ("id", "view_count")
+
+
+def left_over() -> list[str]:
+    return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("flight")]
+
+
+@pytest.mark.parametrize("ttl", [300.0, 0.0])
+async def test_a_hundred_identical_calls_at_once_are_one_request(ttl: float) -> None:
+    async with tiktok(latency=0.05) as upstream, talking(upstream, cache_ttl=ttl) as client:
+        told = await asyncio.gather(*(get(client, name) for name in ["nasa", "@NASA", "tiktok.com/@nasa", "nasa"] * 25))
+
+        assert upstream.names == ["nasa"]
+        assert len(upstream.wire.token_requests) == 1
+        assert {answer["status"] for answer in told} == {"found"}
+        assert {answer["log_id"] for answer in told} == {"log-1"}
+
+
+async def test_when_the_call_that_leads_is_cancelled_the_others_are_still_answered() -> None:
+    async with tiktok(latency=0.2) as upstream, talking(upstream) as client:
+        leader = asyncio.create_task(get(client, "nasa"))
+        await upstream.first.wait()
+        others = [asyncio.create_task(get(client, "nasa")) for _ in range(5)]
+        await asyncio.sleep(0.05)
+        leader.cancel()
+        told = await asyncio.gather(*others)
+
+        assert leader.cancelled() or leader.cancelling()
+        assert [answer["status"] for answer in told] == ["found"] * 5
+        assert len(upstream.asked) == 1
+
+
+async def test_one_that_waits_may_leave_and_the_leader_is_still_answered() -> None:
+    async with tiktok(latency=0.2) as upstream, service(upstream) as asking:
+        leader = asyncio.create_task(asking.answer("nasa", FIELDS))
+        await upstream.first.wait()
+        other = asyncio.create_task(asking.answer("nasa", FIELDS))
+        await asyncio.sleep(0.02)
+        other.cancel()
+
+        assert (await leader).snapshot.videos
+        assert len(upstream.asked) == 1
+
+
+async def test_when_everybody_leaves_the_request_on_the_wire_is_finished_and_its_answer_kept() -> None:
+    async with tiktok(latency=0.3) as upstream, service(upstream) as asking:
+        calls = [asyncio.create_task(asking.answer("nasa", FIELDS)) for _ in range(3)]
+        await upstream.first.wait()
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        joined = await asking.answer("nasa", FIELDS)
+        later = await asking.answer("nasa", FIELDS)
+
+        assert (joined.cached, joined.requests) == (False, 1)
+        assert later.cached
+        assert len(upstream.asked) == 1
+        assert left_over() == []
+
+
+async def test_a_caller_that_gives_up_each_time_is_answered_in_the_end_and_pays_once() -> None:
+    async with tiktok(latency=1.2) as upstream, service(upstream) as asking:
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await asking.answer("nasa", FIELDS)
+        answer = await asking.answer("nasa", FIELDS)
+
+        assert answer.snapshot.videos
+        assert len(upstream.asked) == 1
+
+
+async def test_thirty_accounts_cancelled_and_asked_again_are_thirty_requests() -> None:
+    async with tiktok(latency=0.1) as upstream, talking(upstream) as client:
+        call = asyncio.create_task(compare(client, MANY[:30]))
+        await until(lambda: len(upstream.asked) >= 12)
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        told = await compare(client, MANY[:30])
+
+        assert [account["status"] for account in told["accounts"]] == ["found"] * 30
+        assert sorted(upstream.names) == sorted(MANY[:30])
+
+
+async def test_a_failure_that_nobody_waits_for_is_not_tried_again() -> None:
+    down = refusal(500, "internal_error")
+    async with tiktok(lambda _: down, latency=0.2) as upstream, service(upstream) as asking:
+        call = asyncio.create_task(asking.answer("nasa", FIELDS))
+        await upstream.first.wait()
+        call.cancel()
+        await until(lambda: not left_over())
+
+        assert len(upstream.asked) == 1
+
+
+async def test_a_token_that_nobody_waits_for_any_more_is_kept_and_no_account_asked_for() -> None:
+    async with tiktok() as upstream, service(upstream) as asking:
+        upstream.wire.token_delay = 1.0
+        call = asyncio.create_task(asking.answer("nasa", FIELDS))
+        await until(lambda: upstream.wire.token_requests)
+        call.cancel()
+        await until(lambda: not left_over())
+        asked = len(upstream.asked)
+        await asking.answer("esa", FIELDS)
+
+        assert asked == 0
+        assert len(upstream.wire.token_requests) == 1
+
+
+async def test_what_waits_for_its_turn_is_not_sent_for_nobody() -> None:
+    async with tiktok(latency=0.3) as upstream, service(upstream, max_concurrency=1) as asking:
+        first = asyncio.create_task(asking.answer("nasa", FIELDS))
+        await upstream.first.wait()
+        second = asyncio.create_task(asking.answer("esa", FIELDS))
+        await asyncio.sleep(0.02)
+        second.cancel()
+        await first
+
+        assert left_over() == []
+        assert upstream.names == ["nasa"]
+
+
+@pytest.mark.parametrize("most", [1, 3])
+async def test_calls_for_many_accounts_at_once_send_no_more_at_once_than_they_may(most: int) -> None:
+    async with tiktok(latency=0.2) as upstream, talking(upstream, max_concurrency=most) as client:
+        await asyncio.gather(*(get(client, name) for name in MANY[:12]))
+
+        assert upstream.most_at_once == most
+        assert len(upstream.asked) == 12
+
+
+async def test_what_a_request_cost_is_told_once_however_many_waited() -> None:
+    bad = refusal(400, "invalid_params", "bad")
+    async with tiktok(lambda _: bad, latency=0.1) as upstream, service(upstream) as asking:
+        told = await asyncio.gather(*(asking.answer("nasa", FIELDS) for _ in range(10)), return_exceptions=True)
+
+        assert sorted(getattr(error, "requests", None) or 0 for error in told) == [0] * 9 + [1]
+        assert len({id(error) for error in told}) == 10
+
+
+async def test_a_request_that_ends_with_nobody_waiting_has_a_line_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with tiktok(latency=0.2) as upstream, service(upstream) as asking:
+        call = asyncio.create_task(asking.answer("nasa", FIELDS))
+        await upstream.first.wait()
+        call.cancel()
+        await until(lambda: [line for line in caplog.messages if "account=nasa requests=1" in line])
+
+
+async def test_a_failure_is_told_to_all_who_waited_and_asked_for_again_by_the_next() -> None:
+    bad = refusal(400, "invalid_params", "bad")
+    async with tiktok(lambda _: bad, latency=0.05) as upstream, service(upstream) as asking:
+        told = await asyncio.gather(*(asking.answer("nasa", FIELDS) for _ in range(20)), return_exceptions=True)
+        asked = len(upstream.asked)
+        upstream.reply = pinned
+        again = await asking.answer("nasa", FIELDS)
+
+        assert {type(error) for error in told} == {BadRequestError}
+        assert (asked, len(upstream.asked)) == (1, 2)
+        assert again.snapshot.videos
+
+
+async def test_who_wants_other_fields_than_an_abandoned_request_gets_them_after_it_and_loses_none() -> None:
+    async with tiktok(latency=0.2) as upstream, service(upstream) as asking:
+        leader = asyncio.create_task(asking.answer("nasa", ("id", "view_count")))
+        await upstream.first.wait()
+        other = asyncio.create_task(asking.answer("nasa", ("id", "region_code")))
+        await asyncio.sleep(0.02)
+        leader.cancel()
+        answer = await other
+
+        assert answer.snapshot.videos[0].region_code == "DE"
+        assert [set(asked.fields) for asked in upstream.asked] == [
+            {"id", "view_count"},
+            {"id", "view_count", "region_code"},
+        ]
+
+
+async def test_closing_the_service_ends_what_is_under_way() -> None:
+    async with tiktok(latency=20) as upstream:
+        async with service(upstream) as asking:
+            call = asyncio.create_task(asking.answer("nasa", FIELDS))
+            await upstream.first.wait()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+        assert left_over() == []
+
+
+# Across servers, through a store
+
+
+async def test_two_servers_on_one_file_ask_once_for_an_account(tmp_path: Path) -> None:
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with (
+        tiktok(latency=0.2) as upstream,
+        service(upstream, state=state) as one,
+        service(upstream, state=state) as other,
+    ):
+        told = await asyncio.gather(*(asking.answer("nasa", FIELDS) for asking in (one, other) * 20))
+
+        assert len(upstream.asked) == 1
+        assert len({(answer.snapshot.retrieved_at, answer.snapshot.log_id) for answer in told}) == 1
+
+
+async def test_two_servers_ask_once_for_an_account_that_is_not_there(tmp_path: Path) -> None:
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with (
+        tiktok(unknown_account, latency=0.2) as upstream,
+        service(upstream, state=state) as one,
+        service(upstream, state=state) as other,
+    ):
+        told = await asyncio.gather(
+            *(asking.answer("gone", FIELDS) for asking in (one, other) * 5), return_exceptions=True
+        )
+
+        assert {type(error) for error in told} == {NotFoundError}
+        assert len(upstream.asked) == 1
+
+
+async def test_a_request_slower_than_a_lease_is_still_one(tmp_path: Path) -> None:
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with (
+        tiktok(latency=28) as upstream,
+        service(upstream, state=state, timeout=30) as one,
+        service(upstream, state=state, timeout=30) as other,
+    ):
+        await asyncio.gather(one.answer("nasa", FIELDS), other.answer("nasa", FIELDS))
+
+        assert len(upstream.asked) == 1
+
+
+async def test_a_lease_whose_holder_is_gone_blocks_nobody_longer_than_it_lives(tmp_path: Path) -> None:
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with tiktok() as upstream, service(upstream, state=state) as asking:
+        store = asking._store  # pyright: ignore[reportPrivateUsage] - as if another process had taken it
+        await flight.Lease(store, "lease:nasa").try_acquire()
+        started = now()
+        answer = await asking.answer("nasa", FIELDS)
+
+        assert answer.snapshot.videos
+        assert 4.9 < now() - started < 5.2
+
+
+async def test_a_lease_that_somebody_else_holds_by_now_is_not_given_back() -> None:
+    store = MemoryStore(clock=wall_clock())
+    slow, next_one, third = (flight.Lease(store, "lease:nasa") for _ in range(3))
+    assert (await slow.try_acquire())[0]
+    await asyncio.sleep(6)  # its process stood still
+    assert (await next_one.try_acquire())[0]
+    await slow.release()
+
+    assert not (await third.try_acquire())[0]
+
+
+async def test_a_server_that_stops_in_the_middle_gives_its_lease_back(tmp_path: Path) -> None:
+    def slow_once(asked: Asked) -> Reply:
+        return Reply(200, pinned(asked).body, delay=20 if asked.number == 1 else 0)
+
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with tiktok(slow_once) as upstream, service(upstream, state=state) as other:
+        async with service(upstream, state=state) as one:
+            call = asyncio.create_task(one.answer("nasa", FIELDS))
+            await upstream.first.wait()
+        await asyncio.gather(call, return_exceptions=True)
+        started = now()
+        answer = await other.answer("nasa", FIELDS)
+
+        assert answer.snapshot.videos
+        assert now() - started < 0.1
+
+
+async def test_when_the_server_that_leads_fails_the_other_asks_for_itself(tmp_path: Path) -> None:
+    def fails_once(asked: Asked) -> Reply:
+        return refusal(400, "invalid_params", "bad") if asked.number == 1 else pinned(asked)
+
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with (
+        tiktok(fails_once, latency=0.1) as upstream,
+        service(upstream, state=state) as one,
+        service(upstream, state=state) as other,
+    ):
+        told = await asyncio.gather(one.answer("nasa", FIELDS), other.answer("nasa", FIELDS), return_exceptions=True)
+
+        assert sorted(type(result).__name__ for result in told) == ["Answer", "BadRequestError"]
+        assert len(upstream.asked) == 2
+
+
+async def test_a_refresh_in_two_servers_at_once_is_one_request(tmp_path: Path) -> None:
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with (
+        tiktok() as upstream,
+        service(upstream, state=state, max_concurrency=32) as one,
+        service(upstream, state=state, max_concurrency=32) as other,
+    ):
+        before = await one.answer("nasa", FIELDS)
+        upstream.latency = 0.2
+        for turn in range(1, 4):
+            await asyncio.sleep(1)
+            told = await asyncio.gather(*(asking.answer("nasa", FIELDS, refresh=True) for asking in (one, other)))
+
+            assert len(upstream.asked) == 1 + turn
+            assert all(answer.snapshot.retrieved_at > before.snapshot.retrieved_at for answer in told)
+            assert not any(answer.cached for answer in told)
+            before = told[0]
+
+
+async def test_forty_calls_for_different_accounts_share_one_token() -> None:
+    async with tiktok() as upstream, service(upstream, max_concurrency=32) as asking:
+        upstream.wire.token_delay = 0.1
+        await asyncio.gather(*(asking.answer(f"user{number}", FIELDS) for number in range(40)))
+
+        assert len(upstream.wire.token_requests) == 1
+        assert len(upstream.asked) == 40
