@@ -101,7 +101,8 @@ FAULTS = [
           "if known.closed and not await self._store.do(self._probe(day, only_if_absent=True)):", "if False:",
           "ledger"),
     Fault("nothing pinned is remembered as long as an answer", "service/cache.py",
-          "lasting = isinstance(stored, CachedSnapshot) and stored.videos", "lasting = isinstance(stored, CachedSnapshot)",
+          "lasting = isinstance(stored, CachedSnapshot) and stored.videos",
+          "lasting = isinstance(stored, CachedSnapshot)",
           "cache"),
     Fault("one account's quota in the sandbox ends a comparison", "service/many.py",
           "if error.for_every_account and not error.sandbox:", "if error.for_every_account:", "compare_failures"),
@@ -194,7 +195,8 @@ def planted(fault: Fault) -> str:
         if text.count(fault.old) != 1:
             return f"STALE: the old text stands {text.count(fault.old)} times in {fault.file}"
         source.write_text(text.replace(fault.old, fault.new), encoding="utf-8")
-        files = [str(path) for name in fault.tests.split() for path in sorted((copy / "tests").glob(f"*/test_{name}.py"))]
+        names = [f"*/test_{name}.py" for name in fault.tests.split()]
+        files = [str(path) for name in names for path in sorted((copy / "tests").glob(name))]
         command = [sys.executable, "-m", "pytest", "-n0", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *files]
         kept = {name: value for name, value in os.environ.items() if name != "CI"}
         try:

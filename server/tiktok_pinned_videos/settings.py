@@ -61,6 +61,9 @@ class Settings:
     jwt_issuer: str = ""
     jwt_audience: str = ""
     jwks_url: str = ""
+    jwt_required_scopes: tuple[str, ...] = ()
+    public_url: str = ""
+    """URL of the endpoint as clients see it; empty: the audience if it is a URL, else from host and port."""
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
 
@@ -110,6 +113,8 @@ def load_settings(env: Mapping[str, str], *, sandbox: bool = False) -> Settings:
         jwt_issuer=read.checked("MCP_JWT_ISSUER", "", _https_url),
         jwt_audience=read.checked("MCP_JWT_AUDIENCE", "", _audience),
         jwks_url=read.checked("MCP_JWKS_URL", "", _https_url),
+        jwt_required_scopes=read.listed("MCP_JWT_REQUIRED_SCOPES", str),
+        public_url=read.checked("MCP_PUBLIC_URL", "", _https_url),
         allowed_hosts=read.listed("MCP_ALLOWED_HOSTS", _host),
         allowed_origins=read.listed("MCP_ALLOWED_ORIGINS", _origin),
     )

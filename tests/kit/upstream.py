@@ -1,7 +1,7 @@
 """A loopback server in TikTok's place that can be told what to answer, byte for byte and fault by fault.
 
 Real sockets, HTTP/1.1 with keep-alive. `async with serving() as upstream` gives one; tell it `upstream.answer(...)`,
-observation at `upstream.research` and `upstream.token_requests` afterwards. Knows the documents, nothing of the package.
+look at `upstream.research` and `upstream.token_requests` afterwards. Knows the documents, nothing of the package.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ async def test_a_refresh_asks_past_the_cache_and_loses_none_of_the_stored_fields
 async def test_a_raw_answer_with_fewer_fields_does_not_throw_away_what_is_stored() -> None:
     async with tiktok() as upstream, service(upstream) as asking:
         await asking.answer("nasa", ("id", "view_count", "region_code"))
-        raw = await asking.ask("nasa", ("id", "view_count"))
+        raw = await asking.fetch_raw("nasa", ("id", "view_count"))
         stored = await asking.answer("nasa", ("id", "region_code"))
 
         assert raw.snapshot.fields == ("id", "view_count")

@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 from kit import KEY, SECRET, InMemory, Upstream
+from tiktok_pinned_videos.research.budget import PausedError
 from tiktok_pinned_videos.research.errors import TikTokError
-from tiktok_pinned_videos.research.transport import GuardedTransport, PausedError
+from tiktok_pinned_videos.research.transport import GuardedTransport
 
 pytestmark = pytest.mark.anyio
 

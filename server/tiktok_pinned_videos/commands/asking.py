@@ -57,7 +57,7 @@ async def ask_accounts(
 
     async def ask(name: str) -> Any:
         name = parse_username(name)
-        return await (service.ask(name, fields) if raw else service.answer(name, fields, refresh=refresh))
+        return await (service.fetch_raw(name, fields) if raw else service.answer(name, fields, refresh=refresh))
 
     async def fallback(name: str) -> Any:
         return await service.from_cache(parse_username(name), fields)

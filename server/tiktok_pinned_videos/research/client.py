@@ -17,10 +17,11 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from . import errors, wire
+from .budget import Budget, PausedError, RequestContext, UnwantedError
 from .models import Snapshot
 from .oauth import ClientCredentialsAuth, TokenStore, reply_of
 from .retry import RetrySchedule
-from .transport import Budget, GuardedTransport, PausedError, RequestContext, UnwantedError
+from .transport import GuardedTransport
 
 _WORTH_WAITING: Final = 0.8
 """How much of the time that is left may be spent on waiting for a pause to end."""

@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from tiktok_pinned_videos.research.budget import RequestContext
 from tiktok_pinned_videos.research.client import Fetched, ResearchClient
 from tiktok_pinned_videos.research.errors import NotFoundError, Status, TikTokError
 from tiktok_pinned_videos.research.fields import NAMES
 from tiktok_pinned_videos.research.models import Missing
 from tiktok_pinned_videos.research.names import in_key
-from tiktok_pinned_videos.research.transport import RequestContext
 from tiktok_pinned_videos.service.history import AccountHistory, History
 from tiktok_pinned_videos.service.observations import observe
 from tiktok_pinned_videos.state.base import StateStore

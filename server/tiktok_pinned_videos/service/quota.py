@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
+from tiktok_pinned_videos.research.budget import PausedError
 from tiktok_pinned_videos.research.errors import QuotaExceededError
-from tiktok_pinned_videos.research.transport import PausedError
 from tiktok_pinned_videos.state.base import StateStore
 from tiktok_pinned_videos.state.steps import Delete, Hold, Increment, Read, Remaining, Write
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from tiktok_pinned_videos.research.budget import RequestContext, UnwantedError
 from tiktok_pinned_videos.research.client import Fetched, ResearchClient
 from tiktok_pinned_videos.research.errors import TikTokError
 from tiktok_pinned_videos.research.models import Missing, Snapshot
 from tiktok_pinned_videos.research.names import same_account
 from tiktok_pinned_videos.research.oauth import AccessToken
-from tiktok_pinned_videos.research.transport import RequestContext, UnwantedError
 from tiktok_pinned_videos.service.history import History
 from tiktok_pinned_videos.service.observations import Changes, Observation
 from tiktok_pinned_videos.state.base import StateStore, StateStoreError
@@ -34,6 +34,8 @@ class Answer:
     requests: int
     """Research requests that this call itself caused."""
     quota_note: str | None = None
+    stored: bool = True
+    """Whether the store has it, so that the resource `tiktok://pinned/{username}` shows it."""
     changes: Changes | None = None
     """What has changed since the oldest observation that is remembered; None where there is no past."""
 
@@ -97,7 +99,7 @@ class PinnedVideosService:
             return None
         return await self._answer(username, fields, stored, new=False, requests=0)
 
-    async def ask(self, username: str, fields: tuple[str, ...]) -> Fetched:
+    async def fetch_raw(self, username: str, fields: tuple[str, ...]) -> Fetched:
         """Ask TikTok afresh, for its body as it came."""
         context = RequestContext()
         try:
@@ -148,8 +150,9 @@ class PinnedVideosService:
         """The access token in use."""
         return self._client.auth.token
 
-    async def aclose(self) -> None:
-        """Cancel what is under way and close connections and store."""
+    async def aclose(self, *, drain: float = 0.0) -> None:
+        """Give requests already sent `drain` seconds to finish, cancel the rest, close connections and store."""
+        del drain
         await self._flights.aclose()
         await self._client.aclose()
         await self._store.aclose()
@@ -173,7 +176,7 @@ class PinnedVideosService:
         changes = stored.changes
         if changes is not None and stored.fields != fields:
             changes = changes.only(fields)
-        return Answer(stored.narrowed(username, fields), not new, requests, await self._ledger.note(), changes)
+        return Answer(stored.narrowed(username, fields), not new, requests, await self._ledger.note(), changes=changes)
 
 
 def _log_unclaimed(account: str, requests: int) -> None:

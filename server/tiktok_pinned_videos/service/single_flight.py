@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final, Generic, Self, TypeVar
 
-from tiktok_pinned_videos.research.transport import RequestContext
+from tiktok_pinned_videos.research.budget import RequestContext
 from tiktok_pinned_videos.state.base import StateStore
 from tiktok_pinned_videos.state.steps import Delete, Renew, Step, Write
 

@@ -35,7 +35,7 @@ async def requests(settings: Settings) -> AsyncIterator[Finding]:
         error: TikTokError | None = None
         pinned = 0
         try:
-            pinned = len((await service.ask(ACCOUNT, ("id",))).snapshot.videos)
+            pinned = len((await service.fetch_raw(ACCOUNT, ("id",))).snapshot.videos)
         except TikTokError as fault:
             error = fault
         yield _token(service, error, "the sandbox" if settings.sandbox else "TikTok")
