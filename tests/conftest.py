@@ -1,14 +1,17 @@
-"""Fixtures every test may use. What they are made of is in `kit`."""
+"""Fixtures that tests of several packages use, and the settings of pytest and hypothesis."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
@@ -31,25 +34,34 @@ from kit import (
     serving,
     tiktok,
 )
-from kit.selection import BROWSER_IS_MISSING, Selection
+from kit.programs import end_children
 from tiktok_pinned_videos.app import build_server
 from tiktok_pinned_videos.settings import Settings
 
-collect_ignore = ["browser"] if BROWSER_IS_MISSING else []
+collect_ignore = [] if find_spec("playwright") or os.environ.get("CI") == "true" else ["browser"]
 
 WAYS = ("memory", "stdio", "http")
 
+# On a busy machine any example may take long.
+hypothesis.settings.register_profile("default", max_examples=25, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("nightly", max_examples=500, deadline=None)
+hypothesis.settings.load_profile("default")
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Say which tests run, and have the processes that they start heed all signals.
 
-    Under nohup and in the background of a shell some are ignored, here and in everything that is started from here.
-    """
-    config.pluginmanager.register(Selection(config))
+def pytest_configure() -> None:
+    """Restore the handlers of signals that nohup and a shell's background jobs ignore: child processes inherit them."""
     for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_process_is_left_behind() -> Iterator[None]:
+    """End the processes that tests have left running, and fail if there are any."""
+    yield
+    left = end_children()
+    assert not left, f"these processes were still running after the last test: {left}"
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Outside programs that tests need, and time: how long a call takes, when something has come true."""
+"""Programs and modules that tests need, processes they leave behind, and waiting for a condition."""
 
 from __future__ import annotations
 
@@ -8,32 +8,47 @@ import os
 import shutil
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+CI = os.environ.get("CI") == "true"
+
 
 def need(*programs: str) -> str:
-    """Path of the first of `programs` that is installed; without any the test is left out, in CI it fails."""
+    """Return the path of the first of `programs` that is installed. Without any: skip the test, or fail it in CI."""
     for program in programs:
         found = shutil.which(program)
         if found:
             return found
     missing = f"needs {' or '.join(programs)}, which is not installed"
-    if os.environ.get("CI") == "true":
+    if CI:
         pytest.fail(missing)
     pytest.skip(missing)
 
 
 def need_module(name: str) -> Any:
-    """That module; where it is not installed the tests of the file are left out, in CI its absence is an error."""
-    if os.environ.get("CI") == "true":
+    """Import a module. If it is not installed: skip the test or the file, or fail in CI."""
+    if CI:
         return importlib.import_module(name)
-    return pytest.importorskip(name, reason=f"needs {name}: uv run --group dev pytest")
+    return pytest.importorskip(name, reason=f"needs {name}: uv run --all-groups pytest")
+
+
+def end_children() -> list[str]:
+    """Kill the child processes of this one and return their command lines (Linux only)."""
+    ended: list[str] = []
+    for listing in Path("/proc/self/task").glob("*/children"):
+        for pid in listing.read_text(encoding="ascii").split():
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            if command and "multiprocessing.resource_tracker" not in command:
+                os.kill(int(pid), 9)
+                ended.append(command)
+    return ended
 
 
 async def fastest(times: int, call: Callable[[], Awaitable[object]]) -> float:
-    """Seconds of the fastest call: a busy machine does not delay every one."""
+    """Return the seconds of the fastest of several calls: a busy machine does not delay all of them."""
     seconds: list[float] = []
     for _ in range(times):
         began = time.perf_counter()
@@ -43,7 +58,7 @@ async def fastest(times: int, call: Callable[[], Awaitable[object]]) -> float:
 
 
 async def until(condition: Callable[[], object], *, within: float = 30.0) -> None:
-    """Let time pass until `condition` is true; `within` is far more than it takes, for machines that are busy."""
+    """Wait until `condition` is true. `within` is far more than it takes, for machines that are busy."""
     async with asyncio.timeout(within):
-        while not condition():  # noqa: ASYNC110 - whatever is waited for has no event: it may be another process
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for: it may be in another process
             await asyncio.sleep(0.01)
