@@ -12,13 +12,13 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from . import errors, wire
 from .budget import Budget, PausedError, RequestContext, UnwantedError
 from .models import Snapshot
+from .network import connection_error, network_transport
 from .oauth import ClientCredentialsAuth, TokenStore, reply_of
 from .retry import RetrySchedule
 from .transport import GuardedTransport
@@ -148,12 +148,8 @@ class ResearchClient:
         )
         try:
             response = await self._client().send(request, auth=self.auth)
-        except httpx.TimeoutException:
-            raise errors.APITimeoutError("no connection to TikTok could be made in time.", retryable=True) from None
-        except httpx.ConnectError as fault:
-            raise errors.APIConnectionError(self._unreachable(fault), retryable=True) from None
-        except (httpx.HTTPError, httpx.StreamError, OSError):
-            raise errors.APIConnectionError("the connection to TikTok broke in mid-answer.", retryable=True) from None
+        except (httpx.HTTPError, httpx.StreamError, OSError) as fault:
+            raise connection_error(fault, self._base_url) from None
         finally:
             context.on_the_wire = False
         now = self._clock()
@@ -169,7 +165,7 @@ class ResearchClient:
 
     def _client(self) -> httpx.AsyncClient:
         if self._http is None:
-            inner = self._inner or self._network()
+            inner = self._inner or network_transport(self._base_url, limits=self._limits)
             self._http = httpx.AsyncClient(
                 transport=GuardedTransport(inner, base_url=httpx.URL(self._base_url), budget=self._budget),
                 headers={"Accept": "application/json", "Accept-Encoding": "gzip"},
@@ -177,29 +173,6 @@ class ResearchClient:
                 follow_redirects=False,
             )
         return self._http
-
-    def _network(self) -> httpx.AsyncBaseTransport:
-        # httpx reads the proxy variables only where it makes the transport itself. Plain http is for loopback, and a
-        # proxy would carry the secret away from there.
-        url, known = httpx.URL(self._base_url), getproxies()
-        proxy = known.get("https") or known.get("all") if url.scheme == "https" and not proxy_bypass(url.host) else None
-        if proxy and "://" not in proxy:
-            proxy = f"http://{proxy}"
-        try:
-            # Loading the certificate authorities is most of the cost of a transport; plain http has no use for them.
-            return httpx.AsyncHTTPTransport(verify=url.scheme == "https", limits=self._limits, proxy=proxy)
-        except (ValueError, httpx.InvalidURL, ImportError):
-            # ImportError: SOCKS needs a package of its own.
-            raise errors.APIConnectionError(
-                "the proxy that the environment names cannot be used.",
-                next_step="Set HTTPS_PROXY to http://host:port (for socks5://, install socksio) or unset it.",
-            ) from None
-
-    def _unreachable(self, fault: Exception) -> str:
-        host = httpx.URL(self._base_url).host
-        if "CERTIFICATE" in str(fault).upper():
-            return f"the TLS certificate of {host} could not be verified."
-        return f"no connection to {host} could be made."
 
 
 def _looked_up(error: errors.TikTokError) -> bool:

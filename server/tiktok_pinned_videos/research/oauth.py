@@ -51,22 +51,18 @@ class AccessToken:
 
 
 class TokenStore(Protocol):
-    """Where replicas share one token. Never fails: a store that cannot be reached knows no token."""
+    """Where replicas share one token. Never raises: while the store cannot be reached, it has no token."""
 
-    async def acquire(self) -> AccessToken | None:
-        """A fresh token that another replica has fetched, if need be after waiting for it; None to fetch one here."""
+    async def load(self) -> AccessToken | None:
+        """The token that a replica fetched last."""
         ...
 
     async def save(self, token: AccessToken) -> None:
         """Share a token just fetched."""
         ...
 
-    async def release(self) -> None:
-        """Stop being the one that fetches, whether or not it worked. Harmless when it never was."""
-        ...
-
-    async def invalidate(self, token: AccessToken) -> None:
-        """Forget this token, only if it is still that one."""
+    async def discard(self, token: AccessToken) -> None:
+        """Delete this token, only if the store still holds that one."""
         ...
 
 
@@ -117,7 +113,7 @@ class ClientCredentialsAuth(httpx.Auth):
                     token = self._usable(waited=True)
                     if token is None and self._refusal is not None and self._refusals > refusals:
                         raise self._refusal.again()
-                    token = token or (await self._shared.acquire() if self._shared is not None else None)
+                    token = token or await self._load()
                     if token is None:
                         self._renew_after = self._clock() + _TRY_AGAIN
                         try:
@@ -132,9 +128,6 @@ class ClientCredentialsAuth(httpx.Auth):
                             if token is None or not error.retryable:
                                 self._refusals, self._refusal = self._refusals + 1, error.again()
                                 raise
-                        finally:
-                            if self._shared is not None:
-                                await self._shared.release()
                     self._token = token
             request.headers["Authorization"] = f"Bearer {token.value}"
             response = yield request
@@ -160,11 +153,15 @@ class ClientCredentialsAuth(httpx.Auth):
             case TokenState.INVALID:
                 return None
 
+    async def _load(self) -> AccessToken | None:
+        token = await self._shared.load() if self._shared is not None else None
+        return token if token is not None and token.state(self._clock()) is TokenState.FRESH else None
+
     async def _invalidate(self, token: AccessToken) -> None:
         if self._token is token:
             self._token = None
         if self._shared is not None:
-            await self._shared.invalidate(token)
+            await self._shared.discard(token)
 
     def _token_request(self, research: httpx.Request) -> httpx.Request:
         form = {
