@@ -1,6 +1,5 @@
-"""What this server costs, measured: time, memory and tokens, each next to a reference in the same run.
+"""Measurements of this server: start, calls, HTTP and tokens, each beside a reference in the same run.
 
-`uv run --group bench python -m benchmarks` runs all of it in a few minutes, `… benchmarks NAME` one part. Nothing here
-is a test: figures of a shared machine prove nothing, ratios of interleaved runs do. What can be counted instead of
-timed is held by `tests/test_budgets.py`.
+Run `uv run --group bench python -m benchmarks` for all of them, `… benchmarks NAME` for one. They are not tests: times
+on a shared machine prove little, ratios of alternating runs more. `tests/unit/test_budgets.py` covers what is counted.
 """

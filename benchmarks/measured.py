@@ -1,90 +1,61 @@
-"""Figures and how they are told: medians with their spread, ratios, tables in Markdown, everything again as JSON."""
+"""Medians, ratios and Markdown tables."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Final
+
+RATIO: Final = "A ratio is the number of this server divided by the number of the reference, both from the same row."
+TIMES: Final = "Times, rates and memory are medians of alternating runs, with the quartiles in brackets. " + RATIO
+_COLUMNS: Final = ("what", "this server", "reference", "ratio", "promised")
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """Several measurements of one thing: the middle, and the quarter below and above it."""
-
-    median: float
-    low: float
-    high: float
-    runs: int
-
-    def __str__(self) -> str:
-        return f"{number(self.median)} ({number(self.low)} to {number(self.high)})"
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One thing we promise: our figure as a ratio to the reference's, and the ratio that was promised."""
+class Row:
+    """One comparison. `goal` is the ratio that this project promises, if any."""
 
     what: str
     ours: str
     reference: str
     ratio: float
-    goal: float
+    goal: float | None = None
     at_least: bool = False
 
-    @property
-    def holds(self) -> bool:
-        """Whether the promise is kept in this run."""
-        return self.ratio >= self.goal if self.at_least else self.ratio <= self.goal
-
-    def row(self) -> list[str]:
-        """As a line of the summary."""
-        bound = "≥" if self.at_least else "≤"
-        return [
-            self.what, self.ours, self.reference, f"{self.ratio:.2f}",
-            f"{bound} {self.goal:.2f}{'' if self.holds else ' (missed)'}",
-        ]  # fmt: skip
+    def cells(self) -> list[str]:
+        """Return the cells of the table's row."""
+        promised = ""
+        if self.goal is not None:
+            kept = self.ratio >= self.goal if self.at_least else self.ratio <= self.goal
+            promised = f"{'≥' if self.at_least else '≤'} {self.goal:.2f}{'' if kept else ' (missed)'}"
+        return [self.what, self.ours, self.reference, f"{self.ratio:.2f}", promised]
 
 
 @dataclass(slots=True)
-class Result:
-    """What one benchmark found."""
+class Section:
+    """All rows of one benchmark, with a sentence that says what the reference is."""
 
-    name: str
     title: str
-    columns: Sequence[str]
-    rows: list[Sequence[str]] = field(default_factory=list[Sequence[str]])
-    claims: list[Claim] = field(default_factory=list[Claim])
-    notes: list[str] = field(default_factory=list[str])
-    data: dict[str, Any] = field(default_factory=dict[str, Any])
+    note: str
+    rows: list[Row] = field(default_factory=list[Row])
 
-    def as_markdown(self) -> str:
-        """Heading, table, notes."""
-        parts = [f"### {self.title}", "", *table(self.columns, self.rows)]
-        if self.notes:
-            parts += ["", *self.notes]
-        return "\n".join(parts)
-
-    def as_json(self) -> dict[str, Any]:
-        """Everything, for machines."""
-        claims = [asdict(claim) | {"holds": claim.holds} for claim in self.claims]
-        return {"title": self.title, "figures": _plain(self.data), "claims": claims, "notes": self.notes}
+    def markdown(self) -> str:
+        """Return the heading, the note and the table."""
+        return "\n".join([f"### {self.title}", "", self.note, "", *table(self.rows)])
 
 
-def figure(values: Sequence[float]) -> Figure:
-    """The median of some measurements, and their quartiles."""
-    ordered = sorted(values)
-    if len(ordered) < 2:
-        return Figure(ordered[0], ordered[0], ordered[0], len(ordered))
-    low, middle, high = statistics.quantiles(ordered, n=4, method="inclusive")
-    return Figure(middle, low, high, len(ordered))
+def compared(
+    what: str, ours: Sequence[float], reference: Sequence[float], unit: str,
+    *, goal: float | None = None, at_least: bool = False,
+) -> Row:  # fmt: skip
+    """Compare the medians of two series of measurements."""
+    ratio = statistics.median(ours) / statistics.median(reference)
+    return Row(what, _spread(ours, unit), _spread(reference, unit), ratio, goal, at_least)
 
 
 def interleaved(rounds: int, contestants: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """Measure all, round after round: what else the machine does hits them alike.
-
-    Each round begins with another one: whoever is measured twice in a row finds its memory still at hand.
-    """
+    """Measure all contestants in every round, each round beginning with the next one: other load hits all alike."""
     found: dict[str, list[float]] = {name: [] for name in contestants}
     names = list(contestants)
     for turn in range(rounds):
@@ -94,33 +65,16 @@ def interleaved(rounds: int, contestants: Mapping[str, Callable[[], float]]) -> 
     return found
 
 
-def ratio(ours: Sequence[float], reference: Sequence[float]) -> float:
-    """The median of the ratios within each round: a slow moment of the machine is in both halves of a pair."""
-    return statistics.median(mine / theirs for mine, theirs in zip(ours, reference, strict=True))
+def table(rows: Sequence[Row]) -> list[str]:
+    """Return the lines of a Markdown table."""
+    lines = [_COLUMNS, ["---"] * len(_COLUMNS), *(row.cells() for row in rows)]
+    return ["| " + " | ".join(cells) + " |" for cells in lines]
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A Markdown table."""
-    lines = [_line(columns), _line(["---"] * len(columns))]
-    return lines + [_line(row) for row in rows]
+def _spread(values: Sequence[float], unit: str) -> str:
+    low, median, high = statistics.quantiles(values, n=4, method="inclusive")
+    return f"{_number(median)} {unit} ({_number(low)} to {_number(high)})"
 
 
-def number(value: float) -> str:
-    """Three digits that matter."""
+def _number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case Figure():
-            return asdict(value)
-        case dict():
-            return {str(key): _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case _:
-            return value

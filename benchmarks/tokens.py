@@ -1,71 +1,67 @@
-"""What a model reads: the definitions of the tools, and answers against TikTok's raw response."""
+"""What a model reads: the definitions of the tools, and answers beside TikTok's raw response."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
-from . import homes, settings
-from .counting import compact, tokens
-from .measured import Claim, Result
+from .measured import RATIO, Row, Section
+from .servers import Stdio, configured, ours, upstream
 from .upstream import reference_body
-from .wire import StdioServer
-
-_PROMISED = {
-    "3 videos": ("default answer of 3 videos", 0.40, 0.62),
-    "3 videos, all fields": ("answer of 3 videos with all fields", 0.80, 1.20),
-}
-"""What is claimed of some rows: its words, then the highest share of TikTok's response in text and in data."""
 
 
-def run() -> Result:
-    """The table, a row for each thing that is read."""
-    result = Result("tokens", "Tokens (o200k)", ["what", "raw response", "text", "ratio", "data", "ratio"])
-    with settings.upstream() as upstream, settings.stdio(upstream.address) as server:
+def run() -> Section:
+    """Count the tokens of definitions and answers."""
+    tokens = _counter()
+    section = Section(
+        "Tokens (o200k)",
+        "Reference: TikTok's raw response, compact, with every field; for the definitions, the promised maximum. Text "
+        "and data say the same: some clients pass one of them to the model, some both. " + RATIO,
+    )
+
+    def add(what: str, answer: dict[str, Any], raw: str, text_goal: float | None, data_goal: float | None) -> None:
+        whole = tokens(raw)
+        for channel, content, goal in (
+            ("text", answer["content"][0]["text"], text_goal),
+            ("data", _compact(answer["structuredContent"]), data_goal),
+        ):
+            count = tokens(content)
+            section.rows.append(Row(f"{what}, {channel}", str(count), str(whole), count / whole, goal))
+
+    with upstream() as tiktok, Stdio(ours(), env=configured(tiktok.address)) as server:
+        server.open()
         definitions = server.ask("tools/list")["tools"]
-        # Names nobody has asked about: later answers also say what has changed since.
-        for count, name in ((0, "videos0"), (1, "videos1"), (3, "fresh_oven")):
-            answer = server.call("get_pinned_videos", {"username": name, "refresh": True})
-            _add(result, f"{count} video{'' if count == 1 else 's'}", reference_body(count).decode(), answer)
-        everything = definitions[0]["inputSchema"]["properties"]["fields"]["items"]["enum"]
-        answer = server.call("get_pinned_videos", {"username": "whole_oven", "fields": everything})
-        _add(result, "3 videos, all fields", reference_body(3).decode(), answer)
+        count = tokens(_compact(definitions))
+        section.rows.append(Row("definitions of both tools", str(count), "1250", count / 1250, 1.0))
+        # A different account for each answer: a second answer also says what has changed.
+        for videos, name, goals in ((0, "videos0", (None, None)), (1, "videos1", (None, None)), (3, "a", (0.46, 0.67))):
+            answer = server.call("get_pinned_videos", {"username": name})
+            add(
+                f"{videos} video{'' if videos == 1 else 's'}, default fields",
+                answer,
+                reference_body(videos).decode(),
+                *goals,
+            )
+        fields = definitions[0]["inputSchema"]["properties"]["fields"]["items"]["enum"]
+        answer = server.call("get_pinned_videos", {"username": "b", "fields": fields})
+        add("3 videos, all fields", answer, reference_body().decode(), 0.8, 1.2)
         names = [f"account{number}" for number in range(50)]
         answer = server.call("compare_pinned_videos", {"usernames": names})
-        _add(result, "50 accounts of 3 videos", reference_body(3).decode() * 50, answer)
-    counted = tokens(compact(definitions))
-    result.rows.insert(0, [f"definitions of {len(definitions)} tools", "-", str(counted), "-", "-", "-"])
-    result.data["definitions"] = counted
-    result.claims.append(
-        Claim("definitions of all tools", f"{counted} tokens", "1100 tokens, our bound", counted / 1100, 1.0)
-    )
-    fetch = homes.package("mcp-server-fetch")
-    if fetch is not None:
-        with StdioServer([fetch.script("mcp-server-fetch")]) as other:
-            other.open()
-            theirs = other.ask("tools/list")["tools"]
-        counted = tokens(compact(theirs))
-        result.rows.insert(
-            1, [f"definitions of mcp-server-fetch ({len(theirs)} tool)", "-", str(counted), "-", "-", "-"]
-        )
-        result.data["definitions of mcp-server-fetch"] = counted
-    result.notes = [
-        "Definitions as tools/list sends them, output schemas and annotations included. The raw response is TikTok's, "
-        "compact, with every field it sends; an answer holds the default fields. Text and data say the same: a client "
-        "passes one of them on, some pass both.",
-    ]
-    return result
+        add("comparison of 50 accounts", answer, reference_body().decode() * 50, None, None)
+    return section
 
 
-def _add(result: Result, what: str, raw: str, answer: dict[str, Any]) -> None:
-    text, data = answer["content"][0]["text"], compact(answer["structuredContent"])
-    raw_tokens, text_tokens, data_tokens = tokens(raw), tokens(text), tokens(data)
-    shares = text_tokens / raw_tokens, data_tokens / raw_tokens
-    result.rows.append(
-        [what, str(raw_tokens), str(text_tokens), f"{shares[0]:.3f}", str(data_tokens), f"{shares[1]:.3f}"]
-    )
-    result.data[what] = {"raw": raw_tokens, "text": text_tokens, "data": data_tokens}
-    if what in _PROMISED:
-        words, *goals = _PROMISED[what]
-        told = f"{raw_tokens} tokens, TikTok's response"
-        for channel, mine, share, goal in zip(("text", "data"), (text_tokens, data_tokens), shares, goals, strict=True):
-            result.claims.append(Claim(f"{words}, {channel}", f"{mine} tokens", told, share, goal))
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _counter() -> Callable[[str], int]:
+    try:
+        from rs_bpe.bpe import openai
+    except ImportError:
+        raise SystemExit(
+            "Counting tokens needs rs-bpe, which has wheels for Python 3.11 to 3.13: run with `uv run --group bench`."
+        ) from None
+    encoding = openai.o200k_base()
+    return lambda text: len(encoding.encode(text))

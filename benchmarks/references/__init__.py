@@ -1,1 +1,1 @@
-"""Programs to compare with. Each is run as a script, in an environment where this project need not be installed."""
+"""Servers to compare with. Each runs as a script in the environment of the server that is measured."""

@@ -1,7 +1,7 @@
-"""A bare server for comparison: a tool that returns as much as ours does, and one that hands on what TikTok says.
+"""A server of the SDK with two tools: one returns as many bytes as ours does, one returns TikTok's body.
 
-`bare.py ANSWER stdio` or `bare.py ANSWER http` (Streamable HTTP with the transport settings of ours). ANSWER is a JSON
-file with `text` and `data`. `UPSTREAM` in the environment is where the second tool asks.
+Run `bare.py ANSWER stdio` or `bare.py ANSWER http`. ANSWER is a JSON file with `text` and `data`. Over HTTP it has the
+transport settings of ours and asks for the same bearer token.
 """
 
 import asyncio
@@ -14,34 +14,57 @@ from typing import Any
 
 import httpx
 import uvicorn
+from mcp.server.auth.provider import AccessToken
+from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
 from mcp_types import CallToolResult, TextContent
+from pydantic import AnyHttpUrl
 
+FIELDS = (
+    "id,create_time,video_description,video_duration,view_count,like_count,comment_count,share_count,favorites_count,"
+    "hashtag_names"
+)
+
+
+class _Token:
+    """One shared secret."""
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """Compare it."""
+        return AccessToken(token=token, client_id="any", scopes=[]) if token == os.environ["MCP_BEARER_TOKEN"] else None
+
+
+_http = sys.argv[2] == "http"
+_anywhere = AnyHttpUrl("http://127.0.0.1/mcp")
 _answer: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
 _clients: list[httpx.AsyncClient] = []
-server = MCPServer("bare", subscriptions=False)
+server = MCPServer(
+    "bare", subscriptions=False, token_verifier=_Token() if _http else None,
+    auth=AuthSettings(issuer_url=_anywhere, resource_server_url=_anywhere) if _http else None,
+)  # fmt: skip
 
 
 @server.tool()
 async def answer(username: str) -> CallToolResult:
-    """As many bytes as ours, in both channels."""
+    """Return as many bytes as ours, in both channels."""
     return CallToolResult(content=[TextContent(type="text", text=_answer["text"])], structured_content=_answer["data"])
 
 
 @server.tool()
 async def ask(username: str) -> str:
-    """What TikTok says, as it came: one request on a connection that is kept."""
+    """Return TikTok's body: one request on a connection that is kept."""
     if not _clients:
-        _clients.append(httpx.AsyncClient(base_url=os.environ["UPSTREAM"]))
+        _clients.append(httpx.AsyncClient(base_url=os.environ["TIKTOK_API_BASE_URL"]))
     response = await _clients[0].post(
-        "/v2/research/user/pinned_videos/?fields=" + os.environ["FIELDS"],
+        f"/v2/research/user/pinned_videos/?fields={FIELDS}",
         json={"username": username},
         headers={"Authorization": "Bearer any"},
     )
-    return response.text
+    return response.raise_for_status().text
 
 
-async def _http() -> None:
+async def serve() -> None:
+    """Listen on a free port."""
     app = server.streamable_http_app(
         streamable_http_path="/mcp", stateless_http=True, json_response=False, max_request_body_size=64 * 1024
     )
@@ -57,7 +80,7 @@ async def _http() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[2] == "http":
-        asyncio.run(_http())
+    if _http:
+        asyncio.run(serve())
     else:
         server.run("stdio")

@@ -1,4 +1,4 @@
-"""The smallest server that the SDK's own documentation shows: one tool, standard input and output."""
+"""The smallest server of the SDK's documentation: one tool, standard input and output."""
 
 from mcp.server.mcpserver import MCPServer
 
@@ -7,7 +7,7 @@ server = MCPServer("bare")
 
 @server.tool()
 def echo(text: str) -> str:
-    """Say it back."""
+    """Return the text."""
     return text
 
 
