@@ -131,7 +131,7 @@ def test_one_version_is_stated_everywhere() -> None:
             ("pyproject.toml", r'^version = "(.*)"'),
             ("packaging/manifest.json", r'^  "version": "(.*)"'),
             ("CITATION.cff", r"^version: (.*)"),
-            ("docs/kubernetes.yaml", r"tiktok-pinned-videos-mcp:(.*)"),
+            ("deploy/kubernetes.yaml", r"tiktok-pinned-videos-mcp:(.*)"),
         )
     }
 
