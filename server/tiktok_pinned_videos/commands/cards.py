@@ -19,7 +19,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tiktok_pinned_videos.presentation.results import SANDBOX, UNTRUSTED
+from tiktok_pinned_videos.presentation.notes import SANDBOX, UNTRUSTED
 from tiktok_pinned_videos.research.fields import COUNTS
 
 from .figures import LABELS, age, bar, duration, exact, isolated, moment, short

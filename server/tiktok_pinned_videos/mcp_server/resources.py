@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
@@ -19,28 +19,13 @@ from tiktok_pinned_videos.research.errors import InvalidArgumentError
 from tiktok_pinned_videos.research.fields import FIELDS
 from tiktok_pinned_videos.research.names import parse_username
 
-if TYPE_CHECKING:
-    from tiktok_pinned_videos.service.service import PinnedVideosService
-    from tiktok_pinned_videos.settings import Settings
+from .backend import Backend
 
 _JSON: Final = "application/json"
 _COMPLETIONS: Final = 100
 
 
-class StatusBackend(Protocol):
-    """The service, and how it was set up."""
-
-    @property
-    def settings(self) -> Settings:
-        """How the server is configured."""
-        ...
-
-    def service(self) -> PinnedVideosService:
-        """The service. Raises `ConfigurationError` without credentials."""
-        ...
-
-
-def add_resources(server: MCPServer[Any], backend: StatusBackend) -> None:
+def add_resources(server: MCPServer[Any], backend: Backend) -> None:
     """Register the resources, and the completion of names."""
 
     @server.resource(
@@ -94,7 +79,7 @@ def field_reference() -> str:
     return "\n".join(["| field | TikTok's type | meaning | default |", "|---|---|---|---|", *rows])
 
 
-async def _status(backend: StatusBackend) -> dict[str, Any]:
+async def _status(backend: Backend) -> dict[str, Any]:
     from tiktok_pinned_videos.presentation.results import source_of
     from tiktok_pinned_videos.presentation.times import iso
 
@@ -122,7 +107,7 @@ async def _status(backend: StatusBackend) -> dict[str, Any]:
     }
 
 
-async def _pinned(backend: StatusBackend, username: str) -> str:
+async def _pinned(backend: Backend, username: str) -> str:
     from tiktok_pinned_videos.presentation.results import source_of, video_url
     from tiktok_pinned_videos.presentation.times import iso
     from tiktok_pinned_videos.research.models import Snapshot
@@ -152,7 +137,7 @@ async def _pinned(backend: StatusBackend, username: str) -> str:
     )
 
 
-async def _history(backend: StatusBackend, username: str) -> str:
+async def _history(backend: Backend, username: str) -> str:
     from tiktok_pinned_videos.presentation.results import source_of
     from tiktok_pinned_videos.presentation.times import iso
     from tiktok_pinned_videos.research.fields import COUNTS
@@ -192,7 +177,7 @@ def _name(username: str) -> str:
         raise ResourceNotFoundError(f"No such account can exist: {error}") from None
 
 
-async def _complete(backend: StatusBackend, argument: CompletionArgument) -> Completion:
+async def _complete(backend: Backend, argument: CompletionArgument) -> Completion:
     if not backend.settings.configured:
         return Completion(values=[])
     # In a list of names the last one is being typed.

@@ -1,13 +1,17 @@
-"""The two tools: raw arguments in, `CallToolResult` out, one record per call for the log and the meters."""
+"""The two tools: raw arguments in, `CallToolResult` out, one record per call for logs and metrics.
+
+Their definitions are in `tools.json`, as `tools/list` publishes them.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
@@ -19,39 +23,20 @@ from tiktok_pinned_videos.observability.record import CallRecord
 from tiktok_pinned_videos.research.errors import APITimeoutError, InternalError, TikTokError
 from tiktok_pinned_videos.service.caller import CALLER
 
-from . import schemas
 from .arguments import parse_compare, parse_get
+from .backend import Backend
 
 if TYPE_CHECKING:
-    from tiktok_pinned_videos.service.service import Answer, PinnedVideosService
-
+    from tiktok_pinned_videos.service.service import Answer
+    from tiktok_pinned_videos.settings import Settings
 
 _log = logging.getLogger(__name__)
 WHOLE_CALL: Final = 235.0
 """Seconds; clients give a call 240 to 300."""
 
 
-class Backend(Protocol):
-    """Where the service comes from. Raises `ConfigurationError` while there is nobody to ask."""
-
-    def service(self) -> PinnedVideosService:
-        """The service, built on first use."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ToolSettings:
-    """How the tools answer."""
-
-    channels: Literal["both", "text"]
-    max_concurrency: int
-    on_call: Callable[[CallRecord], None]
-    meta: dict[str, Any] | None = None
-    """`_meta` of both definitions: the binding to the interactive view."""
-
-
 class _Raw(ArgModelBase):
-    """Any arguments, untouched: the SDK's own validation answers with a validator's words and a link."""
+    """Any arguments, unchanged: the SDK's own validation would answer with pydantic's words and a link."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -59,97 +44,88 @@ class _Raw(ArgModelBase):
         return {"arguments": self.model_extra or {}}
 
 
-def build_tools(backend: Backend, settings: ToolSettings) -> list[Tool]:
-    """`get_pinned_videos` and `compare_pinned_videos`."""
+def build_tools(
+    backend: Backend, settings: Settings, *, on_call: Callable[[CallRecord], None], meta: dict[str, Any]
+) -> list[Tool]:
+    """`get_pinned_videos` and `compare_pinned_videos`. `meta` is the `_meta` of both definitions."""
+    both_channels = settings.result_channels == "both"
 
     async def get_pinned_videos(arguments: dict[str, Any]) -> CallToolResult:
         record = CallRecord("get_pinned_videos")
-        return await _recorded(record, settings, _get(backend, settings, arguments, record))
+        return await _recorded(record, on_call, both_channels, _get(backend, arguments, record))
 
     async def compare_pinned_videos(arguments: dict[str, Any], ctx: Context) -> CallToolResult:
         record = CallRecord("compare_pinned_videos")
-        return await _recorded(record, settings, _compare(backend, settings, arguments, record, ctx))
+        call = _compare(backend, arguments, record, ctx, settings.max_concurrency)
+        return await _recorded(record, on_call, both_channels, call)
 
+    functions: dict[str, Callable[..., Awaitable[CallToolResult]]] = {
+        "get_pinned_videos": get_pinned_videos,
+        "compare_pinned_videos": compare_pinned_videos,
+    }
     return [
-        _tool(
-            get_pinned_videos,
-            title="Get pinned videos",
-            description="Videos a TikTok account has pinned, their statistics, and what changed. "
-            "Costs one request of the daily quota, none when cached.",
-            parameters=schemas.get_input(),
-            output=schemas.get_output() if settings.channels == "both" else None,
-            meta=settings.meta,
-        ),
-        _tool(
-            compare_pinned_videos,
-            title="Compare pinned videos",
-            description="Rank 2 to 50 TikTok accounts by their pinned videos. One request per account not cached.",
-            parameters=schemas.compare_input(),
-            output=schemas.compare_output() if settings.channels == "both" else None,
-            meta=settings.meta,
-            context_kwarg="ctx",
-        ),
+        Tool(
+            fn=functions[definition["name"]],
+            name=definition["name"],
+            title=definition["title"],
+            description=definition["description"],
+            parameters=definition["inputSchema"],
+            fn_metadata=FuncMetadata(
+                arg_model=_Raw, output_schema=definition["outputSchema"] if both_channels else None
+            ),
+            is_async=True,
+            context_kwarg="ctx" if definition["name"] == "compare_pinned_videos" else None,
+            annotations=ToolAnnotations.model_validate(definition["annotations"]),
+            meta=meta,
+        )
+        for definition in json.loads(files(__package__ or "").joinpath("tools.json").read_text(encoding="utf-8"))
     ]
 
 
-def _tool(
-    fn: Callable[..., Awaitable[CallToolResult]],
-    *,
-    title: str,
-    description: str,
-    parameters: dict[str, Any],
-    output: dict[str, Any] | None,
-    meta: dict[str, Any] | None,
-    context_kwarg: str | None = None,
-) -> Tool:
-    return Tool(
-        fn=fn,
-        name=fn.__name__,  # pyright: ignore[reportAttributeAccessIssue] - the two functions above have names
-        title=title,
-        description=description,
-        parameters=parameters,
-        fn_metadata=FuncMetadata(arg_model=_Raw, output_schema=output),
-        is_async=True,
-        context_kwarg=context_kwarg,
-        annotations=ToolAnnotations(
-            read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True
-        ),
-        meta=meta,
-    )
-
-
-async def _recorded(record: CallRecord, settings: ToolSettings, call: Awaitable[CallToolResult]) -> CallToolResult:
+async def _recorded(
+    record: CallRecord,
+    on_call: Callable[[CallRecord], None],
+    both_channels: bool,
+    call: Awaitable[tuple[str, dict[str, Any]]],
+) -> CallToolResult:
+    """The result of the call, or its error as text; the record is handed over either way."""
     started = time.perf_counter()
     try:
-        try:
-            async with asyncio.timeout(WHOLE_CALL):
-                return await call
-        except TimeoutError:
-            raise APITimeoutError("the call took longer than a client waits.", next_step="Call again.") from None
-        except TikTokError:
-            raise
-        except Exception as fault:
-            _log.exception("unexpected fault in %s", record.tool)
-            raise InternalError from fault
+        text, data = await _in_time(record, call)
+        return CallToolResult(
+            content=[TextContent(type="text", text=text)], structured_content=data if both_channels else None
+        )
     except TikTokError as error:
         from tiktok_pinned_videos.presentation.text import error_text
 
         record.status, record.log_id = error.status, error.log_id
         record.requests = record.requests or error.requests
-        asked = record.accounts[0] if record.tool == "get_pinned_videos" and record.accounts else None
-        return CallToolResult(content=[TextContent(type="text", text=error_text(error, asked))], is_error=True)
+        account = record.accounts[0] if record.tool == "get_pinned_videos" and record.accounts else None
+        return CallToolResult(content=[TextContent(type="text", text=error_text(error, account))], is_error=True)
     except asyncio.CancelledError:
         record.status = "cancelled"
         raise
     finally:
         record.caller = CALLER.get()
         record.milliseconds = (time.perf_counter() - started) * 1000
-        settings.on_call(record)
+        on_call(record)
 
 
-async def _get(
-    backend: Backend, settings: ToolSettings, arguments: dict[str, Any], record: CallRecord
-) -> CallToolResult:
+async def _in_time(record: CallRecord, call: Awaitable[tuple[str, dict[str, Any]]]) -> tuple[str, dict[str, Any]]:
+    """Raises `TikTokError` and nothing else."""
+    try:
+        async with asyncio.timeout(WHOLE_CALL):
+            return await call
+    except TimeoutError:
+        raise APITimeoutError("the call took longer than a client waits.", next_step="Call again.") from None
+    except TikTokError:
+        raise
+    except Exception as fault:
+        _log.exception("unexpected fault in %s", record.tool)
+        raise InternalError from fault
+
+
+async def _get(backend: Backend, arguments: dict[str, Any], record: CallRecord) -> tuple[str, dict[str, Any]]:
     from tiktok_pinned_videos.presentation.results import account_answer
     from tiktok_pinned_videos.presentation.text import account_text
 
@@ -160,12 +136,12 @@ async def _get(
     result = account_answer(answer)
     result.notes += asked.notes
     record.status = result.status
-    return _result(settings, account_text(result), result.as_json())
+    return account_text(result), result.as_json()
 
 
 async def _compare(
-    backend: Backend, settings: ToolSettings, arguments: dict[str, Any], record: CallRecord, ctx: Context
-) -> CallToolResult:
+    backend: Backend, arguments: dict[str, Any], record: CallRecord, ctx: Context, max_concurrency: int
+) -> tuple[str, dict[str, Any]]:
     from tiktok_pinned_videos.presentation.comparison import compared, comparison_text
     from tiktok_pinned_videos.research.fields import DEFAULT
     from tiktok_pinned_videos.service.many import Outcome, ask_many
@@ -188,7 +164,7 @@ async def _compare(
         valid,
         ask=lambda name: service.answer(name, DEFAULT, refresh=asked.refresh),
         fallback=None if asked.refresh else (lambda name: service.from_cache(name, DEFAULT)),
-        max_concurrency=settings.max_concurrency,
+        max_concurrency=max_concurrency,
         time_limit=WHOLE_CALL - 5,
         progress=progress,
     )
@@ -196,11 +172,4 @@ async def _compare(
     by_name |= {name: Outcome(name, error=error) for name, error in asked.invalid.items()}
     comparison = compared([by_name[name] for name in asked.names], asked.rank_by)
     comparison.notes += asked.notes
-    return _result(settings, comparison_text(comparison), comparison.as_json())
-
-
-def _result(settings: ToolSettings, text: str, data: dict[str, Any]) -> CallToolResult:
-    return CallToolResult(
-        content=[TextContent(type="text", text=text)],
-        structured_content=data if settings.channels == "both" else None,
-    )
+    return comparison_text(comparison), comparison.as_json()

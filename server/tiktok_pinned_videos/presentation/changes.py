@@ -1,4 +1,4 @@
-"""What changed since the oldest remembered observation, as data and in one line that an assistant can repeat."""
+"""What changed since the oldest stored observation, as data and in words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Growth(Counts, _Since):
 
 
 class ChangeOut(Out):
-    """A video that came or went between two observations."""
+    """A video that was pinned or unpinned between two observations."""
 
     id: str
     after: str
@@ -28,17 +28,17 @@ class ChangeOut(Out):
 
 
 class ChangesOut(_Growth):
-    """What has changed on one account."""
+    """The changes of one account."""
 
     pinned: list[ChangeOut]
     unpinned: list[ChangeOut]
 
 
 class ChangesInBrief(_Growth):
-    """The same among several accounts: how many videos, not which."""
+    """The changes of an account in a comparison: how many videos, not which."""
 
-    pinned: int
-    unpinned: int
+    pinned_count: int
+    unpinned_count: int
 
 
 def changes_out(changes: Changes | None) -> ChangesOut | None:
@@ -54,40 +54,39 @@ def changes_out(changes: Changes | None) -> ChangesOut | None:
 
 
 def changes_in_brief(changes: Changes | None) -> ChangesInBrief | None:
-    """For an account among others."""
+    """For an account in a comparison."""
     if changes is None:
         return None
     return ChangesInBrief(
         since=iso(changes.since),
-        pinned=len(changes.pinned),
-        unpinned=len(changes.unpinned),
+        pinned_count=len(changes.pinned),
+        unpinned_count=len(changes.unpinned),
         **dict(changes.growth),
     )
 
 
 def changes_text(changes: ChangesOut) -> str:
-    """One line: since when, what came and went between which observations, how the counts grew."""
+    """One line: since when, which videos were pinned or unpinned between which observations, how the counts grew."""
     parts = [
         f"{verb} {_listed(ones)}" for verb, ones in (("pinned", changes.pinned), ("unpinned", changes.unpinned)) if ones
-    ] or ["the same videos pinned"]
+    ]
     growth = _growth(changes)
-    if growth and all(each.endswith(" +0") for each in growth):
-        parts.append("their counts unchanged")
-    elif growth:
-        parts.append(f"growth of the videos pinned both times: {', '.join(growth)}")
-    return f"Since {changes.since}: {'; '.join(parts)}"
+    if growth:
+        parts.append(f"{'videos pinned both times' if parts else 'same videos'}: {', '.join(growth)}")
+    return f"since {changes.since}: {'; '.join(parts) or 'unchanged'}"
 
 
 def brief_text(changes: ChangesInBrief) -> str:
-    """The same of one account among others."""
-    counted = f"since {changes.since}: {changes.pinned} pinned, {changes.unpinned} unpinned"
-    return ", ".join([counted, *_growth(changes)])
+    """The same for an account in a comparison."""
+    counted = ((changes.pinned_count, "pinned"), (changes.unpinned_count, "unpinned"))
+    parts = [*(f"{count} {verb}" for count, verb in counted if count), *_growth(changes)]
+    return f"since {changes.since}: {', '.join(parts) or 'unchanged'}"
 
 
 def _growth(changes: _Growth) -> list[str]:
-    """The counts that are known, each with its sign."""
-    grown = changes.model_dump(exclude_none=True, exclude={"since", "pinned", "unpinned"})
-    return [f"{name} {value:+}" for name, value in grown.items()]
+    """The known counts, each with its sign; empty if none of them changed."""
+    known = {name: value for name in Counts.model_fields if (value := getattr(changes, name)) is not None}
+    return [f"{name} {value:+}" for name, value in known.items()] if any(known.values()) else []
 
 
 def _listed(ones: Sequence[ChangeOut]) -> str:

@@ -1,4 +1,4 @@
-"""The structured result of `compare_pinned_videos`: who is ahead by one measure, and what became of everybody else."""
+"""The structured result of `compare_pinned_videos`: accounts ranked by one measure, then the rest with the reason."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Any, Final, Literal, get_args
 
 from pydantic import Field
 
-from tiktok_pinned_videos.research.errors import Status, TikTokError
+from tiktok_pinned_videos.research import errors
 from tiktok_pinned_videos.research.models import Video
 from tiktok_pinned_videos.service.many import Outcome
 from tiktok_pinned_videos.service.service import Answer
 
 from .changes import ChangesInBrief, brief_text, changes_in_brief
-from .results import SANDBOX, UNTRUSTED, Source, Totals, engagement_rate, source_of, totals_of, video_url
+from .notes import SANDBOX, clipping_notes, missing_notes, untrusted_notes
+from .results import Source, Totals, engagement_rate, source_of, totals_of, video_url
 from .statistics import Out, Statistics, VideoLink
-from .text import cell, failure_text, origin, quoted, reason, table
+from .text import ABSENT, answer_text, cell, failure_text, origin, quoted, reason, table
 from .times import iso
 from .untrusted import Clipping, Explanation, Phrase, Prose
 
@@ -31,7 +32,7 @@ class TopVideo(Statistics, VideoLink):
 
 
 class ComparedAccount(Out):
-    """One account among others."""
+    """One account of a comparison."""
 
     rank: int | None = None
     username: Phrase
@@ -54,88 +55,117 @@ class Comparison(Out):
     accounts: list[ComparedAccount]
 
     def as_json(self) -> dict[str, Any]:
-        """JSON-ready, with nothing in it that TikTok did not send."""
+        """JSON-ready, without values that TikTok did not send."""
         return self.model_dump(mode="json", exclude_none=True)
 
 
 def compared(outcomes: Sequence[Outcome[Answer]], measure: Measure, *, whole: bool = False) -> Comparison:
-    """Rank the outcomes. Raises the error of them all when none has an answer. `whole`: no text is cut."""
+    """Rank the outcomes. `whole`: texts are not clipped.
+
+    Raises one error for all accounts if none has an answer.
+    """
     answers = [outcome.answer for outcome in outcomes if outcome.answer is not None]
     if not answers:
         raise all_failed(outcomes)
     clipping = Clipping(whole=whole)
-    found = [_found(answer, measure, clipping) for answer in answers if answer.snapshot.videos]
+    found = [_answered(answer, measure, clipping) for answer in answers if answer.snapshot.videos]
     ranked = [account for account in found if _value(account, measure) is not None]
-    ranked.sort(key=lambda account: _value(account, measure) or 0, reverse=True)  # stable: ties as asked
+    ranked.sort(key=lambda account: _value(account, measure) or 0, reverse=True)  # stable: ties in the order asked
     for place, account in enumerate(ranked, start=1):
         account.rank = place
     unranked = [account for account in found if account.rank is None]
-    nothing = [_found(answer, measure, clipping) for answer in answers if not answer.snapshot.videos]
+    nothing = [_answered(answer, measure, clipping) for answer in answers if not answer.snapshot.videos]
     failed = [
         ComparedAccount(username=outcome.username, status=outcome.error.status, reason=reason(outcome.error))
         for outcome in outcomes
         if outcome.error is not None
     ]
+    notes = [SANDBOX] if any(answer.snapshot.sandbox for answer in answers) else []
+    notes += untrusted_notes(["video_description"]) if found else []
+    notes += _failure_notes(outcomes)
+    notes += [f"@{account.username} is not ranked: it has no {measure}." for account in unranked]
+    for answer in answers:
+        missing = missing_notes(answer.snapshot.videos, answer.snapshot.fields)
+        notes += [f"@{answer.snapshot.username}: {note}" for note in missing]
+    if clipping.happened:
+        stored = all(answer.stored for answer in answers)
+        notes += clipping_notes("tiktok://pinned/{username}" if stored else None)
     return Comparison(
         source=source_of(sandbox=any(answer.snapshot.sandbox for answer in answers)),
         retrieved_at=iso(min(answer.snapshot.retrieved_at for answer in answers)),
         rank_by=measure,
-        notes=_notes(answers, unranked, len(failed), measure, clipped=clipping.happened),
+        notes=notes + [answer.quota_note for answer in answers if answer.quota_note][-1:],
         accounts=[*ranked, *unranked, *nothing, *failed],
     )
 
 
 def comparison_text(comparison: Comparison) -> str:
-    """The same in words: the ranking, then the rest, a line each."""
+    """The same as text: the ranking, then the rest, one line per account."""
     accounts = comparison.accounts
     answered = [account for account in accounts if account.reason is None]
     best = next((account for account in answered if account.rank == 1), None)
-    lead = (
-        f"@{best.username} leads by {comparison.rank_by}" if best else f"nobody can be ranked by {comparison.rank_by}"
-    )
+    measure = comparison.rank_by
+    lead = f"@{best.username} leads by {measure}" if best else f"no account has a value for {measure}"
     facts = origin(comparison.source, comparison.retrieved_at)
-    lines = [f"{lead}; {len(answered)} of {len(accounts)} accounts answered ({facts})"]
-    lines += _table(answered, comparison)
-    lines += [failure_text(each.username, each.status, each.reason) for each in accounts if each.reason]
-    return "\n".join([*lines, *comparison.notes])
+    head = f"{lead}; {len(answered)} of {len(accounts)} accounts answered ({facts})"
+    body = _table(answered, comparison)
+    body += [failure_text(each.username, each.status, each.reason) for each in accounts if each.reason]
+    return answer_text(head, body, comparison.notes)
 
 
-def all_failed(outcomes: Sequence[Outcome[Answer]]) -> TikTokError:
+def all_failed(outcomes: Sequence[Outcome[Answer]]) -> errors.TikTokError:
     """One error for a call in which no account was answered: the common status, else `upstream_error`."""
     failures = [outcome.error for outcome in outcomes if outcome.error is not None]
     first = failures[0]
     common = {error.status for error in failures} == {first.status}
     each = ", ".join(f"{outcome.username}: {outcome.error.status}" for outcome in outcomes if outcome.error)
+    what = first.what[:1].upper() + first.what[1:]
     return AllFailedError(
-        first.status if common else Status.UPSTREAM_ERROR,
-        f"no account could be answered: {each}.",
-        next_step=f"{_sentence(first)} {first.next_step}".strip() if common else "Ask for one to see its reason.",
+        first.status if common else errors.Status.UPSTREAM_ERROR,
+        f"no account was answered: {each}.",
+        next_step=f"{what} {first.next_step}".strip() if common else "Ask for one account to see its reason.",
         code=first.code if common else None,
         sandbox=any(error.sandbox for error in failures),
     )
 
 
-class AllFailedError(TikTokError):
+class AllFailedError(errors.TikTokError):
     """Every account of a call failed."""
 
-    def __init__(self, status: Status, what: str, *, next_step: str, code: str | None, sandbox: bool) -> None:
+    def __init__(self, status: errors.Status, what: str, *, next_step: str, code: str | None, sandbox: bool) -> None:
         super().__init__(what, next_step=next_step, code=code, sandbox=sandbox)
         self.status = status
 
 
-def _sentence(error: TikTokError) -> str:
-    return error.what[:1].upper() + error.what[1:]
+_FINAL: Final = (
+    errors.ConfigurationError,
+    errors.InvalidArgumentError,
+    errors.BadRequestError,
+    errors.AuthenticationError,
+    errors.PermissionDeniedError,
+    errors.NotFoundError,
+)
+"""Failures that the same call meets again."""
 
 
-def _found(answer: Answer, measure: Measure, clipping: Clipping) -> ComparedAccount:
-    totals, _ = totals_of(answer.snapshot.videos)
+def _failure_notes(outcomes: Sequence[Outcome[Answer]]) -> list[str]:
+    """How many accounts failed, and those for which asking again can help."""
+    failed = {outcome.username: outcome.error for outcome in outcomes if outcome.error is not None}
+    if not failed:
+        return []
+    again = [f"@{name}" for name, error in failed.items() if not isinstance(error, _FINAL)]
+    advice = f"asking again later can help for {', '.join(again)}" if again else "asking again will not help"
+    return [f"{len(failed)} of {len(outcomes)} accounts failed; {advice}."]
+
+
+def _answered(answer: Answer, measure: Measure, clipping: Clipping) -> ComparedAccount:
     return ComparedAccount.model_validate(
         {
             "username": answer.snapshot.username,
             "status": answer.snapshot.status,
             "retrieved_at": iso(answer.snapshot.retrieved_at),
             "cached": answer.cached,
-            "totals": totals,
+            "totals": totals_of(answer.snapshot.videos),
             "changes": changes_in_brief(answer.changes),
             "top_video": _top_video(answer, measure),
         },
@@ -164,59 +194,44 @@ def _value(account: ComparedAccount, measure: Measure) -> int | float | None:
     return getattr(account.totals, measure) if account.totals is not None else None
 
 
-def _notes(
-    answers: Sequence[Answer], unranked: Sequence[ComparedAccount], failed: int, measure: Measure, *, clipped: bool
-) -> list[str]:
-    notes: list[str] = []
-    if any(answer.snapshot.sandbox for answer in answers):
-        notes.append(SANDBOX)
-    if failed:
-        notes.append(f"{failed} of {len(answers) + failed} accounts failed; asking again costs quota only for those.")
-    if unranked:
-        names = ", ".join(f"@{account.username}" for account in unranked)
-        notes.append(f"Not ranked, TikTok sent no {measure}: {names}.")
-    for answer in answers:
-        notes += [f"@{answer.snapshot.username}: {note}" for note in totals_of(answer.snapshot.videos)[1]]
-    if clipped:
-        notes.append("Long texts were cut (…); resource tiktok://pinned/{username} has them whole.")
-    if any(answer.snapshot.videos for answer in answers):
-        notes.append(UNTRUSTED)
-    quota = [answer.quota_note for answer in answers if answer.quota_note]
-    return notes + quota[-1:]
-
-
-def _time(account: ComparedAccount, comparison: Comparison) -> str:
-    """When it was retrieved, without the day when that is said already."""
-    day = comparison.retrieved_at[: len("2026-11-22T")]
-    return (account.retrieved_at or "").removeprefix(day)
-
-
 def _table(answered: Sequence[ComparedAccount], comparison: Comparison) -> list[str]:
+    """One row per answered account; a column that would say the same in every row is left out."""
     measure = comparison.rank_by
-    sums = [
-        name
-        for name in Totals.model_fields
-        if name != "videos" and any(getattr(a.totals, name, None) is not None for a in answered)
-    ]
-    mixed_times = len({account.retrieved_at for account in answered}) > 1
-    columns = ["rank", "username", "videos", *sums]
-    columns += ["retrieved_at"] if mixed_times else []
-    columns += ["cached"] if any(account.cached for account in answered) else []
-    columns += ["top video id", f"its {measure}", "its video_description"]
-    columns += ["changes"] if any(account.changes for account in answered) else []
-    rows: list[list[str]] = []
-    for account in answered:
-        pinned = account.totals.videos if account.totals else 0
-        row = [str(account.rank or "-"), account.username, str(pinned)]
-        row += [cell(getattr(account.totals, name)) if pinned else "-" for name in sums]
-        row += [_time(account, comparison)] if mixed_times else []
-        row += ["yes" if account.cached else "no"] if "cached" in columns else []
-        top = account.top_video
-        description = "?" if top is None or top.video_description is None else quoted(top.video_description)
-        row += [top.id, cell(getattr(top, measure)), description] if top else ["-", "-", "-"]
-        row += [brief_text(account.changes) if account.changes else "-"] if "changes" in columns else []
-        rows.append(row)
-    lines = table(columns, rows)
-    if any(account.top_video for account in answered):
-        lines.append("https://www.tiktok.com/@{username}/video/{id}")
-    return lines
+    known = {name for account in answered if account.totals for name, value in account.totals if value is not None}
+    sums = [name for name in Totals.model_fields if name in known and name != "videos"]
+    columns = {
+        "rank": [_rank(account) for account in answered],
+        "username": [account.username for account in answered],
+        "videos": [str(account.totals.videos if account.totals else 0) for account in answered],
+        **{name: [_total(account, name) for account in answered] for name in sums},
+    }
+    if len({account.retrieved_at for account in answered}) > 1:
+        columns["retrieved_at"] = [account.retrieved_at or "" for account in answered]
+    if any(account.cached for account in answered):
+        columns["cached"] = ["yes" if account.cached else "no" for account in answered]
+    tops = [account.top_video for account in answered]
+    if any(tops):
+        columns["top video id"] = [top.id if top else ABSENT for top in tops]
+        columns[f"top video {measure}"] = [cell(getattr(top, measure)) if top else ABSENT for top in tops]
+        columns["top video description"] = [_description(top) if top else ABSENT for top in tops]
+    if any(account.changes for account in answered):
+        columns["changes"] = [brief_text(each.changes) if each.changes else ABSENT for each in answered]
+    lines = table(list(columns), list(zip(*columns.values(), strict=True)))
+    return [*lines, "url: https://www.tiktok.com/@{username}/video/{top video id}"] if any(tops) else lines
+
+
+def _rank(account: ComparedAccount) -> str:
+    if account.rank is not None:
+        return str(account.rank)
+    return "unranked" if account.status == errors.Status.FOUND else account.status
+
+
+def _total(account: ComparedAccount, name: str) -> str:
+    value = getattr(account.totals, name)
+    # A missing rate was not left out by TikTok: a note says why there is none.
+    absent = account.status != errors.Status.FOUND or name == "engagement_rate"
+    return ABSENT if value is None and absent else cell(value)
+
+
+def _description(top: TopVideo) -> str:
+    return cell(None) if top.video_description is None else quoted(top.video_description)

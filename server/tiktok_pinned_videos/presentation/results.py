@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final, Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
@@ -13,14 +13,10 @@ from tiktok_pinned_videos.research.models import Video
 from tiktok_pinned_videos.service.service import Answer
 
 from .changes import ChangesOut, changes_out
+from .notes import SANDBOX, clipping_notes, missing_notes, untrusted_notes
 from .statistics import Out, Statistics, VideoLink
 from .times import iso
 from .untrusted import Clipping, Phrase, Prose, UntrustedJSON
-
-UNTRUSTED: Final = "Untrusted text"
-SANDBOX: Final = "Sandbox: invented data, not TikTok's."
-_COUNTED: Final = frozenset({"id", "create_time", "video_duration", "is_stem_verified", "music_id", *COUNTS})
-"""Fields without a stranger's words in them."""
 
 Source = Literal["tiktok_research_api", "sandbox"]
 
@@ -29,13 +25,12 @@ class HashtagOut(Out):
     """One entry of `hashtag_info_list`."""
 
     hashtag_id: str | None = None
-    # In this order: what is mostly empty costs two tokens less before another key than at the end.
     hashtag_description: Prose | None = None
     hashtag_name: Phrase | None = None
 
 
 class LabelOut(BaseModel):
-    """`video_label`: five documented keys, and what else TikTok puts there."""
+    """`video_label`: five documented keys, and any others TikTok adds."""
 
     model_config = ConfigDict(extra="allow")
     # The documented way to type unknown keys.
@@ -93,15 +88,14 @@ class AccountAnswer(Out):
     videos: list[VideoOut]
 
     def as_json(self) -> dict[str, Any]:
-        """JSON-ready, with nothing in it that TikTok did not send."""
+        """JSON-ready, without values that TikTok did not send."""
         return self.model_dump(mode="json", exclude_none=True)
 
 
 def account_answer(answer: Answer, *, whole: bool = False) -> AccountAnswer:
-    """An answer of the accounts room in the words of the contract. `whole`: for people and files no text is cut."""
+    """The structured result of one account. `whole`: texts are not clipped (for people and files)."""
     clipping = Clipping(whole=whole)
     snapshot = answer.snapshot
-    totals, notes = totals_of(snapshot.videos)
     result = AccountAnswer.model_validate(
         {
             "username": snapshot.username,
@@ -110,35 +104,28 @@ def account_answer(answer: Answer, *, whole: bool = False) -> AccountAnswer:
             "retrieved_at": iso(snapshot.retrieved_at),
             "cached": answer.cached,
             "log_id": snapshot.log_id,
-            "totals": totals,
+            "totals": totals_of(snapshot.videos),
             "changes": changes_out(answer.changes),
             "videos": [_video(snapshot.username, video) for video in snapshot.videos],
             "notes": [],
         },
         context=clipping,
     )
-    result.notes = _notes(answer, clipped=clipping.happened, partial=notes)
+    result.notes = _notes(answer, clipped=clipping.happened)
     return result
 
 
-def totals_of(videos: Iterable[Video]) -> tuple[Totals, list[str]]:
-    """The sums, leaving out what no video has, and a note for each sum over some of the videos only."""
-    videos = tuple(videos)
-    sums: dict[str, int] = {}
-    notes: list[str] = []
-    for name in COUNTS:
-        known = [value for video in videos if (value := getattr(video, name)) is not None]
-        if known:
-            sums[name] = sum(known)
-        if 0 < len(known) < len(videos):
-            notes.append(f"Total {name} is over {len(known)} of {len(videos)} videos; TikTok sent none for the others.")
+def totals_of(videos: Sequence[Video]) -> Totals:
+    """The sums over the videos that have a value, and the rate of the sums of those that have all it needs."""
+    sums = {
+        name: sum(known)
+        for name in COUNTS
+        if (known := [value for video in videos if (value := getattr(video, name)) is not None])
+    }
     rated = [video for video in videos if engagement_rate(video) is not None]
     views = sum(video.view_count or 0 for video in rated)
     acts = sum(getattr(video, name) for video in rated for name in ENGAGEMENT_OF)
-    rate = round(acts / views, 4) if views else None
-    if 0 < len(rated) < len(videos):
-        notes.append(f"Total engagement_rate is over {len(rated)} of {len(videos)} videos.")
-    return Totals(videos=len(videos), engagement_rate=rate, **sums), notes
+    return Totals(videos=len(videos), engagement_rate=round(acts / views, 4) if views else None, **sums)
 
 
 def engagement_rate(video: Video) -> float | None:
@@ -166,16 +153,11 @@ def _video(username: str, video: Video) -> dict[str, Any]:
     return {**values, "url": video_url(username, video.id), "engagement_rate": engagement_rate(video)}
 
 
-def _notes(answer: Answer, *, clipped: bool, partial: list[str]) -> list[str]:
-    notes: list[str] = []
-    if answer.snapshot.sandbox:
-        notes.append(SANDBOX)
-    notes += partial
+def _notes(answer: Answer, *, clipped: bool) -> list[str]:
+    snapshot = answer.snapshot
+    notes = [SANDBOX] if snapshot.sandbox else []
+    if snapshot.videos:
+        notes += untrusted_notes(snapshot.fields) + missing_notes(snapshot.videos, snapshot.fields)
     if clipped:
-        uri = f"tiktok://pinned/{quote(answer.snapshot.username, safe='')}"
-        notes.append(f"Long texts were cut (…); resource {uri} has them whole.")
-    if answer.snapshot.videos and not set(answer.snapshot.fields) <= _COUNTED:
-        notes.append(UNTRUSTED)
-    if answer.quota_note:
-        notes.append(answer.quota_note)
-    return notes
+        notes += clipping_notes(f"tiktok://pinned/{quote(snapshot.username, safe='')}" if answer.stored else None)
+    return notes + ([answer.quota_note] if answer.quota_note else [])

@@ -1,4 +1,4 @@
-"""The counts of a video, or of several together, as every result names and orders them."""
+"""Base classes of the result models: the counts of a video or of several, in the order every result has them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Out(BaseModel):
-    """A part of a result: only what is declared.
+    """A part of a result: only declared keys.
 
-    Keys come in the order of the bases from right to left, then the class's own: what precedes the counts is a base.
+    Keys come in the order of the bases from right to left, then the class's own.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -25,13 +25,13 @@ class Counts(Out):
 
 
 class Statistics(Counts):
-    """The counts and what is worked out from them."""
+    """The counts and the rate computed from them."""
 
     engagement_rate: float | None = None
 
 
 class VideoLink(Out):
-    """Which video."""
+    """Id and public page of a video."""
 
     id: str
     url: str

@@ -61,12 +61,15 @@ ENGAGEMENT_OF: Final = ("like_count", "comment_count", "share_count")
 ALIASES: Final = {"favourites_count": "favorites_count"}
 """The parameter list of TikTok's page spells it the British way; what works is the other."""
 
+_ALL: Final = "all"
+"""Accepted instead of the twenty names; TikTok does not know it."""
+
 
 def parse_fields(value: object) -> tuple[str, ...]:
     """The fields to ask for, `id` first where it was not named, each once, in the order given.
 
-    Takes what callers write: None or nothing for the default, a list of names, or the documented comma-separated
-    string. Raises `InvalidArgumentError`, naming the nearest valid name, before anything is sent.
+    Takes what callers write: None or nothing for the default, a list of names, the documented comma-separated
+    string, or `all`. Raises `InvalidArgumentError`, naming the nearest valid name, before anything is sent.
     """
     match value:
         case None:
@@ -83,6 +86,8 @@ def parse_fields(value: object) -> tuple[str, ...]:
     names = dict.fromkeys(_field_name(part) for part in parts if not (isinstance(part, str) and not part.strip()))
     if not names:
         return DEFAULT
+    if _ALL in names:
+        return NAMES
     return tuple(dict.fromkeys(("id", *names))) if "id" not in names else tuple(names)
 
 
@@ -99,6 +104,8 @@ def _field_name(part: object) -> str:
     name = ALIASES.get(name, name)
     if name in BY_NAME:
         return name
+    if name.casefold() == _ALL:
+        return _ALL
     shown = name if len(name) <= 40 and name.isprintable() else "(unreadable)"
     near = difflib.get_close_matches(name.casefold()[:60], NAMES, n=1, cutoff=0.0)
     hint = f"Did you mean {near[0]}? " if near else ""

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tiktok_pinned_videos.mcp_server.resources import StatusBackend
+from tiktok_pinned_videos.mcp_server.backend import Backend
 from tiktok_pinned_videos.research.errors import ConfigurationError
 from tiktok_pinned_videos.state.base import StateStoreError
 
@@ -22,7 +22,7 @@ _KEEP: Final = 1.0
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
-def health_routes(backend: StatusBackend) -> list[Route]:
+def health_routes(backend: Backend) -> list[Route]:
     """Both routes."""
     state = _State()
 

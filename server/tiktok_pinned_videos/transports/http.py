@@ -20,7 +20,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tiktok_pinned_videos.mcp_server.resources import StatusBackend
+from tiktok_pinned_videos.mcp_server.backend import Backend
 from tiktok_pinned_videos.serving import Server
 from tiktok_pinned_videos.settings import Settings
 from tiktok_pinned_videos.transports.origins import AllowedAddresses
@@ -53,7 +53,7 @@ def is_only_here(listener: socket.socket) -> bool:
 def build_app(
     build: Callable[[str], MCPServer[Any]],
     settings: Settings,
-    backend: StatusBackend,
+    backend: Backend,
     authentication: Authentication,
     *,
     host: str,
