@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-_SOURCES = ("*.py", "*.html", "py.typed")
+_SOURCES = ("*.py", "*.html", "*.json", "py.typed")
 # What pyproject.toml refers to, so that the bundle can be installed.
 _BESIDE = ("pyproject.toml", "README.md", "LICENSE")
 _THEN = (1980, 1, 1, 0, 0, 0)
