@@ -1,4 +1,4 @@
-"""The command line: arguments, settings, logging, exit codes. Chooses the command and loads nothing of the others."""
+"""The command line: arguments, settings, logging, exit codes. Imports only the command that is used."""
 
 from __future__ import annotations
 
@@ -12,52 +12,60 @@ import click
 
 from .about import NAME
 from .commands import stop
+from .commands.streams import owned_streams
 
 if TYPE_CHECKING:
     from .settings import Settings
 
-_SANDBOX = click.option(
-    "--sandbox", is_flag=True, help="Answer with invented data, without credentials (TIKTOK_SANDBOX=1)."
-)
-_FORMATS = ("table", "text", "json", "jsonl", "csv", "raw", "html")
-_MEASURES = ("view_count", "like_count", "comment_count", "share_count", "favorites_count", "engagement_rate")
 _CLIENTS = ("claude-desktop", "claude-code", "vscode", "cursor", "codex", "gemini-cli", "zed", "opencode")
+_MEASURES = ("view_count", "like_count", "comment_count", "share_count", "favorites_count", "engagement_rate")
+_HANDSHAKE = f"{__package__}.handshake"
+"""Where what `__main__` has read from the client waits for the command that serves it."""
+_SECONDS = {"m": 60.0, "h": 3_600.0, "d": 86_400.0}
+_SANDBOX = click.option(
+    "--sandbox", is_flag=True, help="Answer with invented data, without credentials (as TIKTOK_SANDBOX=1)."
+)
 _FROM = click.option(
     "--from",
     "source",
     type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
     metavar="FILE",
-    help="Read names from a file, one a line, # begins a comment; - is stdin.",
+    help="Read usernames from FILE, one per line or in a CSV column; # starts a comment; - is stdin.",
 )
-_REFRESH = click.option("--refresh", is_flag=True, help="Ask TikTok again instead of the cache.")
-_OPENING = f"{__package__}.opening"
-"""Where what `__main__` has heard of a client so far waits for the command that serves it."""
-_FORTNIGHT = 14 * 86_400.0
+_COLUMN = click.option("--column", metavar="NAME", help="The column of a CSV file that holds the usernames.")
+_REFRESH = click.option("--refresh", is_flag=True, help="Send new requests instead of using stored answers.")
+
+
+class _Program(click.Group):
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run with streams that write everything or end the program with 1."""
+        with owned_streams():
+            return super().main(*args, **extra)
 
 
 def _seconds(_: click.Context, __: click.Parameter, age: str | None) -> float | None:
-    """An age such as 14d in seconds."""
+    """Convert an age such as 14d to seconds."""
     if age is None:
         return None
-    found = re.fullmatch(r"\s*(?:(\d{1,6})\s*([mhd])|0+)\s*", age)
+    found = re.fullmatch(r"\s*(?:([0-9]{1,6})\s*([mhd])|0+)\s*", age)
     if found is None:
-        stop(f"--max-age {age!r}: write a number and m, h or d, as in 14d, or 0 to ask for all.")
-    return int(found[1] or 0) * {"m": 60.0, "h": 3600.0, "d": 86_400.0}[found[2] or "m"]
+        stop(f"Invalid --max-age {age!r}: write a number and m, h or d, such as 14d, or 0 to request all accounts.")
+    return int(found[1] or 0) * _SECONDS[found[2] or "m"]
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Program, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name=NAME, prog_name=NAME, message="%(prog)s %(version)s", help="Show the version.")
 @_SANDBOX
 @click.pass_context
 def cli(ctx: click.Context, sandbox: bool) -> None:
-    """What a TikTok account has pinned, for AI assistants and scripts.
+    """Show which videos TikTok accounts have pinned, how they perform, and what changed.
 
-    Without a command this is an MCP server on stdin and stdout, to be started by an assistant. Credentials come from
-    TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET (an approved Research API project); without any, try:
+    Without a command, this is an MCP server on stdin and stdout, which an assistant starts. Credentials come from
+    TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET (an approved Research API project). To try it without credentials:
 
         tiktok-pinned-videos-mcp get nasa --sandbox
     """
-    ctx.meta[_OPENING], ctx.obj = ctx.obj, sandbox
+    ctx.meta[_HANDSHAKE], ctx.obj = ctx.obj, sandbox
     if ctx.invoked_subcommand is None:
         _serve_stdio(ctx, sandbox)
 
@@ -75,11 +83,9 @@ def stdio(ctx: click.Context, sandbox: bool) -> None:
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address to listen on; any but loopback asks who calls.",
+    help="Address to listen on. Addresses other than loopback require authentication.",
 )
-@click.option(
-    "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
-)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 chooses a free port.")
 @_SANDBOX
 @click.pass_obj
 def http(in_sandbox: bool, host: str, port: int, sandbox: bool) -> None:
@@ -93,90 +99,72 @@ def http(in_sandbox: bool, host: str, port: int, sandbox: bool) -> None:
 @cli.command()
 @click.argument("usernames", nargs=-1, metavar="USERNAME...")
 @_FROM
-@click.option("--fields", metavar="A,B,C", help="Fields of a video to ask for; default: all that the statistics need.")
+@_COLUMN
+@click.option("--fields", metavar="A,B,C", help="Video fields to request, or all. Default: what the statistics need.")
 @_REFRESH
 @click.option(
     "--format",
     "output",
-    type=click.Choice(_FORMATS),
-    help="How to print answers; default: table on a terminal, else text.",
+    type=click.Choice(("table", "text", "json", "jsonl", "csv", "raw", "html")),
+    help="Default: table on a terminal, otherwise text.",
 )
 @click.option(
     "--out",
     "directory",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Make a data set in DIR, or bring the one there up to date; without names, about its own accounts.",
+    help="Create or update a data set in DIR. Without usernames: the accounts of the data set.",
 )
 @click.option(
     "--max-age",
     metavar="AGE",
     callback=_seconds,
-    help="With --out: ask again for what is older, as 30m, 12h, 7d; 0 asks for all. Default: 14d.",
+    help="With --out: request accounts again whose answer is older, such as 30m, 12h, 7d; 0: all. Default: 14d.",
 )
 @_SANDBOX
 @click.pass_obj
-def get(  # noqa: PLR0917 - click passes what it parsed by name
-    in_sandbox: bool, usernames: tuple[str, ...], source: Path | None, fields: str | None, refresh: bool,
-    output: str | None, directory: Path | None, max_age: float | None, sandbox: bool,
-) -> None:  # fmt: skip
-    """Print the pinned videos of accounts: names, @names or profile links; - reads names from stdin.
+def get(in_sandbox: bool, directory: Path | None, max_age: float | None, output: str | None, **asked: Any) -> None:
+    """Print the pinned videos of accounts.
 
-    Exit status: 0 all answered, 1 some account failed, 2 usage or configuration.
+    USERNAME is a name, an @name or a profile link; - reads usernames from stdin.
+
+    Exit status: 0 all accounts answered, 1 some failed, 2 usage or configuration.
     """
     if directory is None and max_age is not None:
-        stop("--max-age belongs to --out DIR: it says how old an answer of a data set may be.")
+        stop("--max-age needs --out DIR: it sets how old the answers of a data set may be.")
     if directory is not None and output is not None:
-        stop("--format does not go with --out: a data set has files of its own.")
-    settings = _settings(in_sandbox or sandbox)
+        stop("--format cannot be used with --out: a data set has its own files.")
+    settings = _settings(in_sandbox or asked.pop("sandbox"))
     from .commands.get import run
 
-    run(
-        settings,
-        usernames=usernames,
-        source=source,
-        fields=fields,
-        refresh=refresh,
-        output=output or _default_format(),
-        directory=directory,
-        max_age=_FORTNIGHT if max_age is None else max_age,
-    )
+    run(settings, **asked, output=output or _default_format(), directory=directory, max_age=max_age)
 
 
 @cli.command()
 @click.argument("usernames", nargs=-1, metavar="USERNAME USERNAME...")
 @_FROM
-@click.option(
-    "--rank-by", type=click.Choice(_MEASURES), default="view_count", show_default=True, help="What decides who leads."
-)
+@_COLUMN
+@click.option("--rank-by", type=click.Choice(_MEASURES), default="view_count", show_default=True, help="Metric.")
 @_REFRESH
 @click.option(
     "--format",
     "output",
     type=click.Choice(("table", "text", "json", "csv", "html")),
-    help="How to print the ranking; default: table on a terminal, else text.",
+    help="Default: table on a terminal, otherwise text.",
 )
 @_SANDBOX
 @click.pass_obj
-def compare(  # noqa: PLR0917 - as above
-    in_sandbox: bool, usernames: tuple[str, ...], source: Path | None, rank_by: Any, refresh: bool,
-    output: str | None, sandbox: bool,
-) -> None:  # fmt: skip
-    """Rank two or more accounts by what they have pinned: names, @names or profile links; - reads names from stdin.
+def compare(in_sandbox: bool, output: str | None, **asked: Any) -> None:
+    """Rank two or more accounts by their pinned videos.
 
-    Exit status: 0 all answered, 1 some account failed, 2 usage or configuration.
+    USERNAME is a name, an @name or a profile link; - reads usernames from stdin.
+
+    Exit status: 0 all accounts answered, 1 some failed, 2 usage or configuration.
     """
-    settings = _settings(in_sandbox or sandbox)
+    settings = _settings(in_sandbox or asked.pop("sandbox"))
     from .commands.compare import run
 
-    run(
-        settings,
-        usernames=usernames,
-        source=source,
-        rank_by=rank_by,
-        refresh=refresh,
-        output=output or _default_format(),
-    )
+    run(settings, **asked, output=output or _default_format())
 
 
 @cli.command()
@@ -184,7 +172,7 @@ def compare(  # noqa: PLR0917 - as above
 @_SANDBOX
 @click.pass_obj
 def forget(in_sandbox: bool, usernames: tuple[str, ...], sandbox: bool) -> None:
-    """Delete what is kept of accounts: answer, history, name. Sends nothing."""
+    """Delete everything stored about accounts. Sends no request and needs no credentials."""
     settings = _settings(in_sandbox or sandbox)
     from .commands.forget import run
 
@@ -192,27 +180,21 @@ def forget(in_sandbox: bool, usernames: tuple[str, ...], sandbox: bool) -> None:
 
 
 @cli.command()
-@click.option("--offline", is_flag=True, help="Send nothing.")
-@click.option(
-    "--client",
-    type=click.Choice(_CLIENTS),
-    help="Print the configuration for this client.",
-)
+@click.option("--offline", is_flag=True, help="Send no request.")
+@click.option("--client", type=click.Choice(_CLIENTS), help="Print the configuration for this client instead.")
 @_SANDBOX
 @click.pass_obj
 def doctor(in_sandbox: bool, offline: bool, client: str | None, sandbox: bool) -> None:
-    """Check configuration, token, endpoint and state store, a line each with what to do."""
+    """Check configuration, token, endpoint and state store: one line each, with the fix."""
     from .commands.doctor import run
 
     run(dict(os.environ), sandbox=in_sandbox or sandbox, offline=offline, client=client)
 
 
 @cli.command()
-@click.option(
-    "--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="Loopback port; 0 takes a free one."
-)
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 chooses a free port.")
 def sandbox(port: int) -> None:
-    """Serve the embedded upstream on a loopback port, for testing any client without credentials."""
+    """Serve the sandbox API on a loopback port, for testing any client without credentials."""
     from .commands.sandbox import run
 
     run(port)
@@ -223,7 +205,7 @@ def _default_format() -> str:
 
 
 def _settings(sandbox: bool, *, log_level: str = "WARNING") -> Settings:
-    """`log_level`: where LOG_LEVEL says none. Clients show a stdio server's stderr to people: faults only."""
+    """Load the settings and start logging. `log_level` applies if LOG_LEVEL is not set."""
     from .environment import SettingsError
     from .settings import load_settings
 
@@ -241,4 +223,4 @@ def _serve_stdio(ctx: click.Context, sandbox: bool) -> None:
     settings = _settings(sandbox)
     from .commands.stdio import run
 
-    run(settings, ctx.meta[_OPENING])
+    run(settings, ctx.meta[_HANDSHAKE])

@@ -16,10 +16,12 @@ from tiktok_pinned_videos.service.service import Answer
 from tiktok_pinned_videos.settings import Settings
 
 from . import stop
-from .asking import ask_accounts, need_credentials, run_to_its_end, say_how_to_go_on, utf_8
+from .ask import ask_accounts, end, need_credentials
 from .names import distinct, names_written
 from .outcomes import failure, provenance, result_of, say_failure
 from .rows import written
+from .signals import INTERRUPTED
+from .streams import require_stdout
 
 FORMATS: Final = ("table", "text", "json", "csv", "html")
 _COLUMNS: Final = (
@@ -32,27 +34,23 @@ def run(
     *,
     usernames: tuple[str, ...],
     source: Path | None,
+    column: str | None,
     rank_by: Measure,
     refresh: bool,
     output: str,
 ) -> None:
     """Print one ranking of all accounts; ends the process with the documented status."""
-    utf_8()
-    names = distinct(names_written(usernames, source))
+    names = distinct(names_written(usernames, source, column))
     if len(names) < 2:
         stop("compare takes two accounts or more. Try: tiktok-pinned-videos-mcp compare nasa esa --sandbox")
     need_credentials(settings)
-    outcomes: list[Outcome[Answer]] = []
-
-    async def asked() -> int:
-        outcomes.extend(await ask_accounts(settings, names, DEFAULT, refresh=refresh, each=lambda _: None))
-        return sum(outcome.error is not None for outcome in outcomes)
-
-    def finish() -> None:
-        _print(outcomes, rank_by, output)
-        say_how_to_go_on(outcomes)
-
-    run_to_its_end(asked, finish=finish)
+    require_stdout()
+    try:
+        outcomes = ask_accounts(settings, names, DEFAULT, refresh=refresh, each=lambda _: None)
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+    _print(outcomes, rank_by, output)
+    end(outcomes)
 
 
 def _print(outcomes: Sequence[Outcome[Answer]], measure: Measure, output: str) -> None:

@@ -14,7 +14,7 @@ from tiktok_pinned_videos.settings import Settings
 from tiktok_pinned_videos.state.base import StateStoreError
 
 from . import stop
-from .asking import need_credentials
+from .ask import need_credentials
 
 
 def run(settings: Settings, *, usernames: tuple[str, ...]) -> None:

@@ -16,7 +16,7 @@ from . import stop
 _HEADER: Final = "username"
 
 
-def names_written(usernames: Iterable[str], source: Path | None) -> list[str]:
+def names_written(usernames: Iterable[str], source: Path | None, column: str | None) -> list[str]:
     """Everything that was written, in its order; `-` among `usernames` or as `source` is stdin. Ends with 2 if the
     file cannot be read.
     """

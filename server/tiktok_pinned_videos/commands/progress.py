@@ -1,96 +1,70 @@
-"""How far a command has come with its accounts: a bar on stderr, where that is a terminal and it is worth one."""
+"""How many accounts are done: one line with a bar on stderr, if that is a terminal."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Generator
-from typing import Protocol
 
-import click
+from .streams import width
 
-
-class Progress(Protocol):
-    """Told of each account that is done."""
-
-    def aside(self) -> contextlib.AbstractContextManager[None]:
-        """Around anything that is printed meanwhile."""
-        ...
-
-    def done(self, *, failed: bool) -> None:
-        """One more account."""
-        ...
+_BAR = 24
 
 
 @contextlib.contextmanager
 def progress_of(total: int) -> Generator[Progress]:
-    """A bar for `total` accounts; nothing for a single one, or where nobody looks."""
-    if total < 2 or not sys.stderr.isatty():
-        yield _Silent()
-        return
-    bar = _Bar(total)
+    """A bar for `total` accounts; nothing is shown for a single one."""
+    progress = Progress(total, shown=total > 1 and sys.stderr.isatty())
     try:
-        yield bar
+        progress.draw()
+        yield progress
     finally:
-        bar.close()
+        progress.erase()
 
 
-class _Silent:
-    def aside(self) -> contextlib.AbstractContextManager[None]:
-        return contextlib.nullcontext()
+class Progress:
+    """Counts accounts."""
 
-    def done(self, *, failed: bool) -> None:
-        pass
-
-
-class _Bar:
-    def __init__(self, total: int) -> None:
-        # Loaded here alone: scripts, and the server above all, do without.
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
+    def __init__(self, total: int, *, shown: bool) -> None:
         self._total = total
-        self._done = self._failed = 0
-        console = Console(stderr=True, highlight=False)
-        self._plain = console.is_dumb_terminal
-        self._bar = Progress(
-            BarColumn(bar_width=24),
-            TextColumn("{task.description}", markup=False),
-            TimeRemainingColumn(),
-            console=console,
-            auto_refresh=False,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._task = self._bar.add_task(self._said(), total=total)
-        if not self._plain:
-            self._bar.start()
+        self._shown = shown
+        self._done = self._failed = self._drawn = 0
+        self._started = time.monotonic()
 
     @contextlib.contextmanager
     def aside(self) -> Generator[None]:
-        if self._plain or not sys.stdout.isatty():
-            yield
-            return
-        # The same screen: the bar steps aside.
-        self._bar.stop()
-        try:
-            yield
-            sys.stdout.flush()
-        finally:
-            self._bar.start()
+        """Remove the bar while something else is printed on the same terminal."""
+        if self._shown and sys.stdout.isatty():
+            self.erase()
+        yield
 
     def done(self, *, failed: bool) -> None:
+        """Count one more account."""
         self._done += 1
         self._failed += failed
-        if self._plain:
-            click.echo(f"\r{self._said()} ", nl=self._done == self._total, err=True)
-        else:
-            self._bar.update(self._task, advance=1, description=self._said(), refresh=True)
+        self.draw()
 
-    def close(self) -> None:
-        if not self._plain:
-            self._bar.stop()
+    def draw(self) -> None:
+        """Write the line again."""
+        if not self._shown:
+            return
+        left = self._total - self._done
+        filled = "━" * (_BAR * self._done // self._total)
+        said = f"{filled:<{_BAR}} {self._done}/{self._total} done, {self._failed} failed, {left} left"
+        if self._done and left:
+            said += f", about {round((time.monotonic() - self._started) / self._done * left)} s"
+        said = said[: width() - 1]
+        self._write(f"\r{said:<{self._drawn}}")
+        self._drawn = len(said)
 
-    def _said(self) -> str:
-        return f"{self._done}/{self._total} done, {self._failed} failed, {self._total - self._done} left"
+    def erase(self) -> None:
+        """Remove the line."""
+        if self._drawn:
+            self._write(f"\r{'':<{self._drawn}}\r")
+            self._drawn = 0
+
+    def _write(self, text: str) -> None:
+        # Blanks instead of escape sequences work on every terminal.
+        sys.stderr.write(text)
+        sys.stderr.flush()

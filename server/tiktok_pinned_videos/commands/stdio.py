@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 
 from tiktok_pinned_videos.app import build_server
 from tiktok_pinned_videos.observability.metrics import configure_telemetry
@@ -16,11 +17,7 @@ from . import loaded, stop
 
 def run(settings: Settings, opening: Opening | None) -> None:
     """Serve until the client leaves. `opening`: what it said before all of this was loaded."""
-    try:
-        # Before the event loop opens anything, which would then have their numbers.
-        for number in (0, 1):
-            os.fstat(number)
-    except OSError:
+    if sys.__stdin__ is None or sys.__stdout__ is None:
         stop("stdin or stdout is closed: an MCP server talks to its client there. Start it from an MCP client.", 1)
     server = build_server(settings)
     send_rest = configure_telemetry(os.environ)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,11 +15,11 @@ from tiktok_pinned_videos.research.fields import DEFAULT
 from tiktok_pinned_videos.service.many import Outcome
 from tiktok_pinned_videos.settings import DEFAULT_BASE_URL, Settings
 
-from .. import loaded, stop
-from ..asking import ask_accounts, need_credentials
+from .. import stop
+from ..ask import ask_accounts, need_credentials
 from ..names import key_of
 from ..outcomes import raw_line
-from ..signals import interruptible, put_off
+from ..signals import put_off
 from . import package as described
 from .folder import PACKAGE, RESPONSES, Folder
 from .journal import Journal
@@ -149,13 +148,11 @@ def _update(data: _DataSet, names: Sequence[str], max_age: float, clock: Callabl
     new = [key for key in everyone if key not in journal.records]
     before = dict(journal.records)
     failed: dict[str, TikTokError] = {}
-    loaded()
     code: int | None = None
     try:
         if asked:
             data.folder.retract()
-            with interruptible():
-                asyncio.run(_ask(data, asked, failed, clock))
+            _ask(data, asked, failed, clock)
     except MixedSourcesError:
         code = 2
         click.echo(f"{where}: {_mixed(data.source)}", err=True)
@@ -182,9 +179,7 @@ def _update(data: _DataSet, names: Sequence[str], max_age: float, clock: Callabl
     return _INTERRUPTED if code or interrupted else told
 
 
-async def _ask(
-    data: _DataSet, asked: Mapping[str, str], failed: dict[str, TikTokError], clock: Callable[[], float]
-) -> None:
+def _ask(data: _DataSet, asked: Mapping[str, str], failed: dict[str, TikTokError], clock: Callable[[], float]) -> None:
     unasked: list[Record] = []
 
     def each(outcome: Outcome[Any]) -> None:
@@ -201,7 +196,7 @@ async def _ask(
         else:
             data.journal.append([record])
 
-    await ask_accounts(data.settings, list(asked.values()), data.fields, raw=True, each=each)
+    ask_accounts(data.settings, list(asked.values()), data.fields, raw=True, each=each)
     if unasked:
         data.journal.append(unasked)
 

@@ -17,10 +17,6 @@ from .findings import Finding, Mark
 
 def run(env: Mapping[str, str], *, sandbox: bool, offline: bool, client: str | None) -> None:
     """Print the findings, or the configuration of `client` alone, and end with 0 or 1."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(encoding="utf-8", errors="replace")
     if client is not None:
         click.echo(instructions(client, sandbox=sandbox), err=True)
         click.echo(configuration(client, this_program(), sandbox=sandbox))

@@ -1,0 +1,160 @@
+"""Ask for many accounts from the command line: requests, progress, interruption."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NoReturn
+
+import click
+
+from tiktok_pinned_videos.app import build_service
+from tiktok_pinned_videos.presentation.text import error_text
+from tiktok_pinned_videos.research.errors import ConfigurationError, InternalError, Status
+from tiktok_pinned_videos.research.names import parse_username
+from tiktok_pinned_videos.service.many import Outcome, ask_many
+from tiktok_pinned_videos.settings import Settings
+
+from . import loaded, stop
+from .progress import progress_of
+from .signals import INTERRUPTED, interruptible
+
+DRAIN: Final = 5.0
+"""Seconds that requests already sent may take after Ctrl-C."""
+_WRITE_TIMEOUT: Final = 1.0
+"""Seconds that writing their answers may take then."""
+
+
+class _NotAskedError(InternalError):
+    """The account was not asked for, because the command was interrupted."""
+
+    for_every_account = True
+
+
+def need_credentials(settings: Settings) -> None:
+    """End with 2, and what to set, if there are no credentials."""
+    if not settings.configured:
+        in_a_shell = (
+            "Set TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET to the client key and secret of an approved Research API "
+            "project, or add --sandbox to try it with invented data."
+        )
+        stop(error_text(ConfigurationError("no TikTok credentials are set.", next_step=in_a_shell)))
+
+
+def ask_accounts(
+    settings: Settings,
+    names: Sequence[str],
+    fields: tuple[str, ...],
+    *,
+    refresh: bool = False,
+    raw: bool = False,
+    each: Callable[[Outcome[Any]], None],
+) -> list[Outcome[Any]]:
+    """Return an outcome for each name, in their order. `raw`: send a new request for each and return TikTok's body.
+
+    `each` is called with every outcome as it comes, one at a time, in a thread; what it raises ends the requests.
+    Raises KeyboardInterrupt after Ctrl-C or SIGTERM, when requests already sent have ended and `each` has their
+    outcomes.
+    """
+    loaded()
+    outcomes = asyncio.run(_ask(settings, names, fields, refresh=refresh, raw=raw, each=each))
+    if outcomes is None:
+        raise KeyboardInterrupt
+    return outcomes
+
+
+async def _ask(
+    settings: Settings,
+    names: Sequence[str],
+    fields: tuple[str, ...],
+    *,
+    refresh: bool,
+    raw: bool,
+    each: Callable[[Outcome[Any]], None],
+) -> list[Outcome[Any]] | None:
+    """None if interrupted."""
+    service, stopping, loop = build_service(settings), asyncio.Event(), asyncio.get_running_loop()
+
+    async def ask(written: str) -> Any:
+        name = parse_username(written)
+        if stopping.is_set():
+            raise _NotAskedError
+        try:
+            return await (service.fetch_raw(name, fields) if raw else service.answer(name, fields, refresh=refresh))
+        except asyncio.CancelledError:
+            if stopping.is_set():
+                raise _NotAskedError from None
+            raise
+
+    async def fallback(name: str) -> Any:
+        return None if stopping.is_set() else await service.from_cache(parse_username(name), fields)
+
+    with progress_of(len(names)) as bar, interruptible(lambda: loop.call_soon_threadsafe(stopping.set)):
+
+        async def progress(_: int, outcome: Outcome[Any]) -> None:
+            if isinstance(outcome.error, _NotAskedError):
+                return
+            with bar.aside():
+                # In a thread: a reader that pauses (`| less`) must not make requests time out.
+                await asyncio.to_thread(each, outcome)
+            bar.done(failed=outcome.error is not None)
+
+        asking = asyncio.create_task(
+            ask_many(
+                names,
+                ask=ask,
+                fallback=None if refresh or raw else fallback,
+                max_concurrency=settings.max_concurrency,
+                time_limit=None,
+                progress=progress,
+            )
+        )
+        interrupted = asyncio.create_task(stopping.wait())
+        try:
+            await asyncio.wait({asking, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+            if stopping.is_set():
+                await service.aclose(drain=DRAIN)
+                await asyncio.wait({asking}, timeout=_WRITE_TIMEOUT)
+                if not asking.done():
+                    os._exit(INTERRUPTED)  # the reader of stdout has stopped reading: nothing else ends its thread
+            outcomes = await asking
+        finally:
+            interrupted.cancel()
+            if not stopping.is_set():
+                await service.aclose()
+    return None if stopping.is_set() else outcomes
+
+
+class InOrder:
+    """Passes outcomes on in the order of the names, each as soon as those before it have come."""
+
+    def __init__(self, names: Sequence[str], write: Callable[[Outcome[Any]], None]) -> None:
+        self._left = dict.fromkeys(names)
+        self._write = write
+        self._waiting: dict[str, Outcome[Any]] = {}
+
+    def __call__(self, outcome: Outcome[Any]) -> None:
+        """Take one more outcome."""
+        self._waiting[outcome.username] = outcome
+        while (name := next(iter(self._left), None)) in self._waiting:
+            del self._left[name]
+            self._write(self._waiting.pop(name))
+
+    def finish(self) -> None:
+        """Pass on what still waits for an account that was not asked for."""
+        for name in [name for name in self._left if name in self._waiting]:
+            self._write(self._waiting.pop(name))
+
+
+def end(outcomes: Sequence[Outcome[Any]]) -> NoReturn:
+    """End with 0, or with 1 if an account failed; say on stderr how to continue after the quota has ended."""
+    left = [outcome.username for outcome in outcomes if outcome.error and outcome.error.status is Status.QUOTA_EXCEEDED]
+    if left and len(outcomes) > 1:
+        click.echo(
+            f"The daily quota ended: {len(outcomes) - len(left)} of {len(outcomes)} accounts done, {len(left)} left, "
+            f"from {left[0]} on. After 00:00 UTC, ask for those with the status quota_exceeded (write their names "
+            "to a file, one per line, and use --from FILE; get --out DIR continues by itself).",
+            err=True,
+        )
+    raise SystemExit(1 if any(outcome.error for outcome in outcomes) else 0)
