@@ -1,5 +1,5 @@
-# type: ignore  # runs with the SDK's older versions, whose names are others
-"""A client of the Python SDK 1.x: lists, calls, fails and reads, on stdio or HTTP. See test_client_sdks.py."""
+# type: ignore  # runs with the SDK's older versions, which have other names
+"""A client of the Python SDK 1.x: see test_client_sdks.py."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from pydantic import AnyUrl
 
 
 def way():
-    """The transport that the arguments name: `stdio COMMAND…`, or `http URL TOKEN`."""
+    """Return the transport that the arguments name: `stdio COMMAND…`, or `http URL TOKEN`."""
     if sys.argv[1] == "stdio":
         return stdio_client(StdioServerParameters(command=sys.argv[2], args=sys.argv[3:]))
     headers = {"Authorization": f"Bearer {sys.argv[3]}"}
@@ -24,20 +24,20 @@ def way():
 
 
 async def main():
-    """Print what came as JSON."""
+    """Print the results as JSON."""
     async with way() as (read, write, *_), ClientSession(read, write) as session:
         started = await session.initialize()
         found = await session.call_tool("get_pinned_videos", {"username": "nasa"})
         failed = await session.call_tool("get_pinned_videos", {"username": "sandbox_missing"})
         stored = await session.read_resource(AnyUrl("tiktok://pinned/nasa"))
-        told = {
+        results = {
             "server": started.serverInfo.name,
             "tools": sorted(tool.name for tool in (await session.list_tools()).tools),
             "found": [found.isError, found.content[0].text],
             "failed": [failed.isError, failed.content[0].text],
             "resource": stored.contents[0].text,
         }
-    print(json.dumps(told))
+    print(json.dumps(results))
 
 
 asyncio.run(main())

@@ -1,4 +1,4 @@
-// What both clients do, by the arguments `stdio COMMAND…` or `http URL TOKEN`: prints what came as JSON.
+// Run by both clients with the arguments `stdio COMMAND…` or `http URL TOKEN`: prints the results as JSON.
 export async function report({ Client, StdioClientTransport, StreamableHTTPClientTransport }) {
   const [way, first, ...rest] = process.argv.slice(2);
   const transport =

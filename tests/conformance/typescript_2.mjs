@@ -1,4 +1,4 @@
-// A client of the TypeScript SDK 2.x: lists, calls, fails and reads, on stdio or HTTP. See test_client_sdks.py.
+// A client of the TypeScript SDK 2.x: see test_client_sdks.py.
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { report } from "./report.mjs";

@@ -1,6 +1,6 @@
-"""Clients of the protocol's own SDKs, from the oldest version in use to the newest: each lists, calls, fails and reads.
+"""Clients of the protocol's own SDKs, from the oldest version in use to the newest.
 
-The scripts are in `conformance`, one for each major version; what Node runs is installed there by npm.
+The scripts are in `tests/conformance`, one for each major version; npm installs what Node runs there.
 """
 
 from __future__ import annotations
@@ -15,17 +15,16 @@ from typing import Any
 
 import pytest
 
-from kit import COMMAND, HTTPServer, environment, http_server, need
 from kit.built import uv_environment, uv_program
+from kit.processes import COMMAND, HTTPServer, environment, http_server
+from kit.programs import need
 
 pytestmark = [pytest.mark.tools, pytest.mark.timeout(300)]
 
 FOLDER = Path(__file__).parents[1] / "conformance"
 TOKEN = "a-token-of-sixteen-or-more"
-PYTHON = ("mcp==1.8.0", "mcp==1.12.4", "mcp==1.20.0", "mcp==1.30.0", "mcp>=2.3,<3")
-OF_ITS_TIME = PYTHON[:3]
-"""They import what newer versions of pydantic no longer have, so they get one of their time."""
-TYPESCRIPT = ("typescript_1.mjs", "typescript_2.mjs")
+OLDEST = "mcp==1.8.0"
+CLIENTS = (OLDEST, "mcp==1.30.0", "mcp>=2.3,<3", "typescript_1.mjs", "typescript_2.mjs")
 
 
 @pytest.fixture(scope="module")
@@ -34,20 +33,20 @@ def guarded() -> Iterator[HTTPServer]:
         yield server
 
 
-def started(client: str, *way: str) -> dict[str, Any]:
-    """What the client said."""
-    if client in TYPESCRIPT:
+def report(client: str, *way: str) -> dict[str, Any]:
+    """Run a client and return what it prints."""
+    if client.endswith(".mjs"):
         node = need("node")
         if not (FOLDER / "node_modules" / "@modelcontextprotocol" / "sdk").is_dir():
             need("the TypeScript SDK, installed by: npm install --no-package-lock --prefix tests/conformance")
         command, env = [node, FOLDER / client], environment()
     else:
-        # The packages are other makers': whatever uv has of them already is as good.
+        # uv's own cache: these packages are not built from this tree.
         env = {name: value for name, value in uv_environment().items() if name != "UV_CACHE_DIR"}
         script = FOLDER / ("python_1.py" if "==1." in client else "python_2.py")
-        with_it = ["run", "--quiet", "--isolated", "--no-project", "--python", sys.executable, "--with", client]
-        with_it += ["--with", "pydantic<2.12"] if client in OF_ITS_TIME else []
-        command = [uv_program(), *with_it, "python", script]
+        packages = ["--with", client] + (["--with", "pydantic<2.12"] if client == OLDEST else [])
+        isolated = ["run", "--quiet", "--isolated", "--no-project", "--python", sys.executable]
+        command = [uv_program(), *isolated, *packages, "python", script]
     done = subprocess.run(
         [*command, *way], env=env, capture_output=True, encoding="utf-8", check=False, timeout=200, cwd=os.sep
     )
@@ -56,19 +55,15 @@ def started(client: str, *way: str) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("way", ["stdio", "http"])
-@pytest.mark.parametrize("client", [*PYTHON, *TYPESCRIPT])
-def test_a_client_lists_calls_fails_and_reads(client: str, way: str, guarded: HTTPServer) -> None:
-    told = (
-        started(client, "stdio", *COMMAND, "--sandbox")
-        if way == "stdio"
-        else started(client, "http", guarded.url, TOKEN)
-    )
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_client_lists_calls_fails_and_reads_over_stdio_and_http(client: str, guarded: HTTPServer) -> None:
+    for way in (["stdio", *COMMAND, "--sandbox"], ["http", guarded.url, TOKEN]):
+        result = report(client, *way)
 
-    assert told["server"] == "tiktok-pinned-videos"
-    assert told["tools"] == ["compare_pinned_videos", "get_pinned_videos"]
-    assert told["found"][0] is False
-    assert told["found"][1].startswith("@nasa: 3 pinned videos (SANDBOX ")
-    assert told["failed"][0] is True
-    assert told["failed"][1].startswith("not_found: @sandbox_missing: ")
-    assert len(json.loads(told["resource"])["videos"]) == 3
+        assert result["server"] == "tiktok-pinned-videos"
+        assert result["tools"] == ["compare_pinned_videos", "get_pinned_videos"]
+        assert result["found"][0] is False
+        assert result["found"][1].startswith("@nasa: 3 pinned videos (SANDBOX ")
+        assert result["failed"][0] is True
+        assert result["failed"][1].startswith("not_found: @sandbox_missing: ")
+        assert len(json.loads(result["resource"])["videos"]) == 3

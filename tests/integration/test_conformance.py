@@ -1,12 +1,11 @@
-"""The protocol's own judges, against the server as users start it: the conformance suite and the Inspector.
+"""The protocol's conformance suite and its Inspector, run against the server as users start it.
 
-They are JavaScript; `npm install --no-package-lock --prefix tests/conformance` installs them and the Node they need.
+They are JavaScript: `npm install --no-package-lock --prefix tests/conformance` installs them and the Node they need.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,90 +14,73 @@ from typing import Any
 
 import pytest
 
-from kit import COMMAND, HTTPServer, environment, http_server
+from kit.processes import COMMAND, HTTPServer, environment, http_server
+from kit.programs import need
 
-pytestmark = pytest.mark.tools
+pytestmark = [pytest.mark.tools, pytest.mark.timeout(300)]
 
 MODULES = Path(__file__).parents[1] / "conformance" / "node_modules"
 CONFORMANCE = MODULES / "@modelcontextprotocol" / "conformance" / "dist" / "index.js"
 INSPECTOR = MODULES / "@modelcontextprotocol" / "inspector" / "clients" / "launcher" / "build" / "index.js"
 
+# Scenarios that mean something without the suite's fixture tools; tools-call-* would pass without calling anything.
 BOTH = ("tools-list", "resources-list", "prompts-list", "completion-complete", "dns-rebinding-protection")
-# Those that mean something without the suite's fixture tools; tools-call-* would pass without having called anything.
-SCENARIOS = [("2025-11-25", scenario) for scenario in (*BOTH, "server-initialize", "ping")] + [
-    ("2026-07-28", scenario)
-    for scenario in (
-        *BOTH,
-        "caching",
-        "http-header-validation",
-        "sep-2164-resource-not-found",
-        "server-sse-multiple-streams",
-        "input-required-result-unsupported-methods",
-        "server-stateless",
-    )
-]
+SCENARIOS = {
+    "2025-11-25": (*BOTH, "server-initialize", "ping"),
+    "2026-07-28": (
+        *BOTH, "caching", "http-header-validation", "sep-2164-resource-not-found", "server-sse-multiple-streams",
+        "input-required-result-unsupported-methods", "server-stateless",
+    ),
+}  # fmt: skip
 NEED_A_FIXTURE_TOOL = {"sep-2575-server-rejects-undeclared-capability", "sep-2575-missing-capability-http-400"}
 """They call `test_missing_capability`, a tool of the suite's reference server."""
 
 
 @pytest.fixture(scope="module")
 def node() -> str:
-    """A Node new enough for the judges, installed with them."""
+    """Return a Node new enough for both, which npm installs with them."""
     found = shutil.which("node", path=str(MODULES / "node" / "bin"))
     if found and CONFORMANCE.is_file() and INSPECTOR.is_file():
         return found
-    reason = "the protocol's judges were left out: npm install --no-package-lock --prefix tests/conformance"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    return need("the conformance suite, installed by: npm install --no-package-lock --prefix tests/conformance")
 
 
 @pytest.fixture(scope="module")
-def server(node: str) -> Iterator[HTTPServer]:
-    assert node
+def server() -> Iterator[HTTPServer]:
     with http_server() as server:
         yield server
 
 
-@pytest.mark.parametrize(("version", "scenario"), SCENARIOS, ids=lambda part: part)
-def test_the_conformance_suite_finds_no_failure(
-    node: str, server: HTTPServer, version: str, scenario: str, tmp_path: Path
-) -> None:
-    command = [node, str(CONFORMANCE), "server", "--url", server.url, "--scenario", scenario]
+def run(command: list[str], folder: Path) -> str:
     done = subprocess.run(
-        [*command, "--spec-version", version, "--output-dir", str(tmp_path)],
-        cwd=tmp_path,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-    results = list(tmp_path.rglob("checks.json"))
-    assert len(results) == 1, done.stdout + done.stderr
-    checks: list[dict[str, Any]] = json.loads(results[0].read_text(encoding="utf-8"))
+        command, cwd=folder, env=environment(HOME=str(folder), USERPROFILE=str(folder)),
+        capture_output=True, encoding="utf-8", timeout=60, check=False,
+    )  # fmt: skip
+    return done.stdout + done.stderr if done.returncode == 0 else f"FAILED {done.stdout + done.stderr}"
 
-    failed = {check["id"]: check.get("errorMessage") for check in checks if check["status"] in ("FAILURE", "WARNING")}
-    expected = NEED_A_FIXTURE_TOOL if scenario == "server-stateless" else set()
-    assert failed.keys() == expected, failed
-    assert any(check["status"] == "SUCCESS" for check in checks)
+
+@pytest.mark.parametrize("version", SCENARIOS)
+def test_the_conformance_suite_finds_no_failure(node: str, server: HTTPServer, version: str, tmp_path: Path) -> None:
+    for scenario in SCENARIOS[version]:
+        folder = tmp_path / scenario
+        folder.mkdir()
+        command = [node, str(CONFORMANCE), "server", "--url", server.url, "--scenario", scenario]
+        output = run([*command, "--spec-version", version, "--output-dir", str(folder)], folder)
+        results = list(folder.rglob("checks.json"))
+        assert len(results) == 1, output
+        checks: list[dict[str, Any]] = json.loads(results[0].read_text(encoding="utf-8"))
+
+        failed = {check["id"]: check for check in checks if check["status"] in ("FAILURE", "WARNING")}
+        expected = NEED_A_FIXTURE_TOOL if scenario == "server-stateless" else set()
+        assert failed.keys() == expected, failed
+        assert any(check["status"] == "SUCCESS" for check in checks), scenario
 
 
 @pytest.mark.parametrize("era", ["modern", "auto", "legacy"])
-@pytest.mark.parametrize("way", ["stdio", "http"])
-def test_the_inspectors_strict_listing_finds_no_error(
-    node: str, server: HTTPServer, way: str, era: str, tmp_path: Path
-) -> None:
-    target = [*COMMAND, "--sandbox"] if way == "stdio" else [server.url]
+def test_the_inspectors_strict_listing_finds_no_error(node: str, server: HTTPServer, era: str, tmp_path: Path) -> None:
     options = ["--method", "tools/list", "--strict", "--format", "json", "--protocol-era", era]
-    done = subprocess.run(
-        [node, str(INSPECTOR), "--cli", *target, *options],
-        cwd=tmp_path,
-        env=environment(HOME=str(tmp_path), USERPROFILE=str(tmp_path)),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
+    for target in ([*COMMAND, "--sandbox"], [server.url]):
+        output = run([node, str(INSPECTOR), "--cli", *target, *options], tmp_path)
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "compare_pinned_videos" in done.stdout
+        assert not output.startswith("FAILED"), output
+        assert "compare_pinned_videos" in output
