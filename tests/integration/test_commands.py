@@ -30,22 +30,10 @@ class Instead:
     command: str = ""
 
 
-SUITE = "the whole suite would run itself"
 LONG = "it runs for minutes"
-COLLECT = " --collect-only -q -n 0"
 UV, BARE = "With uv", "Without uv"
 INSTEAD = {
-    "uv run pytest": Instead(SUITE, "uv run pytest tests/test_names.py -q -n 0"),
-    "uv run --no-sync pytest": Instead(SUITE, "uv run --no-sync pytest tests/test_names.py -q -n 0"),
-    "uv run pytest tests/test_wheel.py": Instead(LONG, f"uv run pytest tests/test_wheel.py {COLLECT}"),
-    **{
-        f"uv run --group dev pytest -m {mark}": Instead(LONG, f"uv run --group dev pytest -m {mark} {COLLECT}")
-        for mark in ("browser", "builds", "tools", "processes", "soak")
-    },
-    "uv run --group dev python -m tests.mutants": Instead(LONG, 'uv run --group dev python -c "import tests.mutants"'),
-    "uv run --group dev python -m tests.interrupted": Instead(
-        LONG, "uv run --group dev python -m tests.interrupted tests/test_words.py"
-    ),
+    "uv run python -m tests.mutants": Instead(LONG, 'uv run python -c "import tests.mutants"'),
     "uv run --group bench python -m benchmarks": Instead(LONG, "uv run --group bench python -m benchmarks --help"),
     "sudo apt install python3-venv": Instead("it changes the machine; .ci/run installs it"),
     ".ci/run": Instead("it runs this test", "bash -n .ci/run"),
@@ -80,7 +68,9 @@ ELSEWHERE = [command for command in commands("README.md") if command.startswith(
 
 
 def run_for(command: str) -> str:
-    """What is run: the command itself, or what stands for it. Parts of the benchmarks are loaded, and not run."""
+    """Return the command that is run instead: pytest only collects, parts of the benchmarks are only loaded."""
+    if re.search(r" pytest\b", command):
+        return f"{command} --collect-only -q -n 0"
     if part := re.search(r"python -m benchmarks(?:\.| )(\w+)$", command):
         return f'uv run --group bench python -c "import benchmarks.{part[1]}"'
     return INSTEAD[command].command if command in INSTEAD else command
