@@ -1,83 +1,158 @@
-"""The files of a data set on a disk that may be full, under a process that may be killed: each whole, or not there.
-
-Knows names, bytes and order; nothing of what is in them.
-"""
+"""The folder of a data set: one run at a time, and each file whole or absent, on any file system."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-from collections.abc import Mapping
+import shutil
+import sys
+from collections.abc import Generator
 from pathlib import Path
 from typing import Final
+
+import click
 
 RESPONSES: Final = "responses.jsonl"
 VIDEOS: Final = "videos.csv"
 ACCOUNTS: Final = "accounts.csv"
 PACKAGE: Final = "datapackage.json"
 NAMES: Final = (RESPONSES, VIDEOS, ACCOUNTS, PACKAGE)
+_UNFINISHED: Final = ".unfinished"
+_PROBE: Final = 256 * 1024
+"""Bytes written before any request, to find a full disk or a folder without write permission."""
+_UNSUPPORTED: Final = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+_NO_LOCKS: Final = "cannot lock files: do not run two commands in this folder at the same time."
+_NO_SYNC: Final = "cannot confirm that data is on the disk: after a power failure the last answers may be missing."
+
+
+class LockedError(Exception):
+    """Another process holds the lock."""
 
 
 class Folder:
-    """The folder of one data set. Whoever changes it holds its lock."""
+    """The file operations of a data set. What the file system cannot guarantee is written to stderr once."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-
-    def visible(self) -> list[str]:
-        """What lies here; hidden files are ours, the system's or an editor's."""
-        return sorted(path.name for path in self.path.iterdir() if not path.name.startswith("."))
+        self._notices: set[str] = set()
 
     def read(self, name: str) -> bytes | None:
-        """A file's content, None where there is none."""
+        """A file's content; None if there is no such file."""
         try:
             return (self.path / name).read_bytes()
         except FileNotFoundError:
             return None
 
-    def clean_up(self) -> None:
-        """Remove what a killed run has left half written."""
+    def probe(self) -> None:
+        """Raise `OSError` if the folder, or a file of the data set in it, cannot be written."""
+        with self._written(RESPONSES, os.urandom(_PROBE)):
+            pass
         for name in NAMES:
-            self._unfinished(name).unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                # The journal is appended to. On Windows a file that another program has open cannot be replaced.
+                writable = name == RESPONSES or os.name == "nt"
+                (self.path / name).open("r+b" if writable else "rb").close()
 
     def replace(self, name: str, content: bytes) -> None:
-        """The whole file or the old one, whatever happens meanwhile."""
-        unfinished = self._unfinished(name)
-        try:
-            with unfinished.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(self.path / name)
-        except BaseException:
+        """Write the whole file; a failure (`OSError`) leaves the old one."""
+        with self._written(name, content) as unfinished:
             with contextlib.suppress(OSError):
-                unfinished.unlink(missing_ok=True)
-            raise
-        self._sync()
+                shutil.copymode(self.path / name, unfinished)
+            unfinished.replace(self.path / name)
+        self._sync_names()
 
-    def retract(self) -> None:
-        """From here on the package would be untrue: away with it, before anything else changes."""
-        (self.path / PACKAGE).unlink(missing_ok=True)
-        self._sync()
+    def append(self, name: str, content: bytes, *, size: int) -> None:
+        """Add to a file of `size` bytes and sync it; a failure (`OSError`) leaves it as it was."""
+        with (self.path / name).open("ab", buffering=0) as file:
+            try:
+                self._store(file.fileno(), content)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    file.truncate(size)
+                raise
 
-    def publish(self, tables: Mapping[str, bytes], package: bytes) -> None:
-        """Tables first, the package that vouches for them last; nothing is touched where all of it is there already."""
-        wanted = {**tables, PACKAGE: package}
-        if all(self.read(name) == content for name, content in wanted.items()):
+    def delete(self, name: str) -> None:
+        """Delete a file that may be absent."""
+        (self.path / name).unlink(missing_ok=True)
+        self._sync_names()
+
+    @contextlib.contextmanager
+    def locked(self) -> Generator[None]:
+        """Hold the folder's lock, which ends with the process at the latest. Raises `LockedError` and `OSError`."""
+        path = self.path / ".lock"
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            if not _lock(handle):
+                self._notice(_NO_LOCKS)
+            # The run before may have deleted the file after it was opened here.
+            if os.name == "posix" and not (path.exists() and os.path.samestat(os.fstat(handle), path.stat())):
+                raise LockedError
+            for unfinished in self.path.glob(f".*{_UNFINISHED}"):  # of a run that was killed
+                unfinished.unlink()
+            try:
+                yield
+            finally:
+                if os.name == "posix":  # Windows cannot delete an open file; there it stays
+                    path.unlink(missing_ok=True)
+        finally:
+            os.close(handle)
+
+    @contextlib.contextmanager
+    def _written(self, name: str, content: bytes) -> Generator[Path]:
+        """A complete temporary file, which is deleted at the end unless it was moved."""
+        path = self.path / f".{name}{_UNFINISHED}"
+        try:
+            with path.open("wb", buffering=0) as file:
+                self._store(file.fileno(), content)
+            yield path
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def _store(self, handle: int, content: bytes) -> None:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(handle, view) :]
+        try:
+            os.fsync(handle)
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
+            self._notice(_NO_SYNC)
+
+    def _sync_names(self) -> None:
+        """Sync the folder itself, so that a renamed file survives a power failure; Windows has no such call."""
+        if os.name != "posix":
             return
-        self.retract()
-        for name, content in wanted.items():
-            if name == PACKAGE or self.read(name) != content:
-                self.replace(name, content)
-
-    def _unfinished(self, name: str) -> Path:
-        return self.path / f".{name}.unfinished"
-
-    def _sync(self) -> None:
-        # A name is only as safe as its folder's entry; Windows has no way to say so.
-        if os.name == "posix":
+        try:
             handle = os.open(self.path, os.O_RDONLY)
             try:
                 os.fsync(handle)
             finally:
                 os.close(handle)
+        except OSError:
+            self._notice(_NO_SYNC)
+
+    def _notice(self, what: str) -> None:
+        if what not in self._notices:
+            self._notices.add(what)
+            click.echo(f"Note: the file system of {self.path} {what}", err=True)
+
+
+def _lock(handle: int) -> bool:
+    """Whether the file system could lock the file. Raises `LockedError` if another process has locked it."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES, getattr(errno, "EDEADLOCK", errno.EACCES)):
+            raise LockedError from None
+        return False
+    return True

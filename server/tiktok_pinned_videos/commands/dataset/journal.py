@@ -1,92 +1,94 @@
-"""`responses.jsonl`: appended and synced as each answer arrives, rewritten whole when a line has a successor."""
+"""`responses.jsonl`: one line per account, appended and synced as answers arrive, rewritten to drop replaced lines."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterable, Sequence
+import codecs
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from .folder import RESPONSES, Folder
-from .record import ForeignLineError, Record
+import click
+
+from .folder import PACKAGE, RESPONSES, Folder
+from .record import NotARecordError, Record
 
 _BEGINNING: Final = b'{"username":"'
 
 
+class ForeignLineError(Exception):
+    """A line that is not a record, by its number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"line {number} of {RESPONSES} is not a record of this program")
+
+
 class Journal:
-    """The lines of a data set, the one that counts for each account by its key."""
+    """The records of a data set."""
 
     def __init__(self, folder: Folder) -> None:
-        """Read what is there; a last line that was cut off by a kill is cut away. Raises `ForeignLineError`."""
+        """Read the file, which may have been edited by hand. Raises `ForeignLineError` and `OSError`."""
         self._folder = folder
-        self.records: dict[str, Record] = {}
+        self._records: dict[str, Record] = {}
         content = folder.read(RESPONSES) or b""
-        whole, newline, torn = content.rpartition(b"\n")
-        self._size = len(whole) + len(newline)
-        if not _BEGINNING.startswith(torn[: len(_BEGINNING)]):
-            raise ForeignLineError
-        self._torn = bool(torn)
-        try:
-            self._lines = (whole + newline).decode("utf-8").split("\n")[:-1]
-        except UnicodeDecodeError:
-            raise ForeignLineError from None
-        for line in self._lines:
-            self._take(Record.read(line))
+        self._stored = bytearray(content)
+        self._interrupted = 0
+        # Split as bytes: in text U+2028 ends a line too. A power failure can leave NUL bytes at the end.
+        lines = [line.strip(b" \t\0") for line in content.removeprefix(codecs.BOM_UTF8).splitlines()]
+        last = max((number for number, line in enumerate(lines, 1) if line), default=0)
+        for number, line in enumerate(lines, 1):
+            try:
+                if line:
+                    self._add(Record.read(line.decode("utf-8")))
+            except (NotARecordError, UnicodeDecodeError):
+                if number != last or not self._is_interrupted(line):
+                    raise ForeignLineError(number) from None
+                self._interrupted = number
+
+    @property
+    def records(self) -> Mapping[str, Record]:
+        """The valid record of each account, by its key."""
+        return self._records
 
     def append(self, records: Sequence[Record]) -> None:
-        """Safe on the disk when this returns. Raises `OSError` with the file as it was."""
-        path = self._folder.path / RESPONSES
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
-        try:
-            if self._torn:
-                os.ftruncate(handle, self._size)
-                self._torn = False
-            content = "".join(f"{record.line}\n" for record in records).encode("utf-8")
-            try:
-                _write(handle, content)
-                os.fsync(handle)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.ftruncate(handle, self._size)
-                raise
-        finally:
-            os.close(handle)
-        self._size += len(content)
+        """Add lines; they are on the disk when this returns. Raises `OSError` with the file as it was."""
+        content = _content(records)
+        self._folder.append(RESPONSES, content, size=len(self._stored))
+        self._stored += content
         for record in records:
-            self._lines.append(record.line)
-            self._take(record)
+            self._add(record)
 
-    def tidy(self, order: Iterable[str], *, dropped: Iterable[str] = ()) -> None:
-        """One line an account: those there before in their order, then by the keys in `order`; without `dropped`."""
-        for key in dropped:
-            self.records.pop(key, None)
-        places = {key: place for place, key in enumerate(order)}
-        old = [key for key in self.records if key not in places]
-        new = sorted((key for key in self.records if key in places), key=places.__getitem__)
-        self.records = {key: self.records[key] for key in (*old, *new)}
-        lines = [record.line for record in self.records.values()]
-        if lines != self._lines or self._torn:
-            self._folder.retract()
-            self._folder.replace(RESPONSES, self._content(lines))
-            self._lines, self._torn = lines, False
-            self._size = len(self._content(lines))
+    def tidy(self, keys: Iterable[str]) -> None:
+        """Rewrite the file, if necessary, to one line for each of these accounts, in this order."""
+        self._records = {key: self._records[key] for key in keys if key in self._records}
+        content = self.content()
+        if content == bytes(self._stored):
+            return
+        if self._interrupted:
+            click.echo(f"Note: line {self._interrupted} of {RESPONSES} was not complete and is dropped.", err=True)
+            self._interrupted = 0
+        self._folder.delete(PACKAGE)
+        self._folder.replace(RESPONSES, content)
+        self._stored = bytearray(content)
 
     def content(self) -> bytes:
-        """The file as it should be."""
-        return self._content(self._lines)
+        """The file as `tidy` writes it."""
+        return _content(self._records.values())
 
-    @staticmethod
-    def _content(lines: Iterable[str]) -> bytes:
-        return "".join(f"{line}\n" for line in lines).encode("utf-8")
+    def _add(self, record: Record) -> None:
+        before = self._records.get(record.key)
+        # A temporary failure does not replace an answer.
+        if record.final or before is None or not before.final:
+            self._records[record.key] = record
 
-    def _take(self, record: Record) -> None:
-        before = self.records.get(record.key)
-        # A failure that may pass takes nothing away from what is known.
-        if record.lasting or before is None or not before.lasting:
-            self.records[record.key] = record
+    def _is_interrupted(self, line: bytes) -> bool:
+        """Whether the last line is an interrupted write: JSON that is not complete."""
+        try:
+            json.JSONDecoder().raw_decode(line.decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            # Without a record before it, the file may be something else.
+            return bool(self._records) or _BEGINNING.startswith(line.replace(b" ", b"")[: len(_BEGINNING)])
+        return False
 
 
-def _write(handle: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(handle, view) :]
+def _content(records: Iterable[Record]) -> bytes:
+    return "".join(f"{record.line}\n" for record in records).encode("utf-8")

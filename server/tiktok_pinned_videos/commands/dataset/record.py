@@ -1,15 +1,16 @@
-"""One line of `responses.jsonl`: what became of one account, with TikTok's body as it came."""
+"""One line of `responses.jsonl`: what happened to one account, with TikTok's body as it came."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Final
 
 from tiktok_pinned_videos.presentation.results import Source, account_answer, source_of
 from tiktok_pinned_videos.research.errors import Status, TikTokError
+from tiktok_pinned_videos.research.fields import BY_NAME
 from tiktok_pinned_videos.research.models import Snapshot
 from tiktok_pinned_videos.research.refusals import Reply
 from tiktok_pinned_videos.research.wire import parse_pinned_videos
@@ -17,53 +18,49 @@ from tiktok_pinned_videos.service.service import Answer
 
 from ..names import key_of
 
-_BODY: Final = ',"response":'
-_GONE: Final = frozenset({Status.NOT_FOUND, Status.REFUSED})
-"""Failures that asking again tomorrow would not change."""
+_FINAL: Final = frozenset({Status.NOT_FOUND, Status.REFUSED, Status.INVALID_ARGUMENT})
+"""Failures that the same request tomorrow would meet again."""
 
 
-class ForeignLineError(ValueError):
-    """A line that no run of this command has written."""
+class NotARecordError(ValueError):
+    """A line that does not describe an account."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """A line and what it says. `retrieved_at`: Unix seconds, of a failure when it was met."""
+    """One line and its meaning. `retrieved_at` is in Unix seconds; for a failure it is when the failure happened."""
 
     line: str
     username: str
     retrieved_at: float
     source: Source | None
-    """None where nobody answered."""
+    """None for a failure without an answer."""
     log_id: str | None
     fields: tuple[str, ...]
-    """Those that were asked for; of a failure none."""
-    failure: tuple[str, str] | None
+    """The requested fields; empty for a failure."""
+    failure: tuple[Status, str] | None
     """Status and reason."""
-    by_tiktok: bool
-    """Of a failure: whether TikTok's own code stands behind it, not a gateway's status alone."""
 
     @classmethod
     def read(cls, line: str) -> Record:
-        """Raises `ForeignLineError`."""
+        """Raises `NotARecordError`. Spaces and the order of keys do not matter."""
         try:
-            # Only what stands before the body is read here; its numbers are the parser's.
-            told: Any = json.loads(line, parse_int=str)
-            failure = (_text(told["status"]), _text(told["reason"])) if "status" in told else None
+            values: Any = json.loads(line)
+            failure = (Status(values["status"]), _text(values["reason"])) if "status" in values else None
+            moment = datetime.fromisoformat(_text(values["retrieved_at"]))
             record = cls(
                 line=line,
-                username=_text(told["username"]),
-                retrieved_at=datetime.fromisoformat(_text(told["retrieved_at"])).timestamp(),
-                source=_source(told.get("source"), answered=failure is None),
-                log_id=told.get("log_id"),
-                fields=tuple(told.get("fields", ())),
+                username=_text(values["username"]),
+                retrieved_at=(moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp(),
+                source=_source(values.get("source"), answered=failure is None),
+                log_id=values.get("log_id") and _text(values["log_id"]),
+                fields=tuple(values["fields"]) if failure is None else (),
                 failure=failure,
-                by_tiktok="code" in told,
             )
-            if failure is None and not record.result["status"]:
-                raise ForeignLineError
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError, TikTokError):
-            raise ForeignLineError from None
+            if not 2000 <= moment.year <= 9000 or (failure is None and not (record.fields and record.result)):
+                raise NotARecordError
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, TikTokError):
+            raise NotARecordError from None
         return record
 
     @property
@@ -73,26 +70,20 @@ class Record:
 
     @property
     def status(self) -> str:
-        """The word of an answer or a failure."""
+        """The status of the answer or the failure."""
         return self.result["status"] if self.failure is None else self.failure[0]
 
     @property
-    def answered(self) -> bool:
-        """Whether TikTok said what is pinned."""
-        return self.failure is None
-
-    @property
-    def lasting(self) -> bool:
-        """Whether it stands until it is too old: an answer, or a failure whose reason does not pass."""
-        if self.failure is None or self.failure[0] == Status.INVALID_ARGUMENT:
-            return True
-        # A firewall's 403 says nothing about an account: nothing is thrown away for it.
-        return self.failure[0] in _GONE and self.by_tiktok
+    def final(self) -> bool:
+        """Whether the record is valid until it is too old: an answer, or a failure that would repeat."""
+        return self.failure is None or self.failure[0] in _FINAL
 
     @cached_property
     def result(self) -> dict[str, Any]:
-        """The structured result, its texts whole. Only of an answer."""
-        body = self.line[self.line.index(_BODY) + len(_BODY) : -1].encode("utf-8")
+        """The structured result of an answer with its texts unclipped."""
+        if not set(self.fields) <= BY_NAME.keys():
+            raise NotARecordError
+        body = json.dumps(json.loads(self.line)["response"]).encode("ascii")
         sandbox = self.source == source_of(sandbox=True)
         videos, _ = parse_pinned_videos(Reply(200, body, sandbox=sandbox), self.fields)
         snapshot = Snapshot(self.username, self.fields, videos, self.retrieved_at, self.log_id, sandbox)
@@ -100,7 +91,6 @@ class Record:
 
 
 def _source(value: object, *, answered: bool) -> Source | None:
-    """A failure may have none; an answer that does not say otherwise is TikTok's."""
     if value is None:
         return source_of(sandbox=False) if answered else None
     return source_of(sandbox=value == source_of(sandbox=True))

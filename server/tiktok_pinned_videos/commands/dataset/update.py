@@ -1,9 +1,11 @@
-"""Bring a data set up to date: who is asked, what is kept, and how the process ends."""
+"""Update a data set: which accounts are requested, what is kept, and how the process ends."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -19,20 +21,19 @@ from .. import stop
 from ..ask import ask_accounts, need_credentials
 from ..names import key_of
 from ..outcomes import raw_line
-from ..signals import put_off
+from ..signals import INTERRUPTED, put_off
 from . import package as described
-from .folder import PACKAGE, RESPONSES, Folder
-from .journal import Journal
-from .lock import LockedError, held
-from .record import ForeignLineError, Record
-from .standing import is_failure, left_by, stand
+from .folder import PACKAGE, RESPONSES, Folder, LockedError
+from .journal import ForeignLineError, Journal
+from .record import Record
 
 _OTHERS: Final = "Choose a new or empty folder."
-_INTERRUPTED: Final = 130
+_SANDBOX: Final = source_of(sandbox=True)
+_MIXED: Final = f"data of the sandbox and of TikTok cannot be in one data set. {_OTHERS}"
 
 
-class MixedSourcesError(Exception):
-    """An answer of the sandbox among TikTok's, or the other way round."""
+class _MixedSourcesError(Exception):
+    """An answer of the sandbox in a data set of TikTok's, or the other way round."""
 
 
 def run(
@@ -44,178 +45,205 @@ def run(
     max_age: float,
     clock: Callable[[], float] = time.time,
 ) -> NoReturn:
-    """Ends with 0 when every account is answered and fresh, with 1 when some are left, with 2 before any request.
+    """End with 0 if every account is answered and fresh, 1 if some are left, 2 before any request.
 
-    `names`: none for those of the data set. `fields`: None for its own. `max_age`: seconds.
+    `names`: none for the accounts of the data set. `fields`: None for its own. `max_age`: seconds.
     """
+    where = f"--out {directory}"
+    if not all(name.strip() for name in names):
+        stop("A username is empty. Correct the list.")
     if not names and not (directory / RESPONSES).exists():
         stop("No username given. Try: tiktok-pinned-videos-mcp get nasa --sandbox --out pinned")
     need_credentials(settings)
+    folder = Folder(directory)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with held(directory):
-            data = _opened(settings, Folder(directory), fields, names)
-            code = _update(data, names, max_age, clock)
+        with folder.locked():
+            code = _opened(settings, folder, fields, names).update(names, max_age, clock)
     except LockedError:
-        stop(f"--out {directory}: another run is at work there. Wait for its end.")
+        stop(f"{where}: another run is using this folder. Wait until it ends.")
+    except ForeignLineError as error:
+        stop(f"{where}: {error}. Correct or delete the line, or choose a new or empty folder.")
     except OSError as error:
-        stop(f"--out {directory}: {error.strerror or error}. Choose a folder that can be written.")
+        stop(f"{where}: {error.strerror or error}. Nothing was requested. Choose a folder that can be written.")
     raise SystemExit(code)
 
 
-class _DataSet:
-    def __init__(self, settings: Settings, folder: Folder, journal: Journal, fields: tuple[str, ...]) -> None:
-        self.settings = settings
-        self.folder = folder
-        self.journal = journal
-        self.fields = fields
-
-    @property
-    def source(self) -> Source | None:
-        """Where its answers come from, as far as there are any."""
-        return next((record.source for record in self.journal.records.values() if record.source), None)
-
-    def publish(self) -> None:
-        """Derive all that is derived; does nothing where it is there already."""
-        records = list(self.journal.records.values())
-        tables = described.tables(records, self.fields)
-        files = {RESPONSES: self.journal.content(), **tables}
-        base_url = None if self.settings.sandbox else self.settings.base_url
-        content = described.package(records, self.fields, files, base_url=base_url)
-        self.folder.publish(tables, content)
-
-
 def _opened(settings: Settings, folder: Folder, fields: tuple[str, ...] | None, names: Sequence[str]) -> _DataSet:
-    """The data set in `folder`, or an empty one; ends with 2 where it is somebody else's, or not to be mixed with."""
+    """The data set in the folder, or a new one. Ends with 2 if the folder or the request does not belong to it."""
     where = f"--out {folder.path}"
-    present, told = folder.read(RESPONSES), folder.read(PACKAGE)
-    before = described.of_this_program(told) if told is not None else None
-    if told is not None and before is None:
-        stop(f"{where}: holds a datapackage.json of something else. {_OTHERS}")
-    # The journal is the first file that a run makes: where it is missing, nothing here is ours to replace.
-    if present is None and (others := folder.visible()):
-        stop(f"{where}: holds something else ({', '.join(others[:3])}) and no {RESPONSES}. {_OTHERS}")
-    try:
-        journal = Journal(folder)
-    except ForeignLineError:
-        stop(f"{where}: its responses.jsonl is not one that this command wrote. {_OTHERS}")
+    content = folder.read(PACKAGE)
+    package = described.of_this_program(content) if content is not None else None
+    if content is not None and package is None:
+        stop(f"{where}: its datapackage.json describes something else. {_OTHERS}")
+    others = sorted(path.name for path in folder.path.iterdir() if not path.name.startswith("."))
+    # The journal is the first file that a run writes: without it, nothing here may be replaced.
+    if folder.read(RESPONSES) is None and others:
+        stop(f"{where}: contains other files ({', '.join(others[:3])}) and no {RESPONSES}. {_OTHERS}")
+    journal = Journal(folder)
     if not names and not journal.records:
-        stop(f"{where}: the data set names no account yet. Give usernames or --from FILE.")
-    known = next((record.fields for record in journal.records.values() if record.fields), None)
-    if known is None and before is not None:
-        known = tuple(before.get("requested_fields", ()))
-    if known is not None and fields is not None and set(known) != set(fields):
-        stop(f"{where}: the data set has the fields {','.join(known)}. Leave out --fields, or choose a new folder.")
-    data = _DataSet(settings, folder, journal, known or fields or DEFAULT)
-    _refuse_to_mix(where, data.source, settings, before)
-    folder.clean_up()
-    return data
+        stop(f"{where}: the data set has no accounts yet. Give usernames or --from FILE.")
+    answers = [record for record in journal.records.values() if record.failure is None]
+    known = answers[0].fields if answers else tuple(package[0]) if package else None
+    if any(set(record.fields) != set(answers[0].fields) for record in answers):
+        stop(f"{where}: the lines of {RESPONSES} have different fields. Keep the lines with one list of fields.")
+    if known and fields and set(known) != set(fields):
+        stop(f"{where}: the data set has the fields {','.join(known)}. Omit --fields, or choose a new folder.")
+    if _mixes(settings, {record.source for record in journal.records.values() if record.source}, package):
+        stop(f"{where}: {_MIXED}")
+    return _DataSet(settings, folder, journal, known or fields or DEFAULT)
 
 
-def _refuse_to_mix(where: str, source: Source | None, settings: Settings, before: Mapping[str, Any] | None) -> None:
-    if source is None:
-        return
-    invented = source == source_of(sandbox=True)
-    if settings.sandbox or not invented:
-        mixed = settings.sandbox != invented
-    else:
-        # A sandbox can be reached by its address as well: the package says by which; after a kill, its first answer.
-        reached = str(before["sources"][0].get("path", "")) if before is not None else settings.base_url
-        mixed = settings.base_url == DEFAULT_BASE_URL or not reached.startswith(settings.base_url)
-    if mixed:
-        stop(f"{where}: {_mixed(source)}")
+def _mixes(settings: Settings, sources: Collection[Source], package: tuple[list[str], str] | None) -> bool:
+    """Whether this run would add data of the sandbox to TikTok's, or the other way round."""
+    if set(sources) == {_SANDBOX}:
+        # A sandbox may be used by its address too; the package says by which.
+        address = settings.base_url if package is None else package[1]
+        same = settings.base_url != DEFAULT_BASE_URL and address.startswith(settings.base_url)
+        return not (settings.sandbox or same)
+    return len(sources) > 1 or bool(sources and settings.sandbox)
 
 
-def _mixed(source: Source | None) -> str:
-    return (
-        "holds invented answers of the sandbox; TikTok's do not belong among them. Choose a new folder."
-        if source == source_of(sandbox=True)
-        else "holds TikTok's answers; invented ones of the sandbox do not belong among them. Choose a new folder."
-    )
+@dataclass(frozen=True)
+class _DataSet:
+    settings: Settings
+    folder: Folder
+    journal: Journal
+    fields: tuple[str, ...]
 
+    def update(self, names: Sequence[str], max_age: float, clock: Callable[[], float]) -> int:
+        """Request what is missing or old, derive the other files; the exit status. `OSError`: nothing was requested."""
+        known = self.journal.records
+        listed = {key_of(name): name for name in names} or {key: record.username for key, record in known.items()}
+        # An invalid name disappears once it is no longer in the list.
+        accounts = {
+            key: record.username
+            for key, record in known.items()
+            if key in listed or record.status != Status.INVALID_ARGUMENT
+        } | listed
+        started = clock()
+        wanted = {key: name for key, name in accounts.items() if _is_wanted(known.get(key), started, max_age)}
+        if wanted:
+            self.folder.probe()
+            self.folder.delete(PACKAGE)
+        self.journal.tidy(accounts)
+        before = dict(self.journal.records)
+        failed: dict[str, TikTokError] = {}
+        code = 0
+        try:
+            if wanted:
+                self._request(list(wanted.values()), failed, clock)
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        except _MixedSourcesError:
+            code = self._report(_MIXED, 2)
+        except OSError as error:
+            code = self._report(_kept(error), 1)
+        try:
+            with put_off() as interrupted:
+                self.journal.tidy(accounts)
+                self._derive()
+        except OSError as error:
+            return code or self._report(_kept(error), 1)
+        if code in (1, 2):
+            return code
+        after = self.journal.records
+        missing = sum(key not in failed and after.get(key) is before.get(key) for key in wanted)
+        left = self._summarize(len(accounts), len(wanted), failed.values(), missing)
+        return INTERRUPTED if code or interrupted else left
 
-def _update(data: _DataSet, names: Sequence[str], max_age: float, clock: Callable[[], float]) -> int:
-    """Ask for what is missing or old, put everything in order, say where it stands; the exit status."""
-    started = clock()
-    journal, where = data.journal, f"--out {data.folder.path}"
-    listed = {key_of(name): name for name in names} or {key: one.username for key, one in journal.records.items()}
-    # A name that can be none is forgotten once the list has it no more.
-    gone = [
-        key for key, one in journal.records.items() if key not in listed and is_failure(one, Status.INVALID_ARGUMENT)
-    ]
-    everyone = {key: one.username for key, one in journal.records.items() if key not in gone} | listed
-    asked = {key: name for key, name in everyone.items() if _wants(journal.records.get(key), started, max_age)}
-    new = [key for key in everyone if key not in journal.records]
-    before = dict(journal.records)
-    failed: dict[str, TikTokError] = {}
-    code: int | None = None
-    try:
-        if asked:
-            data.folder.retract()
-            _ask(data, asked, failed, clock)
-    except MixedSourcesError:
-        code = 2
-        click.echo(f"{where}: {_mixed(data.source)}", err=True)
-    except KeyboardInterrupt:
-        code = _INTERRUPTED
-    except OSError as error:
-        code = 1
-        click.echo(f"{where}: {left_by(error)}", err=True)
-    try:
-        with put_off() as interrupted:
-            journal.tidy(new, dropped=gone)
-            if journal.records:
-                data.publish()
-    except OSError as error:
-        if code is None:
-            click.echo(f"{where}: {left_by(error)}", err=True)
-        return code or 1
-    if code is not None and code != _INTERRUPTED:
+    def _request(self, names: Sequence[str], failed: dict[str, TikTokError], clock: Callable[[], float]) -> None:
+        """Append a line for each account as its answer arrives. `failed` receives the temporary failures."""
+        unsent: list[Record] = []
+        sources = {record.source for record in self.journal.records.values() if record.source}
+
+        def each(outcome: Outcome[Any]) -> None:
+            line = raw_line(outcome, failed_at=clock())
+            record = Record.read(line.encode("utf-8", "replace").decode("utf-8"))
+            before = self.journal.records.get(record.key)
+            if record.final and record.failure and before and not before.failure:
+                # The account is gone: of what TikTok sent about it, only the reason stays.
+                record = Record.read(raw_line(outcome, failed_at=record.retrieved_at, body=False))
+            if record.source and sources and record.source not in sources:
+                raise _MixedSourcesError
+            sources.update([record.source] if record.source else [])
+            error = outcome.error
+            if error is not None and not record.final:
+                failed[record.key] = error
+            if error is not None and error.for_every_account and not error.requests and not error.sandbox:
+                # Nothing was sent for these, and there may be thousands: one write for all.
+                unsent.append(record)
+            else:
+                self.journal.append([record])
+
+        ask_accounts(self.settings, names, self.fields, raw=True, each=each)
+        if unsent:
+            self.journal.append(unsent)
+
+    def _derive(self) -> None:
+        """Write the tables and the package, unless they are there already. The package comes last."""
+        records = list(self.journal.records.values())
+        if not records:
+            return
+        tables = described.tables(records, self.fields)
+        base_url = "" if self.settings.sandbox else self.settings.base_url
+        package = described.package(records, self.fields, {RESPONSES: self.journal.content(), **tables}, base_url)
+        changed = {name: content for name, content in tables.items() if self.folder.read(name) != content}
+        if changed or self.folder.read(PACKAGE) != package:
+            self.folder.delete(PACKAGE)
+            for name, content in changed.items():
+                self.folder.replace(name, content)
+            self.folder.replace(PACKAGE, package)
+
+    def _summarize(self, accounts: int, requested: int, failed: Collection[TikTokError], missing: int) -> int:
+        """Print one line on the data set; 0 if nothing is left to do, otherwise 1."""
+        records = self.journal.records.values()
+        invalid = [repr(record.username) for record in records if record.status == Status.INVALID_ARGUMENT]
+        counts = _listed(Counter(record.status for record in records)) or "none answered"
+        line = f"{self.folder.path}: {_number(accounts, 'account')} ({counts})"
+        if not failed and not missing and not invalid:
+            click.echo(f"{line}; all answered and fresh, {requested} requested now.")
+            return 0
+        if left := len(failed) + missing:
+            why = Counter(str(error.status) for error in failed) + Counter({"not answered": missing})
+            line += (
+                f"; {_number(left, 'account')} {'is' if left == 1 else 'are'} left ({_listed(why)}): {_next(failed)}"
+            )
+        if invalid:
+            shown = ", ".join(invalid[:5]) + (", …" if len(invalid) > 5 else "")
+            line += f"; {_number(len(invalid), 'invalid username')} ({shown}): correct the list"
+        click.echo(f"{line}.", err=True)
+        return 1
+
+    def _report(self, what: str, code: int) -> int:
+        click.echo(f"--out {self.folder.path}: {what}", err=True)
         return code
-    missing = [key for key in asked if key not in failed and journal.records.get(key) is before.get(key)]
-    told = stand(
-        data.folder.path, data.journal.records.values(), everyone=everyone, asked=asked, failed=failed, missing=missing
-    )
-    return _INTERRUPTED if code or interrupted else told
 
 
-def _ask(data: _DataSet, asked: Mapping[str, str], failed: dict[str, TikTokError], clock: Callable[[], float]) -> None:
-    unasked: list[Record] = []
-
-    def each(outcome: Outcome[Any]) -> None:
-        key = key_of(outcome.username)
-        before = data.journal.records.get(key)
-        record = _recorded(outcome, before, clock())
-        if record.source and data.source and record.source != data.source:
-            raise MixedSourcesError
-        if outcome.error is not None and not record.lasting:
-            failed[key] = outcome.error
-        if outcome.error is not None and _for_all(outcome.error):
-            # Nothing was sent for it: lost with a kill it costs nothing, and thousands of them come at once.
-            unasked.append(record)
-        else:
-            data.journal.append([record])
-
-    ask_accounts(data.settings, list(asked.values()), data.fields, raw=True, each=each)
-    if unasked:
-        data.journal.append(unasked)
-
-
-def _recorded(outcome: Outcome[Any], before: Record | None, now: float) -> Record:
-    line = raw_line(outcome, failed_at=now)
-    record = Record.read(line.encode("utf-8", "replace").decode("utf-8"))
-    if before is not None and before.answered and record.lasting and not record.answered:
-        # It vanished: of what TikTok answered about it nothing stays but the reason.
-        record = Record.read(raw_line(outcome, failed_at=now, body=False))
-    return record
-
-
-def _for_all(error: TikTokError) -> bool:
-    return error.for_every_account and not error.requests and not error.sandbox
-
-
-def _wants(record: Record | None, started: float, max_age: float) -> bool:
-    """Whether an account is to be asked about: it is new, failed for a reason that may pass, or is too old."""
-    if record is None or not record.lasting:
+def _is_wanted(record: Record | None, now: float, max_age: float) -> bool:
+    """Whether an account is to be requested: it is new, failed for a temporary reason, or is too old."""
+    if record is None or not record.final:
         return True
-    return not is_failure(record, Status.INVALID_ARGUMENT) and (not max_age or started - record.retrieved_at >= max_age)
+    # An age below 0 is the mistake of a clock.
+    return record.status != Status.INVALID_ARGUMENT and not 0 <= now - record.retrieved_at < max_age
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _next(errors: Collection[TikTokError]) -> str:
+    if any(error.status is Status.QUOTA_EXCEEDED for error in errors):
+        return "the daily quota is used up; run the same command again after 00:00 UTC"
+    again = "run the same command again"
+    common = next((error for error in errors if error.for_every_account), None)
+    return f"{common.next_step.rstrip('.')}, then {again}" if common else again
+
+
+def _kept(error: OSError) -> str:
+    what = error.strerror or error
+    return f"{what}. The answers before it are kept. Make space, then run the same command again."
