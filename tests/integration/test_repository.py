@@ -95,11 +95,11 @@ def test_a_judge_of_the_repository_finds_a_fault(name: str, file: str, sound: st
 
 @index
 def test_wheel_and_sdist_can_be_shown_as_a_package_page(tmp_path: Path) -> None:
-    built = distributions()
-    broken = tmp_path / built.sdist.name
-    broken.write_bytes(built.sdist.read_bytes()[:-2000])
+    wheel, sdist = distributions()
+    broken = tmp_path / sdist.name
+    broken.write_bytes(sdist.read_bytes()[:-2000])
 
-    done = tool("twine", "check", "--strict", built.wheel, built.sdist)
+    done = tool("twine", "check", "--strict", wheel, sdist)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("PASSED") == 2

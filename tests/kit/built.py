@@ -1,6 +1,6 @@
-"""What is built once for all tests: sdist, wheel, and environments with nothing but the wheel in them.
+"""What is built once for all tests: sdist, wheel, and environments with nothing but the wheel and what it needs.
 
-uv gets a cache of its own, so that nothing built before is taken for what is here now.
+uv has a cache of its own here, so that the tests do not use an earlier build of this project.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -27,148 +26,111 @@ from kit.programs import need
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = "tiktok-pinned-videos-mcp"
-
-
-@dataclass(frozen=True)
-class Distributions:
-    wheel: Path
-    sdist: Path
+_OURS = ("VIRTUAL_ENV", "PYTHONPATH", "UV", "UV_NO_SYNC", "UV_CONSTRAINT")
 
 
 def uv_program() -> str:
-    """The uv that runs these tests, or any other."""
+    """Return the uv that runs these tests, or any other."""
     return need(os.environ.get("UV") or "uv")
-
-
-def uv_environment() -> dict[str, str]:
-    """As a user's: no project of ours, nothing that would configure the server.
-
-    Without a package index to install from the test is left out, in CI it fails.
-    """
-    if not _index_answers():
-        need("a package index that answers")
-    return _environment()
-
-
-def _environment() -> dict[str, str]:
-    kept = {
-        name: value
-        for name, value in environment().items()
-        if name not in ("VIRTUAL_ENV", "PYTHONPATH", "UV", "UV_NO_SYNC", "UV_CONSTRAINT")
-    }
-    return kept | {
-        "UV_CACHE_DIR": str(workshop() / "cache"),
-        "UV_PYTHON": sys.executable,
-        "UV_NO_PROGRESS": "1",
-        "PATH": f"{Path(uv_program()).parent}{os.pathsep}{os.environ['PATH']}",
-    }
-
-
-def uv(*arguments: str | Path, cwd: Path | None = None) -> str:
-    """Its stdout."""
-    done = subprocess.run(
-        [uv_program(), *arguments],
-        cwd=cwd or workshop(),
-        env=uv_environment(),
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@functools.cache
-def _index_answers() -> bool:
-    done = subprocess.run(
-        [uv_program(), "pip", "compile", "--quiet", "--no-deps", "-"],
-        input="hatchling", cwd=workshop(), env=_environment(), capture_output=True, encoding="utf-8", check=False,
-    )  # fmt: skip
-    return done.returncode == 0
 
 
 @functools.cache
 def workshop() -> Path:
-    """A folder that is gone when the tests are."""
+    """Return a folder that is deleted after the tests."""
     folder = tempfile.mkdtemp(prefix="built-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return Path(folder)
 
 
 @functools.cache
-def distributions() -> Distributions:
-    """Built as `uv build` does it: the sdist from here, the wheel from the sdist."""
-    folder = workshop() / "dist"
-    uv("build", "--quiet", "--out-dir", folder, ROOT)
-    (wheel,) = folder.glob("*.whl")
-    (sdist,) = folder.glob("*.tar.gz")
-    return Distributions(wheel, sdist)
+def _environment() -> Mapping[str, str]:
+    env = {name: value for name, value in environment().items() if name not in _OURS} | {
+        "UV_CACHE_DIR": str(workshop() / "cache"),
+        "UV_PYTHON": sys.executable,
+        "UV_NO_PROGRESS": "1",
+        "PATH": f"{Path(uv_program()).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    answers = run([uv_program(), "pip", "compile", "--quiet", "--no-deps", ROOT / "pyproject.toml"], env)
+    return env if answers.returncode == 0 else {}
+
+
+def uv_environment() -> dict[str, str]:
+    """Return a user's environment for uv: no project of ours, nothing that configures the server.
+
+    Without a package index that answers the test is skipped; in CI it fails.
+    """
+    return dict(_environment()) or {"": need("a package index that answers")}
+
+
+def run(command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command outside the checkout."""
+    return subprocess.run(
+        list(command), env=env or environment(), cwd=workshop(), capture_output=True, encoding="utf-8",
+        check=False, timeout=100,
+    )  # fmt: skip
+
+
+def uv(*arguments: str | Path) -> str:
+    """Run uv and return its stdout."""
+    done = run([uv_program(), *arguments], uv_environment())
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @functools.cache
-def installed(extra: str, *, lowest: bool) -> Path:
-    """The folder of scripts of an environment with the wheel, an extra of it, and what it depends on."""
-    home = workshop() / f"venv-{extra or 'bare'}-{'lowest' if lowest else 'newest'}"
-    wheel = distributions().wheel
+def distributions() -> tuple[Path, Path]:
+    """Return the wheel and the sdist as `uv build` makes them: the sdist from the tree, the wheel from the sdist."""
+    folder = workshop() / "dist"
+    uv("build", "--quiet", "--out-dir", folder, ROOT)
+    return next(folder.glob("*.whl")), next(folder.glob("*.tar.gz"))
+
+
+@functools.cache
+def installed(*extras: str, lowest: bool) -> Path:
+    """Return the folder of scripts of an environment with the wheel, its extras, and what they depend on."""
+    home = workshop() / "-".join(["venv", *extras, "lowest" if lowest else "newest"])
     uv("venv", "--quiet", home)
     python = home / ("Scripts" if os.name == "nt" else "bin") / "python"
     versions = home / "versions.txt"
-    extras = ["--extra", extra] if extra else []
+    with_extras = [option for extra in extras for option in ("--extra", extra)]
     resolution = "lowest-direct" if lowest else "highest"
-    uv(
-        "pip", "compile", "--quiet", ROOT / "pyproject.toml", *extras, "--resolution", resolution,
-        "--output-file", versions,
-    )  # fmt: skip
+    uv("pip", "compile", "--quiet", ROOT / "pyproject.toml", *with_extras, "--resolution", resolution, "-o", versions)
     uv("pip", "sync", "--quiet", "--python", python, versions)
-    # The names of the extras come from the wheel: one that it does not know would be a warning here, and is a failure.
-    uv("pip", "install", "--quiet", "--python", python, "--no-deps", wheel)
+    uv("pip", "install", "--quiet", "--python", python, "--no-deps", distributions()[0])
     uv("pip", "check", "--quiet", "--python", python)
     return python.parent
 
 
-def run(command: Sequence[str | Path], **env: str) -> subprocess.CompletedProcess[str]:
-    """One command of an environment."""
-    return subprocess.run(
-        list(command),
-        env=environment(**env),
-        cwd=workshop(),
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-        timeout=60,
-    )
-
-
 @asynccontextmanager
 async def client_of(command: str, args: Sequence[str], env: Mapping[str, str]) -> AsyncIterator[Client]:
-    """An MCP client of a server that is started like this, from a folder that is not the checkout."""
-    said = workshop() / "stderr"
+    """Connect an MCP client to a server that this command starts outside the checkout."""
+    stderr = workshop() / "stderr"
     parameters = StdioServerParameters(command=command, args=list(args), env=dict(env), cwd=workshop())
     try:
-        with said.open("w", encoding="utf-8") as log:
+        with stderr.open("w", encoding="utf-8") as log:
             async with Client(stdio_client(parameters, errlog=log)) as client:
                 yield client
     except BaseException as fault:
-        fault.add_note(f"The server said: {said.read_text(encoding='utf-8')}")
+        fault.add_note(f"stderr of the server: {stderr.read_text(encoding='utf-8')}")
         raise
 
 
 @contextmanager
 def serving_http(script: Path) -> Iterator[str]:
-    """The address of a sandbox server of this script."""
+    """Run a sandbox server of this script over HTTP and yield its address."""
     with subprocess.Popen(
         [script, "http", "--port", "0", "--sandbox"],
         env=environment(), cwd=workshop(), stderr=subprocess.PIPE, encoding="utf-8",
     ) as server:  # fmt: skip
         assert server.stderr is not None
         try:
-            said = ""
+            printed = ""
             for line in server.stderr:
-                said += line
+                printed += line
                 if found := re.search(r"MCP server on (http://\S+)", line):
                     yield found[1]
                     break
             else:
-                pytest.fail(f"the server did not start: {said}")
+                pytest.fail(f"the server did not start: {printed}")
         finally:
             server.kill()

@@ -1,4 +1,4 @@
-"""The one-click bundle: judged and packed by its makers' own tool, then started as its manifest says."""
+"""The one-click bundle: validated and packed by its own tool, then started as its manifest says."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MANIFEST: dict[str, Any] = json.loads((ROOT / "packaging" / "manifest.json").rea
 
 
 def mcpb(*arguments: str | Path) -> str:
-    """The makers' tool; needs `npm install --no-package-lock --prefix tests/packaging`."""
+    """Run the tool of the format's makers; needs `npm install --no-package-lock --prefix tests/packaging`."""
     tool = ROOT / "tests" / "packaging" / "node_modules" / "@anthropic-ai" / "mcpb" / "dist" / "cli" / "cli.js"
     node = need("node")
     if not tool.exists():
@@ -50,17 +50,17 @@ def unpacked(bundle: Path) -> Path:
     return folder
 
 
-def started(folder: Path, **config: str) -> tuple[str, list[str], dict[str, str]]:
-    """Command, arguments and environment as Claude Desktop makes them of the manifest; what is not filled in stays."""
+def command_of(folder: Path, **config: str) -> tuple[str, list[str], dict[str, str]]:
+    """Return command, arguments and environment as Claude Desktop fills them in from the manifest."""
 
     def filled(text: str) -> str:
         for name, value in {"__dirname": str(folder), **{f"user_config.{key}": v for key, v in config.items()}}.items():
             text = text.replace(f"${{{name}}}", value)
         return text
 
-    told = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["server"]["mcp_config"]
-    environment = uv_environment() | {name: filled(value) for name, value in told["env"].items()}
-    return told["command"], [filled(argument) for argument in told["args"]], environment
+    config_of_server = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["server"]["mcp_config"]
+    environment = uv_environment() | {name: filled(value) for name, value in config_of_server["env"].items()}
+    return config_of_server["command"], [filled(argument) for argument in config_of_server["args"]], environment
 
 
 def test_the_makers_tool_finds_the_bundle_valid_and_packs_it_again(unpacked: Path, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_the_bundle_holds_what_the_server_needs_and_nothing_else(bundle: Path) -
     package = [name for name in names if name.startswith("server/tiktok_pinned_videos/")]
 
     assert sorted(set(names) - set(package)) == ["LICENSE", "README.md", "icon.png", "manifest.json", "pyproject.toml"]
-    assert {Path(name).suffix for name in package} == {".py", ".html", ".typed"}
+    assert {Path(name).suffix for name in package} == {".py", ".html", ".json", ".typed"}
     assert MANIFEST["server"]["entry_point"] in package
 
 
@@ -88,7 +88,7 @@ def test_the_same_sources_make_the_same_bundle(bundle: Path, tmp_path: Path) -> 
 
 
 async def test_the_unpacked_bundle_answers_by_its_own_command(unpacked: Path) -> None:
-    command, args, environment = started(unpacked, client_key="", client_secret="", sandbox="true")
+    command, args, environment = command_of(unpacked, client_key="", client_secret="", sandbox="true")
 
     async with client_of(command, args, environment) as client:
         result = await client.call_tool("get_pinned_videos", {"username": "nasa"})
@@ -98,8 +98,8 @@ async def test_the_unpacked_bundle_answers_by_its_own_command(unpacked: Path) ->
 
 
 @pytest.mark.parametrize("config", [{}, {"client_key": "", "client_secret": "", "sandbox": "false"}])
-async def test_a_bundle_that_nobody_configured_says_so_in_words(unpacked: Path, config: dict[str, str]) -> None:
-    command, args, environment = started(unpacked, **config)
+async def test_an_unconfigured_bundle_says_so_in_words(unpacked: Path, config: dict[str, str]) -> None:
+    command, args, environment = command_of(unpacked, **config)
 
     async with client_of(command, args, environment) as client:
         result = await client.call_tool("get_pinned_videos", {"username": "nasa"})
