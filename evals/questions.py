@@ -1,6 +1,7 @@
-"""What people ask, the calls that answer it, and the one right answer, over the sandbox, which always says the same.
+"""Questions people ask, the calls that answer them, and the right answers over the sandbox, which never change.
 
-`derive` finds the answer in what the calls returned, and in nothing else. Add a question at the end.
+`derive` finds the answer in what the calls returned and in nothing else. Add new questions at the end. After a change
+of the sandbox, a failing `tests/unit/test_evals.py` lists the answers that are different now.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Call = tuple[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Question:
-    """One question, and how its answer is found."""
+    """One question and how its answer is found."""
 
     ask: str
     calls: tuple[Call, ...]
@@ -25,13 +26,14 @@ class Question:
     derive: Callable[[Sequence[Reading]], object]
 
 
-def get(username: str, *fields: str) -> Call:
+def get(username: str, *fields: str, refresh: bool = False) -> Call:
     """A call about one account."""
-    return "get_pinned_videos", {"username": username} | ({"fields": list(fields)} if fields else {})
+    arguments: dict[str, Any] = {"username": username} | ({"fields": list(fields)} if fields else {})
+    return "get_pinned_videos", arguments | ({"refresh": True} if refresh else {})
 
 
 def compare(*usernames: str, by: str = "view_count") -> Call:
-    """A call about several."""
+    """A call about several accounts."""
     return "compare_pinned_videos", {"usernames": list(usernames), "rank_by": by}
 
 
@@ -61,9 +63,26 @@ def _failed(read: Sequence[Reading]) -> str:
     return ", ".join(one["username"] for one in read[0]["accounts"] if "totals" not in one)
 
 
-def _number(note: str) -> Callable[[Sequence[Reading]], object]:
-    """The first number of the note that says this."""
-    return lambda read: next(re.findall(r"over (\d+)", each)[0] for each in read[0]["notes"] if note in each)
+def _note(pattern: str) -> Callable[[Sequence[Reading]], object]:
+    """What the pattern's group matches in the first note that has it."""
+    return lambda read: next(found[1] for each in read[0]["notes"] if (found := re.search(pattern, each)))
+
+
+def _unchanged(read: Sequence[Reading]) -> bool:
+    changes = {name: value for name, value in read[-1]["changes"].items() if name != "since"}
+    return changes.get("unchanged", not any(changes.values()))
+
+
+def _outside_caption(read: Sequence[Reading]) -> str:
+    video = read[0]["videos"][0]
+    return ", ".join(name for name in video["hashtag_names"] if f"#{name}" not in video["video_description"])
+
+
+def _best_video(what: str, name: str) -> Callable[[Sequence[Reading]], object]:
+    """Of the accounts' top videos: `what` of the one with the most of `name`."""
+    return lambda read: max(
+        (one["top_video"] for one in read[0]["accounts"] if "top_video" in one), key=lambda top: top[name]
+    )[what]
 
 
 FIVE = ("nasa", "esa", "slow_travel", "night_bus", "bread.and.salt")
@@ -188,7 +207,7 @@ QUESTIONS = (
     Question("With which status does @sandbox_missing fail?", (get("sandbox_missing"),), "not_found", _status),
     Question("With which status does @sandbox_private fail?", (get("sandbox_private"),), "refused", _status),
     Question(
-        "When does the quota that @sandbox_quota meets begin anew?",
+        "At which time of the day does the quota that @sandbox_quota reports reset?",
         (get("sandbox_quota"),),
         "00:00 UTC",
         lambda read: re.findall(r"\d\d:\d\d UTC", read[0]["error"])[0],
@@ -205,7 +224,7 @@ QUESTIONS = (
         "Over how many videos is @bread.and.salt's total of favorites?",
         (get("bread.and.salt"),),
         "2",
-        _number("favorites_count"),
+        _note(r"favorites_count covers (\d+)"),
     ),
     Question(
         "How many views has the most seen pinned video of @sandbox_hostile?",
@@ -224,5 +243,66 @@ QUESTIONS = (
         (get("nasa"),),
         "sandbox",
         lambda read: read[0]["source"].split("_")[0],
+    ),
+    # Found hard when a model tried it with the definitions alone
+    Question(
+        "Has anything changed on @esa between two answers of today? yes or no.",
+        (get("esa"), get("esa", refresh=True)),
+        "no",
+        lambda read: "no" if _unchanged(read) else "yes",
+    ),
+    Question(
+        "What is the engagement rate of @esa's pinned videos together in percent, with two decimals?",
+        (get("esa"),),
+        "10.73",
+        lambda read: f"{read[0]['totals']['engagement_rate'] * 100:.2f}",
+    ),
+    Question(
+        "Which hashtags of @bread.and.salt's first pinned video are not in its caption? Separated by commas.",
+        (get("bread.and.salt"),),
+        "mercado, comidacasera",
+        _outside_caption,
+    ),
+    Question(
+        "Compare @nasa, @sandbox_missing, @sandbox_private and @sandbox_broken: for which can asking again help?",
+        (compare("nasa", "sandbox_missing", "sandbox_private", "sandbox_broken"),),
+        "sandbox_broken",
+        _note(r"asking again later can help for @(\w+)\."),
+    ),
+    Question(
+        "Which video is missing in @night_bus's total of favorites? Its id.",
+        (get("night_bus"),),
+        "7264479579599084779",
+        _note(r"favorites_count .*TikTok sent no value for (\d+)"),
+    ),
+    Question(
+        "Which pinned video of @nasa, @esa and @rain_studio has the most comments? Its id.",
+        (compare("nasa", "esa", "rain_studio", by="comment_count"),),
+        "7298740294892660705",
+        _best_video("id", "comment_count"),
+    ),
+    Question(
+        "The address of the most shared pinned video of @esa and @rain_studio?",
+        (compare("esa", "rain_studio", by="share_count"),),
+        "https://www.tiktok.com/@esa/video/7335859117227353665",
+        _best_video("url", "share_count"),
+    ),
+    Question(
+        "Which of @nasa, @sandbox_empty and @sandbox_missing exists but has nothing pinned?",
+        (compare("nasa", "sandbox_empty", "sandbox_missing"),),
+        "sandbox_empty",
+        lambda read: ", ".join(one["username"] for one in read[0]["accounts"] if one["status"] == "nothing_pinned"),
+    ),
+    Question(
+        "Which code does TikTok give for refusing @sandbox_private?",
+        (get("sandbox_private"),),
+        "invalid_params",
+        lambda read: re.findall(r"TikTok: (\w+)", read[0]["error"])[0],
+    ),
+    Question(
+        "Is the caption of @sandbox_hostile's longest pinned video shown whole? yes or no.",
+        (get("sandbox_hostile"),),
+        "no",
+        lambda read: "no" if str(_top("video_duration", "video_description")(read)).endswith("…") else "yes",
     ),
 )

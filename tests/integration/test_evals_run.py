@@ -23,7 +23,7 @@ def test_a_model_that_does_what_each_question_needs_is_right_in_either_channel(c
     done = run("--model", "scripted", "--channels", channels)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1].startswith("30 of 30 right, 31 calls, ")
+    assert done.stdout.splitlines()[-1].startswith("40 of 40 right, 42 calls, ")
     assert "WRONG" not in done.stdout
 
 
@@ -31,5 +31,5 @@ def test_a_model_that_knows_nothing_is_told_wrong_with_the_right_answers() -> No
     done = run("--model", "test")
 
     assert done.returncode == 1
-    assert done.stdout.splitlines()[-1].startswith("0 of 30 right, ")
+    assert done.stdout.splitlines()[-1].startswith("0 of 40 right, ")
     assert "(61676555)" in done.stdout

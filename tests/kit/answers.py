@@ -1,4 +1,4 @@
-"""Answers of the tools without a server: what is told of videos as TikTok sends them, and every value in it."""
+"""Structured results without a server: the result for videos as TikTok sends them."""
 
 from __future__ import annotations
 
@@ -10,28 +10,18 @@ from tiktok_pinned_videos.research.models import Snapshot, video_from_item
 from tiktok_pinned_videos.service.service import Answer
 
 
-def told(*items: dict[str, Any], fields: tuple[str, ...] = NAMES, **changes: Any) -> AccountAnswer:
-    """What is told of an account whose pinned videos TikTok sent like this."""
+def answer(*items: dict[str, Any], fields: tuple[str, ...] = NAMES, **changes: Any) -> Answer:
+    """What the service returns for an account whose pinned videos TikTok sent like this."""
     facts: dict[str, Any] = {
-        "username": "nasa",
-        "fields": fields,
-        "videos": tuple(video_from_item(item, fields) for item in items),
-        "retrieved_at": 1_795_346_400.0,
-        "log_id": "L0G",
-        "sandbox": False,
-    }
+        "username": "nasa", "fields": fields, "videos": tuple(video_from_item(item, fields) for item in items),
+        "retrieved_at": 1_795_346_400.0, "log_id": "L0G", "sandbox": False,
+    }  # fmt: skip
     around: dict[str, Any] = {"cached": False, "requests": 1}
     for name, value in changes.items():
         (facts if name in facts else around)[name] = value
-    return account_answer(Answer(Snapshot(**facts), **around))
+    return Answer(Snapshot(**facts), **around)
 
 
-def leaves(value: object) -> list[object]:
-    """Whatever is no list and no object, in the order of the JSON."""
-    match value:
-        case dict():
-            return [leaf for item in value.values() for leaf in leaves(item)]
-        case list():
-            return [leaf for item in value for leaf in leaves(item)]
-        case _:
-            return [value]
+def account(*items: dict[str, Any], **changes: Any) -> AccountAnswer:
+    """The structured result of that answer."""
+    return account_answer(answer(*items, **changes))

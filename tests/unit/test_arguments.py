@@ -1,0 +1,122 @@
+"""Arguments as clients write them: understood if the meaning is clear, refused in one sentence if not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tiktok_pinned_videos.mcp_server.arguments import parse_compare, parse_get
+from tiktok_pinned_videos.research.errors import InvalidArgumentError
+from tiktok_pinned_videos.research.fields import DEFAULT, NAMES
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+def test_fields_may_be_a_list_a_comma_separated_string_or_json_text_in_either_spelling() -> None:
+    written: list[object] = [
+        ["view_count", "favorites_count"],
+        "view_count, favourites_count",
+        '["view_count", "favourites_count"]',
+        ["view_count,favorites_count"],
+    ]
+
+    assert {parse_get({"username": "nasa", "fields": each}).fields for each in written} == {
+        ("id", "view_count", "favorites_count")
+    }
+
+
+def test_no_fields_mean_the_default_and_all_means_the_twenty() -> None:
+    for nothing in (None, "", [], "null", "[]"):
+        assert parse_get({"username": "nasa", "fields": nothing}).fields == DEFAULT
+    for everything in ("all", ["all"], '["all"]', "ALL", ["id", "all"]):
+        assert parse_get({"username": "nasa", "fields": everything}).fields == NAMES
+
+
+@pytest.mark.parametrize(
+    ("fields", "hint"),
+    [
+        ("likes", "Did you mean like_count?"),
+        (["id", "nope"], "Valid names: id, "),
+        (5, "not a number"),
+        ([["id"]], "not a list"),
+        (["all", "nope"], "unknown field 'nope'"),
+    ],
+)
+def test_a_wrong_field_is_refused_with_what_to_send_instead(fields: object, hint: str) -> None:
+    with pytest.raises(InvalidArgumentError) as refused:
+        parse_get({"username": "nasa", "fields": fields})
+
+    assert hint in str(refused.value)
+
+
+def test_refresh_is_understood_as_clients_write_it() -> None:
+    for yes in (True, "true", "True", 1, "1"):
+        assert parse_get({"username": "nasa", "refresh": yes}).refresh
+    for no in (False, None, "", "false", 0, "null"):
+        assert not parse_get({"username": "nasa", "refresh": no}).refresh
+    for unclear in ("maybe", 2, [], {"a": 10**4000}):
+        with pytest.raises(InvalidArgumentError, match="refresh must be true or false"):
+            parse_get({"username": "nasa", "refresh": unclear})
+
+
+@pytest.mark.parametrize(
+    "usernames", [["nasa", "esa"], '["nasa", "esa"]', "nasa, @esa", "nasa\nesa\n", ["nasa", "ESA", "@NaSa"] * 20]
+)
+def test_usernames_are_distinct_accounts_however_a_list_is_written(usernames: object) -> None:
+    names = parse_compare({"usernames": usernames}).names
+
+    assert [name.casefold() for name in names] == ["nasa", "esa"]
+
+
+def test_an_invalid_name_is_that_accounts_failure_and_never_hides_a_valid_one() -> None:
+    parsed = parse_compare({"usernames": ["a b", "nasa", "@@esa", None, "null"]})
+
+    assert parsed.names == ("a b", "nasa", "@@esa", "(null)", "null")
+    assert set(parsed.invalid) == {"a b", "@@esa", "(null)"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"usernames": ["nasa", "@NASA", "tiktok.com/@nasa"]}, "1 distinct account,"),
+        ({"usernames": [f"user{number}" for number in range(51)]}, "51 distinct accounts"),
+        ({}, "usernames must be a list"),
+        ({"usernames": ["a", "b"], "rank_by": "likes_count"}, "Did you mean like_count?"),
+        ({"usernames": ["a", "b"], "rank_by": 7}, "Valid measures: view_count"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_in_words(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=said.replace("?", r"\?")):
+        parse_compare(arguments)
+
+
+def test_unknown_arguments_are_ignored_and_named_without_hidden_characters() -> None:
+    (note,) = parse_get({"username": "nasa", "max_count": 5, "\u202eevil\n": 1}).notes
+
+    assert "max_count" in note
+    assert note.isprintable()
+
+
+@given(st.dictionaries(st.sampled_from(["username", "fields", "refresh", "usernames", "rank_by", "x"]), JSON))
+def test_any_json_is_parsed_or_refused_in_one_printable_line(arguments: dict[str, Any]) -> None:
+    for parse in (parse_get, parse_compare):
+        refused = ""
+        try:
+            parse(arguments)
+        except InvalidArgumentError as error:
+            refused = str(error)
+        assert not refused or refused.isprintable()
+        assert len(refused) < 700
+
+
+def test_numbers_too_long_to_write_are_refused_like_any_other_value() -> None:
+    for name in ("username", "fields", "refresh"):
+        with pytest.raises(InvalidArgumentError):
+            parse_get({"username": "nasa"} | {name: 10**5000})
