@@ -1,39 +1,63 @@
-"""`get --out DIR`: what a run makes, whom it asks again, what it keeps of them, and what it refuses before it asks."""
+"""`get --out DIR`: what a run writes, which accounts it requests again, and what it refuses before any request."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from kit import FILES, Asked, DataSet, Reply, by_name, html, pinned, quota_spent, refusal, unknown_account, videos
+from kit.dataset import FILES, DataSet
+from kit.tiktok import Asked, by_name, pinned, quota_spent, unknown_account, video
+from kit.upstream import Reply, raw, refusal, videos
 
-pytestmark = [pytest.mark.anyio, pytest.mark.processes]
-
-# --- what a run makes ------------------------------------------------------------------------------------------------
+pytestmark = pytest.mark.anyio
 
 
-async def test_a_first_run_makes_four_files_that_say_the_same(data: DataSet) -> None:
+def private(_: Asked) -> Reply:
+    return refusal(400, "invalid_params", "the account is private")
+
+
+def odd(_: Asked) -> Reply:
+    return refusal(400, "never_heard_of")
+
+
+def dated(data: DataSet, moment: str, *usernames: str) -> None:
+    """Write another time of retrieval into the journal's lines about these accounts."""
+    lines = data.journal.read_text("utf-8").splitlines()
+    for number, line in enumerate(lines):
+        if json.loads(line)["username"] in usernames:
+            lines[number] = re.sub(r'"retrieved_at":"[^"]*"', f'"retrieved_at":"{moment}"', line)
+    data.journal.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+
+# --- what a run writes -----------------------------------------------------------------------------------------------
+
+
+async def test_a_first_run_writes_four_files_that_agree(data: DataSet) -> None:
     data.upstream.reply = by_name(gone=unknown_account, empty=lambda _: videos([]))
-    ran = await data.run("nasa", "gone", "empty")
+    ran = await data.run("nasa", "gone", "empty", TIKTOK_MAX_CONCURRENCY="1")
 
     assert (ran.code, ran.err) == (0, "")
+    assert ran.out == (
+        f"{data.path}: 3 accounts (1 found, 1 not_found, 1 nothing_pinned); all answered and fresh, 3 requested now.\n"
+    )
     assert data.files == FILES
     data.check()
     assert data.statuses == {"nasa": "found", "gone": "not_found", "empty": "nothing_pinned"}
     assert [row["videos"] for row in data.rows("accounts.csv")] == ["1", "", "0"]
-    assert [(row["username"], row["id"], row["log_id"]) for row in data.rows("videos.csv")] == [
-        ("nasa", "7000000000000000001", next(line["log_id"] for line in data.lines if line["username"] == "nasa"))
+    assert [list(line) for line in data.lines] == [
+        ["username", "retrieved_at", "log_id", "fields", "response"],
+        ["username", "status", "reason", "retrieved_at", "code", "source", "log_id", "response"],
+        ["username", "retrieved_at", "log_id", "fields", "response"],
     ]
-    assert list(data.lines[0]) == ["username", "retrieved_at", "log_id", "fields", "response"]
-    assert [line["username"] for line in data.lines] == ["nasa", "gone", "empty"]
-    assert data.package["accounts"] == {"found": 1, "not_found": 1, "nothing_pinned": 1}
+    (row,) = data.rows("videos.csv")
+    assert (row["username"], row["id"], row["log_id"]) == ("nasa", "7000000000000000001", data.lines[0]["log_id"])
 
 
-async def test_the_tables_have_the_columns_that_are_documented(data: DataSet) -> None:
-    await data.run("nasa", "--fields", "id,view_count,music_id,username")
+async def test_the_package_describes_columns_accounts_and_times(data: DataSet) -> None:
+    await data.run("nasa", "no name", "--fields", "id,view_count,music_id,username")
 
     assert list(data.rows("videos.csv")[0]) == [
         "username", "status", "source", "retrieved_at", "log_id", "url",
@@ -42,202 +66,290 @@ async def test_the_tables_have_the_columns_that_are_documented(data: DataSet) ->
     assert list(data.rows("accounts.csv")[0]) == [
         "username", "status", "reason", "videos", "retrieved_at", "source", "log_id",
     ]  # fmt: skip
-    types = {field["name"]: field["type"] for field in data.package["resources"][0]["schema"]["fields"]}
-    assert {types[name] for name in ("id", "music_id", "log_id")} == {"string"}
-    assert (types["view_count"], types["retrieved_at"]) == ("integer", "datetime")
+    package = data.package
+    schema = package["resources"][0]["schema"]
+    types = {field["name"]: field["type"] for field in schema["fields"]}
+    assert {types[name] for name in ("id", "music_id", "log_id", "video_username")} == {"string"}
+    assert (types["view_count"], types["retrieved_at"], schema["missingValues"]) == ("integer", "datetime", [""])
+    assert package["requested_fields"] == ["id", "view_count", "music_id", "username"]
+    assert package["accounts"] == {"found": 1, "invalid_argument": 1}
+    assert package["first_retrieved_at"] == package["last_retrieved_at"] == data.lines[0]["retrieved_at"]
+    assert package["refresh_by"] > package["first_retrieved_at"][:10]
+    assert package["program"]["name"] == "tiktok-pinned-videos-mcp"
 
 
-async def test_a_name_that_is_none_is_said_and_forgotten_once_it_is_corrected(data: DataSet) -> None:
+async def test_an_invalid_name_is_reported_and_disappears_once_it_is_corrected(data: DataSet) -> None:
     wrong = await data.run("nasa", "no name")
     right = await data.run("nasa", "noname")
 
     assert (wrong.code, right.code) == (1, 0)
-    assert "no usernames: no name: correct them" in wrong.err
+    assert wrong.err.endswith("; 1 invalid username ('no name'): correct the list.\n")
     assert data.statuses == {"nasa": "found", "noname": "found"}
     assert data.upstream.names == ["nasa", "noname"]
 
 
-# --- whom another run asks -------------------------------------------------------------------------------------------
+async def test_control_characters_of_names_and_journals_never_reach_the_tables(data: DataSet) -> None:
+    await data.run("nasa", "bad\0name", "tab\tname")
+    log_id = data.lines[0]["log_id"]
+    data.journal.write_bytes(data.journal.read_bytes().replace(log_id.encode(), b"a\\u0000b\\u202ec"))
+    await data.run()
+
+    tables = b"".join((data.path / name).read_bytes() for name in ("videos.csv", "accounts.csv")).decode()
+    assert re.findall(r"[^\n -~]", tables) == []
+    assert set(data.statuses) == {"nasa", r"bad\x00name", r"tab\tname"}
 
 
-async def test_the_same_command_again_asks_nobody_and_touches_nothing(data: DataSet) -> None:
+# --- which accounts are requested again ------------------------------------------------------------------------------
+
+
+async def test_the_same_command_again_requests_and_changes_nothing(data: DataSet) -> None:
     await data.run("nasa", "esa")
     before = {name: (data.path / name).stat().st_mtime_ns for name in FILES}
     again = await data.run("nasa", "esa")
     without_names = await data.run()
 
     assert (again.code, without_names.code) == (0, 0)
-    assert data.upstream.names == ["nasa", "esa"]
+    assert sorted(data.upstream.names) == ["esa", "nasa"]
     assert {name: (data.path / name).stat().st_mtime_ns for name in FILES} == before
 
 
-async def test_only_what_is_new_failed_or_old_is_asked_again(data: DataSet) -> None:
-    data.upstream.reply = by_name(odd=lambda _: refusal(400, "never_heard_of"), gone=unknown_account)
+async def test_only_new_failed_and_old_accounts_are_requested(data: DataSet) -> None:
+    data.upstream.reply = by_name(odd=odd, gone=unknown_account)
     first = await data.run("nasa", "odd", "gone")
     data.upstream.asked.clear()
     second = await data.run("nasa", "odd", "gone", "new")
     third = await data.run("--max-age", "0")
 
-    assert (first.code, second.code) == (1, 1)
-    assert "1 left (1 upstream_error): run the same command again" in first.err
+    assert (first.code, second.code, third.code) == (1, 1, 1)
+    assert first.err.endswith("; 1 account is left (1 upstream_error): run the same command again.\n")
     assert sorted(data.upstream.names[:2]) == ["new", "odd"]
     assert sorted(data.upstream.names[2:]) == ["gone", "nasa", "new", "odd"]
-    assert third.code == 1
-
-
-async def test_answers_older_than_the_age_given_are_asked_again(data: DataSet) -> None:
-    await data.run("nasa", "esa")
-    journal = data.path / "responses.jsonl"
-    lines = journal.read_text("utf-8").splitlines()
-    old = json.loads(lines[0])["retrieved_at"]
-    # As if @nasa had been asked in the year before.
-    lines[0] = lines[0].replace(old, f"{int(old[:4]) - 1}{old[4:]}")
-    journal.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-    data.upstream.asked.clear()
-    ran = await data.run()
-
-    assert ran.code == 0
-    assert data.upstream.names == ["nasa"]
-    assert data.lines[0]["retrieved_at"] >= old
-    data.check()
-
-
-async def test_a_refresh_that_fails_takes_nothing_away(data: DataSet) -> None:
-    await data.run("nasa")
-    data.upstream.reply = by_name(nasa=lambda _: refusal(400, "never_heard_of"))
-    ran = await data.run("--max-age", "0")
-
-    assert ran.code == 1
-    assert data.statuses == {"nasa": "found"}
-    assert len(data.rows("videos.csv")) == 1
-    data.check()
 
 
 @pytest.mark.parametrize(
-    "refused", [unknown_account, lambda _: refusal(400, "invalid_params", "the account is private")]
+    ("moment", "max_age", "requested"),
+    [
+        ("2001-01-01T00:00:00Z", "999999d", []),
+        ("2001-01-01T00:00:00Z", "14d", ["nasa"]),
+        ("2089-01-01T00:00:00Z", "30m", ["nasa"]),
+    ],
 )
-async def test_of_an_account_that_vanished_only_the_reason_stays(
-    data: DataSet, refused: Callable[[Asked], Reply]
+async def test_an_answer_is_old_by_its_age_or_if_it_is_dated_in_the_future(
+    data: DataSet, moment: str, max_age: str, requested: list[str]
+) -> None:
+    await data.run("nasa", "esa")
+    dated(data, moment, "nasa")
+    data.upstream.asked.clear()
+    ran = await data.run("--max-age", max_age)
+
+    assert (ran.code, data.upstream.names) == (0, requested)
+    assert (data.lines[0]["retrieved_at"] == moment) == (not requested)
+    data.check()
+
+
+async def test_a_refresh_that_fails_keeps_the_answer(data: DataSet) -> None:
+    await data.run("nasa", "esa")
+    before = (data.path / "videos.csv").read_bytes()
+    data.upstream.reply = by_name(nasa=odd, esa=odd)
+    ran = await data.run("--max-age", "0")
+
+    assert ran.code == 1
+    assert "2 accounts are left (2 upstream_error)" in ran.err
+    assert (data.path / "videos.csv").read_bytes() == before
+    data.check()
+
+
+@pytest.mark.parametrize(("refused", "status"), [(unknown_account, "not_found"), (private, "refused")])
+async def test_an_account_that_is_gone_keeps_only_the_reason(
+    data: DataSet, refused: Callable[[Asked], Reply], status: str
 ) -> None:
     await data.run("nasa", "esa")
     data.upstream.reply = by_name(nasa=refused)
     ran = await data.run("--max-age", "0")
 
     everything = b"".join((data.path / name).read_bytes() for name in data.files)
-    gone = next(row for row in data.rows("accounts.csv") if row["username"] == "nasa")
-    assert ran.code == 0
-    assert b"By nasa" not in everything
-    assert b"By esa" in everything
-    assert gone["status"] in ("not_found", "refused")
-    assert "[invalid_params" in gone["reason"]
-    assert "response" not in next(line for line in data.lines if line["username"] == "nasa")
-    assert (data.files, len(data.lines), gone["videos"]) == (FILES, 2, "")
+    gone, line = data.rows("accounts.csv")[0], data.lines[0]
+    assert (ran.code, data.files) == (0, FILES)
+    assert (b"By nasa" in everything, b"By esa" in everything) == (False, True)
+    assert (gone["status"], gone["videos"], "response" in line) == (status, "", False)
+    assert "invalid_params; log_id " in gone["reason"]
     data.check()
 
 
-async def test_a_gateway_that_forbids_everything_costs_no_data(data: DataSet) -> None:
-    await data.run("nasa", "esa")
-    before = (data.path / "videos.csv").read_bytes()
-    data.upstream.reply = lambda _: html(403)
-    ran = await data.run("--max-age", "0")
-
-    assert ran.code == 1
-    assert "2 left (2 refused)" in ran.err
-    assert (data.path / "videos.csv").read_bytes() == before
-    data.check()
-
-
-async def test_a_list_longer_than_the_quota_is_finished_by_the_same_line_on_later_days(data: DataSet) -> None:
+async def test_a_list_longer_than_the_quota_is_finished_by_the_same_command_on_later_days(data: DataSet) -> None:
     names = [f"user{number}" for number in range(7)]
-    days = [await data.run(*names, env={"TIKTOK_DAILY_QUOTA": "3"}) for _ in range(3)]
+    days = [await data.run(*names, TIKTOK_DAILY_QUOTA="3") for _ in range(3)]
 
     assert [ran.code for ran in days] == [1, 1, 0]
-    assert "4 left (4 quota_exceeded): the daily quota ended; run the same command after 00:00 UTC" in days[0].err
+    assert days[0].err.endswith(
+        "; 4 accounts are left (4 quota_exceeded): the daily quota is used up; run the same command again after "
+        "00:00 UTC.\n"
+    )
     assert sorted(data.upstream.names) == names
     assert [line["username"] for line in data.lines] == names
     data.check()
 
 
-async def test_tiktoks_own_end_of_the_quota_is_no_reason_to_ask_for_the_others(data: DataSet) -> None:
-    names = [f"user{number}" for number in range(30)]
+async def test_after_tiktoks_own_end_of_the_quota_no_further_request_is_sent(data: DataSet) -> None:
     data.upstream.reply = lambda asked: quota_spent() if asked.number > 5 else pinned(asked)
-    first = await data.run(*names, env={"TIKTOK_MAX_CONCURRENCY": "1"})
-    asked = len(data.upstream.asked)
+    first = await data.run(*(f"user{number}" for number in range(30)), TIKTOK_MAX_CONCURRENCY="1")
+    requests = len(data.upstream.asked)
     data.upstream.reply = pinned
     second = await data.run()
 
-    assert (first.code, asked) == (1, 6)
-    assert second.code == 0
-    assert len(data.upstream.asked) == asked + 25
-    assert set(data.statuses) == set(names)
+    assert (first.code, requests, second.code) == (1, 6, 0)
+    assert (len(data.upstream.asked), len(data.statuses)) == (6 + 25, 30)
+
+
+# --- journals edited by hand -----------------------------------------------------------------------------------------
+
+
+def reformatted(content: bytes) -> bytes:
+    return b"".join(json.dumps(json.loads(line), sort_keys=True).encode() + b"\n" for line in content.splitlines())
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda content: content.removesuffix(b"\n"),
+        lambda content: content.replace(b"\n", b"\r\n"),
+        lambda content: b"\xef\xbb\xbf\n" + content.replace(b"\n", b"\n \n\n"),
+        reformatted,
+        lambda content: content + content.splitlines()[0],
+    ],
+    ids=["no final newline", "CRLF", "BOM and blank lines", "reformatted", "a line twice"],
+)  # fmt: skip
+async def test_an_edited_journal_is_read_like_any_other(data: DataSet, edit: Callable[[bytes], bytes]) -> None:
+    data.upstream.reply = lambda asked: videos([video(asked, id=2**63 - 1, video_description="a\u2028b")])
+    await data.run("nasa", "esa")
+    tables = [(data.path / name).read_bytes() for name in ("videos.csv", "accounts.csv")]
+    data.journal.write_bytes(edit(data.journal.read_bytes()))
+    ran = await data.run()
+    more = await data.run("new")
+
+    assert (ran.code, ran.err, more.code, more.err) == (0, "", 0, "")
+    assert sorted(data.upstream.names) == ["esa", "nasa", "new"]
+    assert [line["username"] for line in data.lines if line["username"] != "new"] == ["nasa", "esa"]
+    for name, table in zip(("videos.csv", "accounts.csv"), tables, strict=True):
+        assert set(table.splitlines()) < set((data.path / name).read_bytes().splitlines())
+    data.check()
+
+
+@pytest.mark.parametrize("rest", [b"", b"\n", b"\0\0\0"], ids=["cut off", "with a newline", "with NUL bytes"])
+async def test_an_incomplete_last_line_is_dropped_with_a_notice_and_requested_again(data: DataSet, rest: bytes) -> None:
+    body = {"data": {"pinned_videos_list": [{"id": 5, "video_description": "日本"}]}, "error": {"code": "ok"}}
+    data.upstream.reply = lambda _: raw(json.dumps(body, ensure_ascii=False).encode())
+    await data.run("nasa", "esa", TIKTOK_MAX_CONCURRENCY="1")
+    content = data.journal.read_bytes()
+    data.journal.write_bytes(content[: content.rindex("本".encode()) + 1] + rest)
+    data.upstream.asked.clear()
+    ran = await data.run("nasa", "esa")
+
+    assert (ran.code, data.upstream.names) == (0, ["esa"])
+    assert ran.err == "Note: line 2 of responses.jsonl was not complete and is dropped.\n"
+    assert [line["username"] for line in data.lines] == ["nasa", "esa"]
+    data.check()
+
+
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        (b"my notes", 0),
+        (b'{"username":"na', 0),
+        (b'{"a":1}', 2),
+        (b'{"username":"x","retrieved_at":"2026-01-01T00:00:00Z","log_id":null,"fields":["id"],"response":{}} {}', 2),
+        (b'{"username":"x","status":"fine","reason":"","retrieved_at":"9999-12-31T23:59:59Z"}', 1),
+    ],
+)
+async def test_a_line_that_is_not_a_record_is_refused_by_its_number(data: DataSet, line: bytes, place: int) -> None:
+    await data.run("nasa", "esa")
+    lines = data.journal.read_bytes().splitlines()
+    content = b"\n".join([*lines[:place], line, *lines[place:]])
+    data.journal.write_bytes(content)
+    data.upstream.asked.clear()
+    ran = await data.run("nasa", "esa", "new")
+
+    assert ran.code == 2
+    assert f": line {place + 1} of responses.jsonl is not a record" in ran.err
+    assert (data.journal.read_bytes(), data.files, data.upstream.names) == (content, FILES, [])
 
 
 # --- what is refused before any request ------------------------------------------------------------------------------
 
 
-async def test_other_fields_or_a_folder_of_something_else_are_refused_before_any_request(
-    data: DataSet, tmp_path: Path
-) -> None:
-    await data.run("nasa")
-    data.upstream.asked.clear()
-    other_fields = await data.run("nasa", "esa", "--fields", "id")
-    thesis = DataSet(tmp_path / "thesis", data.upstream)
-    thesis.path.mkdir()
-    (thesis.path / "chapter1.tex").write_text("…", "utf-8")
-    foreign = await thesis.run("nasa")
-    (thesis.path / "chapter1.tex").unlink()
-    (thesis.path / "videos.csv").write_text("mine", "utf-8")
-    table = await thesis.run("nasa")
-    (thesis.path / "videos.csv").unlink()
-    (thesis.path / "responses.jsonl").write_text('{"a":1}\n', "utf-8")
-    lines = await thesis.run("nasa")
-    (thesis.path / "responses.jsonl").write_text("precious", "utf-8")
-    torn = await thesis.run("nasa")
-    a_file = await DataSet(thesis.path / "responses.jsonl", data.upstream).run("nasa")
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("chapter1.tex", "…"), ("videos.csv", "mine"), ("responses.jsonl", "precious"), ("datapackage.json", "{}")],
+)
+async def test_a_folder_of_something_else_is_refused(data: DataSet, name: str, content: str) -> None:
+    data.path.mkdir()
+    (data.path / name).write_text(content, "utf-8")
+    ran = await data.run("nasa")
 
-    assert [ran.code for ran in (other_fields, foreign, table, lines, torn, a_file)] == [2] * 6
-    assert "view_count" in other_fields.err
-    assert "chapter1.tex" in foreign.err
-    assert (thesis.path / "responses.jsonl").read_text("utf-8") == "precious"
-    assert thesis.files == ["responses.jsonl"]
-    assert data.upstream.names == []
+    assert (ran.code, ran.err.count("\n"), data.upstream.asked) == (2, 1, [])
+    assert (data.files, (data.path / name).read_text("utf-8")) == ([name], content)
 
 
-async def test_invented_answers_and_tiktoks_never_share_a_data_set(data: DataSet) -> None:
+async def test_other_fields_are_refused(data: DataSet) -> None:
+    await data.run("nasa", "--fields", "id,view_count")
+    same = await data.run("nasa", "esa", "--fields", "view_count,id")
+    other = await data.run("new", "--fields", "id")
+    content = data.journal.read_bytes().replace(b'["id","view_count"]', b'["id"]', 1)
+    data.journal.write_bytes(content)
+    different = await data.run("new")
+
+    assert (same.code, other.code, different.code) == (0, 2, 2)
+    assert "has the fields id,view_count" in other.err
+    assert (sorted(data.upstream.names), data.journal.read_bytes()) == (["esa", "nasa"], content)
+
+
+async def test_data_of_the_sandbox_and_of_tiktok_are_never_in_one_data_set(data: DataSet) -> None:
     await data.run("nasa", "--sandbox")
-    data.upstream.asked.clear()
     real = await data.run("esa")
-    invented = await data.run("esa", "--sandbox")
+    sandbox = await data.run("esa", "--sandbox")
     other = DataSet(data.path.with_name("real"), data.upstream)
     await other.run("nasa")
     mixed = await other.run("esa", "--sandbox")
 
-    assert (real.code, invented.code, mixed.code) == (2, 0, 2)
-    assert "sandbox" in real.err
+    assert (real.code, sandbox.code, mixed.code) == (2, 0, 2)
+    assert "cannot be in one data set" in real.err
     assert data.upstream.names == ["nasa"]
     assert {row["source"] for row in data.rows("accounts.csv")} == {"sandbox"}
     assert other.statuses == {"nasa": "found"}
 
 
-async def test_of_two_runs_at_once_the_second_ends_with_2(data: DataSet) -> None:
-    data.upstream.latency = 60
-    async with data.started("nasa", env={"TIKTOK_TIMEOUT": "120"}):
-        await data.upstream.first.wait()
-        second = await data.run("esa")
-    data.upstream.latency = 0
-    third = await data.run("nasa")
+async def test_a_sandbox_behind_the_address_adds_nothing_to_tiktoks_data(data: DataSet) -> None:
+    await data.run("nasa")
+    headers = {"X-Sandbox": "tiktok-pinned-videos-mcp"}
+    data.upstream.reply = lambda _: videos([], headers=headers)
+    ran = await data.run("esa")
 
-    assert second.code == 2
-    assert "another run is at work" in second.err
-    assert third.code == 0
-    assert data.upstream.names == ["nasa", "nasa"]
-    assert data.files == FILES
+    assert (ran.code, data.statuses) == (2, {"nasa": "found"})
+    data.check()
 
 
-@pytest.mark.parametrize("arguments", [("--max-age", "2 weeks"), ("--max-age", "14"), ("--format", "csv"), ()])
+@pytest.mark.parametrize("arguments", [("--max-age", "2 weeks"), ("--max-age", "14"), ("--format", "csv"), ("",), ()])
 async def test_what_cannot_be_meant_ends_with_2_and_one_line(data: DataSet, arguments: tuple[str, ...]) -> None:
     ran = await data.run(*arguments, *(("nasa",) if arguments else ()))
 
-    assert ran.code == 2
-    assert ran.err.count("\n") == 1
-    assert not data.path.exists()
+    assert (ran.code, ran.err.count("\n"), data.path.exists()) == (2, 1, False)
+
+
+async def test_tables_that_were_edited_are_derived_again(data: DataSet) -> None:
+    await data.run("nasa")
+    table = data.path / "videos.csv"
+    true = table.read_bytes()
+    table.write_bytes(true.replace(b"7000000000000000001", b"7000000000000000000"))
+    ran = await data.run()
+
+    assert (ran.code, table.read_bytes(), len(data.upstream.asked)) == (0, true, 1)
+    data.check()
+
+
+async def test_a_body_in_any_encoding_is_kept_and_read(data: DataSet) -> None:
+    body = {"data": {"pinned_videos_list": [{"id": 5, "video_description": "日本"}]}, "error": {"code": "ok"}}
+    data.upstream.reply = lambda _: raw(json.dumps(body, indent=1, ensure_ascii=False).encode("utf-16"))
+    ran = await data.run("nasa")
+
+    assert (ran.code, data.lines[0]["response"]) == (0, body)
+    assert data.rows("videos.csv")[0]["video_description"] == "日本"

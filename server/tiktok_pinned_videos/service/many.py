@@ -38,9 +38,9 @@ async def ask_many(
     An error that every further account would meet as well (quota, credentials) ends the asking; the rest get what
     `fallback` has for them without a request (an answer or an error of their own), or that error. What is not
     answered within `time_limit` seconds is an outcome with `APITimeoutError`. `progress` is called after each account,
-    one after the other, with how many are done and the one just done.
+    one after the other, with how many are done and the one just done; at most `max_concurrency` answers wait for it.
     """
-    waiting, results = iter(usernames), asyncio.Queue[Outcome[R]]()
+    waiting, results = iter(usernames), asyncio.Queue[tuple[Outcome[R], asyncio.Event]]()
     outcomes: dict[str, Outcome[R]] = {}
     common: TikTokError | None = None
     """The failure that every account would meet now."""
@@ -64,14 +64,18 @@ async def ask_many(
 
     async def work() -> None:
         for username in waiting:
-            outcomes[username] = await one(username)
-            results.put_nowait(outcomes[username])
+            outcomes[username], taken = await one(username), asyncio.Event()
+            results.put_nowait((outcomes[username], taken))
+            # A caller that cannot keep an answer must not cause further requests.
+            await taken.wait()
 
     workers = [asyncio.create_task(work()) for _ in range(min(max_concurrency, len(usernames)))]
     try:
         async with asyncio.timeout(time_limit):
             for done in range(1, len(usernames) + 1):
-                await progress(done, await results.get())
+                outcome, taken = await results.get()
+                await progress(done, outcome)
+                taken.set()
     except TimeoutError:
         pass
     finally:
