@@ -1,7 +1,6 @@
-"""The client: one account's pinned videos within one deadline.
+"""The client: one account's pinned videos within one deadline. It orders requests, pauses and retries.
 
-Knows in which order things happen (request, pause, retry); what a response means is `wire`'s, when to try again is
-`retry`'s, what may be sent at all is `transport`'s.
+`wire` interprets a response, `retry` decides when to try again, `transport` decides what may be sent.
 """
 
 from __future__ import annotations
@@ -23,17 +22,16 @@ from .oauth import ClientCredentialsAuth, TokenStore, reply_of
 from .retry import RetrySchedule
 from .transport import GuardedTransport
 
-_WORTH_WAITING: Final = 0.8
-"""How much of the time that is left may be spent on waiting for a pause to end."""
+_MAX_WAIT: Final = 0.8
+"""The part of the remaining time that may be spent on waiting for a pause to end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An answer of TikTok's, and the bytes it came in."""
+    """An answer of TikTok's, and the body as it came."""
 
     snapshot: Snapshot
     body: bytes
-    """TikTok's body as it came."""
 
 
 class ResearchClient:
@@ -76,14 +74,14 @@ class ResearchClient:
         )
 
     async def pinned_videos(self, username: str, fields: tuple[str, ...], context: RequestContext) -> Fetched:
-        """Ask TikTok for one account, retries included, within the timeout from its first request on.
+        """Request one account, retries included, within the timeout from its first request on.
 
-        `context` keeps what it cost. Once nobody wants the answer any more, the request under way is finished and
-        nothing else is sent: `UnwantedError`, if it brought no answer.
+        `context` keeps what it cost. Once no caller wants the answer any more, the request in flight is completed and
+        no other is sent: `UnwantedError`, if it brought no answer.
         """
         try:
             async with asyncio.timeout(self._timeout) as limit:
-                return await self._ask_until_answered(username, fields, context, limit)
+                return await self._request_until_answered(username, fields, context, limit)
         except TimeoutError:
             raise errors.APITimeoutError(f"TikTok did not answer within {self._timeout:g} s.") from None
 
@@ -92,7 +90,7 @@ class ResearchClient:
         if self._http is not None:
             await self._http.aclose()
 
-    async def _ask_until_answered(
+    async def _request_until_answered(
         self, username: str, fields: tuple[str, ...], context: RequestContext, limit: asyncio.Timeout
     ) -> Fetched:
         schedule = RetrySchedule(self._random)
@@ -100,46 +98,46 @@ class ResearchClient:
         deadline = limit.when() or loop.time()
         while True:
             try:
-                reply = await self._ask_once(username, fields, context)
+                fetched = await self._request(username, fields, context)
             except PausedError as pause:
-                remaining = deadline - loop.time()
                 # A request sent in the last moment could only end as a timeout, which would be the wrong reason.
-                if pause.seconds >= _WORTH_WAITING * remaining:
+                if pause.seconds >= _MAX_WAIT * (deadline - loop.time()):
                     raise errors.RateLimitError(
-                        f"TikTok's short-term rate limit was reached; requests are paused for another "
+                        "TikTok's short-term rate limit was reached; requests are paused for another "
                         f"{pause.seconds:.0f} s.",
                     ) from None
-                # Whoever waits wakes together with others who do: the next try looks again.
-                await asyncio.sleep(pause.seconds)
-                continue
+                delay = pause.seconds
             except errors.TikTokError as error:
-                delay = schedule.delay_after(error, remaining=deadline - loop.time())
-                await self._account_for(error, context, delay)
-                if delay is None:
+                retry = schedule.delay_after(error, remaining=deadline - loop.time())
+                await self._report(error, context, retry)
+                if retry is None:
                     raise
                 if not context.wanted():
                     raise UnwantedError from None
+                delay = retry
             else:
                 if context.reservation is not None:
                     await context.reservation.answered()
-                return reply
+                return fetched
             await asyncio.sleep(delay)
 
-    async def _account_for(self, error: errors.TikTokError, context: RequestContext, delay: float | None) -> None:
+    async def _report(self, error: errors.TikTokError, context: RequestContext, delay: float | None) -> None:
         """Report to the budget what a failure says about the day and the rate."""
-        if error.sandbox:  # an imitation: nothing of the day is spent
+        if error.sandbox:  # simulated: nothing of the day is used up
             return
         if error.status is errors.Status.RATE_LIMITED:
             await self._budget.pause(delay if delay is not None else error.retry_after or 1.0)
-        if context.reservation is None:
+        if context.reservation is None or error.code is None:
             return
-        if isinstance(error, errors.QuotaExceededError) and error.code:
+        if isinstance(error, errors.QuotaExceededError):
             await context.reservation.refused()
-        elif _looked_up(error):
+        elif error.status in (errors.Status.NOT_FOUND, errors.Status.REFUSED):
+            # TikTok searched for the account, so something of the quota was left.
             await context.reservation.answered()
 
-    async def _ask_once(self, username: str, fields: tuple[str, ...], context: RequestContext) -> Fetched:
-        request = self._client().build_request(
+    async def _request(self, username: str, fields: tuple[str, ...], context: RequestContext) -> Fetched:
+        http = self._client()
+        request = http.build_request(
             "POST",
             self._base_url + wire.PINNED_VIDEOS_PATH + "?fields=" + ",".join(fields),
             headers={"Content-Type": "application/json"},
@@ -147,7 +145,7 @@ class ResearchClient:
             extensions={"context": context},
         )
         try:
-            response = await self._client().send(request, auth=self.auth)
+            response = await http.send(request, auth=self.auth)
         except (httpx.HTTPError, httpx.StreamError, OSError) as fault:
             raise connection_error(fault, self._base_url) from None
         finally:
@@ -173,9 +171,3 @@ class ResearchClient:
                 follow_redirects=False,
             )
         return self._http
-
-
-def _looked_up(error: errors.TikTokError) -> bool:
-    """Whether TikTok looked for the account before it refused, so that something of the quota was left."""
-    about_it = isinstance(error, errors.NotFoundError | errors.PermissionDeniedError) and not error.for_every_account
-    return about_it and error.code is not None and not error.sandbox

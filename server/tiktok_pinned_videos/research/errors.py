@@ -1,11 +1,11 @@
-"""Everything that can go wrong between asking for an account and knowing its pinned videos.
+"""Everything that can go wrong between a request for an account and its pinned videos.
 
     TikTokError
     ├── ConfigurationError             not_configured
-    ├── InvalidArgumentError           invalid_argument   (ours, before any request)
+    ├── InvalidArgumentError           invalid_argument   (found here, before any request)
     ├── APIConnectionError             unreachable
     │   └── APITimeoutError            timeout
-    ├── APIStatusError                                    (TikTok answered, with a failure)
+    ├── APIStatusError                                    (TikTok answered with a failure)
     │   ├── BadRequestError            upstream_error
     │   ├── AuthenticationError        auth_failed
     │   ├── PermissionDeniedError      refused
@@ -14,22 +14,22 @@
     │   ├── RateLimitError             rate_limited
     │   │   └── QuotaExceededError     quota_exceeded
     │   └── InternalServerError        upstream_error
-    ├── APIResponseValidationError     upstream_error     (TikTok answered, with something undocumented)
-    └── InternalError                  internal_error     (a fault of ours)
+    ├── APIResponseValidationError     upstream_error     (TikTok answered with something undocumented)
+    └── InternalError                  internal_error     (a fault of this program)
 
-An error says what happened (`what`), whose move it is (`next_step`), whether trying again can help (`retryable`), and
-TikTok's `code` and `log_id`. Foreign text in it is cleaned where the error is made. It never holds a secret.
+An error says what happened and what to do. Untrusted text in it is cleaned where it is made. It contains no secret.
 """
 
 from __future__ import annotations
 
 import copy
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar, Self
+from typing import Self
 
 
 class Status(StrEnum):
-    """The word an answer carries: two ways to succeed, twelve to fail."""
+    """The status of an answer: two of success, twelve of failure."""
 
     FOUND = "found"
     NOTHING_PINNED = "nothing_pinned"
@@ -48,12 +48,17 @@ class Status(StrEnum):
 
 
 class TikTokError(Exception):
-    """The root of the family; `str()` of it is `what` and `next_step` without TikTok's code."""
+    """The root of the tree.
+
+    It holds `what` happened and the `next_step`; TikTok's `code` and `log_id`; the response's `status_code` and `body`;
+    whether trying again can help (`retryable`) and after how many seconds (`retry_after`, if TikTok said so); whether
+    it came from the `sandbox`; how many research `requests` it cost.
+    """
 
     status: Status = Status.UPSTREAM_ERROR
     next_step: str = "Try again later."
-    for_every_account: ClassVar[bool] = False
-    """Whether asking for another account now would fail the same way."""
+    for_every_account: bool = False
+    """Whether a request for another account would fail the same way now."""
 
     def __init__(
         self,
@@ -76,16 +81,12 @@ class TikTokError(Exception):
         self.log_id = log_id
         self.retryable = retryable
         self.retry_after = retry_after
-        """Seconds TikTok asked to wait, where it said so."""
         self.sandbox = sandbox
-        """Whether the answer behind this error came from the sandbox."""
         self.body = b""
-        """The response body as it came, where there was one."""
         self.requests = 0
-        """How many research requests were spent on it."""
 
     def again(self, *, requests: int = 0) -> Self:
-        """The same failure for another call: one exception raised in several tasks would share its traceback."""
+        """The same failure for another call: an exception raised in several tasks would share its traceback."""
         twin = copy.copy(self)
         twin.requests = requests
         return twin
@@ -95,20 +96,19 @@ class TikTokError(Exception):
 
 
 class ConfigurationError(TikTokError):
-    """No usable credentials."""
+    """No usable credentials, or a store that cannot work."""
 
     status = Status.NOT_CONFIGURED
     for_every_account = True
     next_step = (
         "Set TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET to the client key and secret of an approved Research API "
-        "project and start the server again, or start it with --sandbox to try it with invented data. A client that "
-        "starts the server does not hand on the shell's variables: they belong into `env` of this server's entry in "
-        "the client's configuration."
+        "project and start the server again, or start it with --sandbox to try it with invented data. MCP clients do "
+        "not pass on the shell's variables: set them in `env` of this server's entry in the client's configuration."
     )
 
 
 class InvalidArgumentError(TikTokError):
-    """The call itself cannot be carried out; nothing was sent."""
+    """A call that cannot be carried out; no request was sent."""
 
     status = Status.INVALID_ARGUMENT
     next_step = ""
@@ -122,24 +122,24 @@ class APIConnectionError(TikTokError):
 
 
 class APITimeoutError(APIConnectionError):
-    """The time for this account was over before a response arrived."""
+    """The time for this account ended before a response arrived."""
 
     status = Status.TIMEOUT
     next_step = "Call again; if it keeps happening, raise TIKTOK_TIMEOUT."
 
 
 class APIStatusError(TikTokError):
-    """TikTok answered with an error code or an HTTP status that is none of success."""
+    """TikTok answered with an error code or an HTTP status of failure."""
 
 
 class BadRequestError(APIStatusError):
-    """TikTok rejected the request for a reason without a name of its own."""
+    """TikTok rejected the request for a reason that has no status of its own."""
 
     next_step = "Calling again with the same arguments will not help."
 
 
 class AuthenticationError(APIStatusError):
-    """TikTok did not accept the credentials or the token made from them."""
+    """TikTok did not accept the credentials, or the token made from them."""
 
     status = Status.AUTH_FAILED
     for_every_account = True
@@ -147,14 +147,14 @@ class AuthenticationError(APIStatusError):
 
 
 class PermissionDeniedError(APIStatusError):
-    """TikTok withholds this account: private, restricted or not covered."""
+    """TikTok does not return this account: it is private, restricted or not covered."""
 
     status = Status.REFUSED
-    next_step = "Calling again will not help; only public accounts can be read."
+    next_step = "Calling again will not help; the API covers only public accounts."
 
 
 class ScopeMissingError(PermissionDeniedError):
-    """The project lacks the scope `research.data.basic`."""
+    """The project does not have the scope `research.data.basic`."""
 
     status = Status.SCOPE_MISSING
     for_every_account = True
@@ -165,10 +165,13 @@ class ScopeMissingError(PermissionDeniedError):
 
 
 class NotFoundError(APIStatusError):
-    """TikTok knows no account of that name."""
+    """TikTok found no account with this name."""
 
     status = Status.NOT_FOUND
-    next_step = "Check the spelling; usernames can change every 30 days."
+    next_step = (
+        "Check the spelling; usernames can change every 30 days. The API covers only public accounts of people aged "
+        "18 or over, and not in every region, so the account may exist all the same."
+    )
 
 
 class RateLimitError(APIStatusError):
@@ -179,7 +182,7 @@ class RateLimitError(APIStatusError):
 
 
 class QuotaExceededError(RateLimitError):
-    """The requests of the day are spent, by TikTok's count or by ours."""
+    """The day's requests are used up, by TikTok's count or by ours."""
 
     status = Status.QUOTA_EXCEEDED
     for_every_account = True
@@ -193,7 +196,7 @@ class InternalServerError(APIStatusError):
 
 
 class APIResponseValidationError(TikTokError):
-    """TikTok's answer has not the documented shape, so nothing in it is trusted."""
+    """TikTok's response does not have the documented format, so nothing in it is used."""
 
     next_step = "Call again later; if it persists, TikTok may have changed its API and this server needs an update."
 
@@ -206,3 +209,9 @@ class InternalError(TikTokError):
 
     def __init__(self, what: str = "a fault inside this server.") -> None:
         super().__init__(what)
+
+
+def after_reset(now: float) -> str:
+    """The next step once a day's quota is used up; `now` in Unix seconds."""
+    tomorrow = datetime.fromtimestamp(now, UTC).date() + timedelta(days=1)
+    return f"Call again after the quota resets at {tomorrow} 00:00 UTC."

@@ -1,8 +1,8 @@
-"""OAuth client credentials for TikTok as an `httpx.Auth`: logic, not I/O.
+"""OAuth client credentials for TikTok as an `httpx.Auth`: a generator that yields requests and receives responses.
 
-The flow is a generator that yields requests and receives responses. One token request serves however many calls wait;
-a token is renewed before it expires, and once when TikTok refuses it. Replicas may share one token through a
-`TokenStore`. Secrets appear in the token request's body and the Authorization header, nowhere else.
+Calls that need a token at the same time share one token request. A token is renewed before it expires, and once when
+TikTok rejects it. Replicas may share one token through a `TokenStore`. Secrets appear only in the token request's body
+and the Authorization header.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
-from urllib.parse import urlencode
 
 import httpx
 
@@ -20,9 +19,9 @@ from . import wire
 from .errors import TikTokError
 from .refusals import Reply
 
-_LONGEST_BUFFER = 300.0
-_TRY_AGAIN = 20.0
-"""Seconds in which a token that is still valid is not renewed again after that did not work."""
+_MAX_BUFFER = 300.0
+_RENEWAL_PAUSE = 20.0
+"""Seconds in which a token that is still valid is not renewed again after a renewal failed."""
 
 
 class TokenState(Enum):
@@ -36,7 +35,7 @@ class TokenState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A client access token and its wall-clock life, in Unix seconds."""
+    """A client access token and its lifetime, in Unix seconds."""
 
     value: str = field(repr=False)
     issued_at: float
@@ -46,7 +45,7 @@ class AccessToken:
         """FRESH until five minutes, but at most half its life, before its end."""
         if now >= self.expires_at:
             return TokenState.INVALID
-        buffer = min(_LONGEST_BUFFER, (self.expires_at - self.issued_at) / 2)
+        buffer = min(_MAX_BUFFER, (self.expires_at - self.issued_at) / 2)
         return TokenState.FRESH if now < self.expires_at - buffer else TokenState.STALE
 
 
@@ -69,8 +68,8 @@ class TokenStore(Protocol):
 class ClientCredentialsAuth(httpx.Auth):
     """Adds a Bearer token to research requests, fetching and renewing it as needed.
 
-    Raises `AuthenticationError` and its kin of `errors` when the token endpoint refuses; transport faults of the
-    token request surface to the caller as httpx raises them.
+    Raises `AuthenticationError` and its relatives when the token endpoint refuses. Transport faults of the token
+    request reach the caller as httpx raises them.
     """
 
     def __init__(
@@ -93,36 +92,30 @@ class ClientCredentialsAuth(httpx.Auth):
         self._refusals = 0
         self._refusal: TikTokError | None = None
 
-    def __repr__(self) -> str:
-        return f"<ClientCredentialsAuth {self._token_url.host}>"
-
     @property
     def token(self) -> AccessToken | None:
         """The token in use, for a status report; None before the first call."""
         return self._token
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Yield a token request where needed, then the research request; after a refusal once more."""
+        """Yield a token request if needed, then the research request; once more if TikTok rejects the token."""
         for last in (False, True):
             token = self._usable()
             if token is None:
                 refusals = self._refusals
                 async with self._lock:
-                    # Whoever waited here finds what the one before has fetched, or is refused with it. One that was
-                    # cancelled or got no answer leaves the lock, and the next in line takes over.
+                    # Calls that waited here use the token that the one before has fetched, or fail as it did. If it
+                    # was cancelled or got no response, the next one takes over.
                     token = self._usable(waited=True)
                     if token is None and self._refusal is not None and self._refusals > refusals:
                         raise self._refusal.again()
                     token = token or await self._load()
                     if token is None:
-                        self._renew_after = self._clock() + _TRY_AGAIN
+                        self._renew_after = self._clock() + _RENEWAL_PAUSE
                         try:
                             response = yield self._token_request(request)
                             await response.aread()
-                            token = self._believe(response)
-                            self._renew_after = 0.0
-                            if self._shared is not None:
-                                await self._shared.save(token)
+                            token = await self._accept(response)
                         except TikTokError as error:
                             token = self._usable(waited=True)
                             if token is None or not error.retryable:
@@ -136,20 +129,20 @@ class ClientCredentialsAuth(httpx.Auth):
             await response.aread()
             if not wire.names_invalid_token(response.content):
                 return
-            await self._invalidate(token)
+            if self._token is token:
+                self._token = None
+            if self._shared is not None:
+                await self._shared.discard(token)
 
     def _usable(self, *, waited: bool = False) -> AccessToken | None:
-        token = self._token
-        if token is None:
-            return None
-        match token.state(self._clock()):
+        now = self._clock()
+        match self._token.state(now) if self._token else TokenState.INVALID:
             case TokenState.FRESH:
-                return token
+                return self._token
             case TokenState.STALE:
-                # One call renews; the others need not wait for it while the old token is still good.
-                # And where renewing did not work a moment ago, it serves as long as it lives.
+                # One call renews; the others use the old token while it is valid. So do all after a failed renewal.
                 being_renewed = self._lock.locked() and not waited
-                return token if being_renewed or self._clock() < self._renew_after else None
+                return self._token if being_renewed or now < self._renew_after else None
             case TokenState.INVALID:
                 return None
 
@@ -157,44 +150,34 @@ class ClientCredentialsAuth(httpx.Auth):
         token = await self._shared.load() if self._shared is not None else None
         return token if token is not None and token.state(self._clock()) is TokenState.FRESH else None
 
-    async def _invalidate(self, token: AccessToken) -> None:
-        if self._token is token:
-            self._token = None
-        if self._shared is not None:
-            await self._shared.discard(token)
-
     def _token_request(self, research: httpx.Request) -> httpx.Request:
         form = {
             "client_key": self._client_key,
             "client_secret": self._client_secret,
             "grant_type": "client_credentials",
         }
-        return httpx.Request(
-            "POST",
-            self._token_url,
-            headers={
-                "Content-Type": "application/x-www-form-urlencoded",
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip",
-                "Cache-Control": "no-cache",
-            },
-            content=urlencode(form).encode("ascii"),
-            # The same time limits hold for it, and the same callers wait for it.
-            extensions=dict(research.extensions),
-        )
+        headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "Cache-Control": "no-cache"}
+        # The same timeouts and the same callers as the request that needs the token.
+        extensions = dict(research.extensions)
+        return httpx.Request("POST", self._token_url, headers=headers, data=form, extensions=extensions)
 
-    def _believe(self, response: httpx.Response) -> AccessToken:
+    async def _accept(self, response: httpx.Response) -> AccessToken:
         now = self._clock()
         value, lifetime = wire.parse_token(reply_of(response, now, (self._client_secret, self._client_key)))
-        return AccessToken(value, issued_at=now, expires_at=now + lifetime)
+        token = AccessToken(value, issued_at=now, expires_at=now + lifetime)
+        self._renew_after = 0.0
+        if self._shared is not None:
+            await self._shared.save(token)
+        return token
 
 
 def reply_of(response: httpx.Response, now: float, secrets: tuple[str, ...]) -> Reply:
-    """A read response as the parser needs it. `secrets`: what its words must not repeat."""
+    """A response that was read, as the parser needs it. `secrets`: what its errors must not repeat."""
     return Reply(
         status_code=response.status_code,
         content=response.content,
         retry_after=wire.parse_retry_after(response.headers.get("Retry-After"), now),
         sandbox=response.headers.get(wire.SANDBOX_HEADER) == wire.SANDBOX_NAME,
         secrets=secrets,
+        received_at=now,
     )

@@ -1,223 +1,217 @@
-"""What TikTok's refusals mean: the error table, from codes, messages and statuses to the family of `errors`."""
+"""TikTok's refusals: the error table, from codes, messages and statuses to the tree of `errors`."""
 
 from __future__ import annotations
 
 import functools
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from . import errors
+from .errors import (
+    APIResponseValidationError,
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    InternalServerError,
+    NotFoundError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RateLimitError,
+    ScopeMissingError,
+    TikTokError,
+    after_reset,
+)
 from .text import clean
 
 _TAG: Final = re.compile(r"<[/!?a-z][^<>]*(?:>|$)", re.IGNORECASE)
 _TOKEN: Final = re.compile(r"\bclt\.[\w.!~*-]+", re.ASCII)
-_ENCODED: Final = re.compile(r"[%&\\+]")
-_SEARCHED: Final = 100_000
-_LONGEST_FORM: Final = 40
-_LONGEST_SECRET: Final = 1000
-"""Characters: of a text that is searched, of one character encoded, of a secret that is looked for in encodings."""
 _URL: Final = re.compile(r"https?://\S+", re.IGNORECASE)
+_MAX_SEARCHED: Final = 100_000
+_LONGEST_FORM: Final = 12
+"""Characters that one character of a secret can have when it is encoded (percent or JSON)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP response, complete, as the parser needs it."""
+    """A complete HTTP response, as the parser needs it."""
 
     status_code: int
     content: bytes
     retry_after: float | None = None
     sandbox: bool = False
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """What was sent and must not be quoted back."""
+    """What the request contained and no error may repeat."""
+    received_at: float | None = None
+    """Unix seconds."""
 
 
 def shown(value: object, limit: int, secrets: tuple[str, ...] = ()) -> str:
-    """TikTok's own words, fit to be shown: clean, without markup, secrets or addresses, clipped with a mark."""
+    """TikTok's own words, ready to be shown: clean, without markup, secrets or addresses, clipped with a mark."""
     if not isinstance(value, str):
         return ""
-    # Before and after cleaning: a cut must not leave half a secret, nor an invisible character hide a whole one.
-    text = _without(clean(_without(_head(value, secrets), secrets)[:4000]), secrets)
+    text = _masked(value[:_MAX_SEARCHED], secrets)
+    if len(value) > _MAX_SEARCHED:  # the cut may have left the first half of a secret
+        text = text[: -_LONGEST_FORM * max(map(len, secrets), default=1)]
+    # Once more after cleaning: invisible characters may have hidden a secret.
+    text = _masked(clean(text), secrets)
     text = _URL.sub("[link]", _TOKEN.sub("[token]", _TAG.sub(" ", text)))
     text = " ".join(text.replace("<", " ").replace(">", " ").split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _head(text: str, secrets: tuple[str, ...]) -> str:
-    """As much of a very long text as is worth searching, without the secret that the cut may have halved."""
-    if len(text) <= _SEARCHED:
-        return text
-    return _without(text[:_SEARCHED], secrets)[: -_LONGEST_FORM * max(map(len, secrets), default=1)]
-
-
-def _without(text: str, secrets: tuple[str, ...]) -> str:
-    # The longest first: one may be part of another. What is shorter than four characters is found everywhere.
+def _masked(text: str, secrets: tuple[str, ...]) -> str:
+    # The longest first: one may be part of another. A text of fewer than four characters would be found everywhere.
     for secret in sorted((secret for secret in secrets if len(secret) >= 4), key=len, reverse=True):
-        if secret.casefold() in text.casefold():
-            text = re.sub(re.escape(secret), "[secret]", text, flags=re.IGNORECASE)
-        if _ENCODED.search(text) and len(secret) <= _LONGEST_SECRET:
-            text = _echoes(secret).sub("[secret]", text)
+        text = _pattern(secret).sub("[secret]", text)
     return text
 
 
 @functools.lru_cache(maxsize=8)
-def _echoes(secret: str) -> re.Pattern[str]:
-    """The secret as it may come back: each character as it is or as forms, addresses, HTML and JSON write it."""
-    from html.entities import html5
+def _pattern(secret: str) -> re.Pattern[str]:
+    """Match the secret with each character as it is, percent-encoded, or escaped as in JSON."""
 
-    names: dict[str, list[str]] = {}
-    for name, char in html5.items():
-        names.setdefault(char, []).append(name.rstrip(";"))
-    return re.compile("".join(f"(?:{_forms(char, names.get(char, []))})" for char in secret), re.IGNORECASE)
+    def forms(char: str) -> str:
+        percent = "".join(f"%{octet:02x}" for octet in char.encode("utf-8", "replace"))
+        units = char.encode("utf-16-be", "replace")
+        escaped = "".join(rf"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+        plus = r"|\+" if char == " " else ""
+        return rf"(?:\\?{re.escape(char)}|{percent}|{escaped}{plus})"
 
-
-def _forms(char: str, names: list[str]) -> str:
-    # %25 is the percent sign once more encoded, &amp; the ampersand, two back slashes one. Bounded: text is hostile.
-    octets, units = char.encode("utf-8", "replace"), char.encode("utf-16-be", "replace")
-    entities = [f"#0{{0,6}}{ord(char)}", f"#x0{{0,6}}{ord(char):x}", *sorted({re.escape(name) for name in names})]
-    return "|".join(
-        [
-            r"\\{0,4}" + re.escape(char),
-            *([r"\+"] if char == " " else []),
-            "".join(f"%(?:25){{0,3}}{octet:02x}" for octet in octets),
-            "".join(rf"\\{{1,4}}u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2)),
-            *([rf"\\{{1,4}}x{ord(char):02x}"] if ord(char) < 256 else []),
-            rf"&(?:amp;){{0,3}}(?:{'|'.join(entities)});?",
-        ]
-    )
+    return re.compile("".join(map(forms, secret)), re.IGNORECASE)
 
 
-def error_for(  # noqa: PLR0911, PLR0912 - one case for each row of TikTok's error table
-    reply: Reply, code: str | None, message: str, log_id: str | None
-) -> errors.TikTokError:
-    """The error for a research answer that is none of success. 5xx is worth another try, whatever it says."""
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One row of the error table."""
 
-    def make(
-        kind: type[errors.TikTokError], what: str, *, retryable: bool = False, next_step: str | None = None
-    ) -> errors.TikTokError:
-        return kind(
-            what,
-            next_step=next_step,
-            status_code=reply.status_code,
-            code=code,
-            log_id=log_id,
-            retryable=retryable or (reply.status_code >= 500 and kind is not errors.QuotaExceededError),
-            retry_after=reply.retry_after,
-            sandbox=reply.sandbox,
-        )
-
-    wait = None if not reply.retry_after else f"Wait {reply.retry_after:.0f} s, as TikTok asks, then call again."
-    said = f" TikTok says: {message!r}." if message and message != code else ""
-    match (code or "").lower():
-        case "access_token_invalid":
-            return make(
-                errors.AuthenticationError,
-                "TikTok refused an access token, and the one made in its place as well.",
-                next_step="Call again; if it persists, check the project and its credentials at developers.tiktok.com.",
-            )
-        case "scope_not_authorized" | "scope_permission_missed":
-            return make(errors.ScopeMissingError, "the project may not read this: a scope is missing.")
-        case "rate_limit_exceeded":
-            return make(
-                errors.RateLimitError, "TikTok's short-term rate limit was reached.", retryable=True, next_step=wait
-            )
-        case "daily_quota_limit_exceeded":
-            return make(errors.QuotaExceededError, "TikTok says the daily quota of the project is spent.")
-        case "internal_error" | "timeout":
-            return make(errors.InternalServerError, f"TikTok reported a fault of its own.{said}", retryable=True)
-        case _:
-            pass
-    if (known := _by_message(message)) is not None:
-        kind, what = known
-        return make(kind, what)
-    match reply.status_code:
-        case 401:
-            return make(errors.AuthenticationError, f"TikTok answered 401 Unauthorized.{said}")
-        case 403:
-            return make(errors.PermissionDeniedError, f"TikTok answered 403 Forbidden.{said}")
-        case 429:
-            return make(
-                errors.RateLimitError, f"TikTok answered 429 Too Many Requests.{said}", retryable=True, next_step=wait
-            )
-        case status if status >= 500:
-            return make(errors.InternalServerError, f"TikTok answered HTTP {status}.{said}")
-        case _:
-            pass
-    if code is None:
-        return undocumented(reply, "the answer carries no error code", log_id=log_id)
-    if code == "ok":
-        return undocumented(reply, f"HTTP {reply.status_code} with the code of success", code=code, log_id=log_id)
-    return make(errors.BadRequestError, f"TikTok rejected the request.{said}")
+    kind: type[TikTokError]
+    what: str
+    next_step: str | None = None
+    retryable: bool = False
+    quoted: bool = False
+    """Whether TikTok's message is added."""
 
 
-def _by_message(message: str) -> tuple[type[errors.APIStatusError], str] | None:
-    """Three refusals share the code invalid_params; only the message tells them apart."""
+_SCOPE: Final = _Row(ScopeMissingError, "the project may not read this: a scope is missing.")
+_FAULT: Final = _Row(InternalServerError, "TikTok reported an internal fault.", retryable=True, quoted=True)
+_WITHHELD: Final = _Row(PermissionDeniedError, "TikTok does not return this account's information.")
+_QUOTA: Final = _Row(QuotaExceededError, "TikTok says that the project's daily quota is used up.")
+_SIMULATED: Final = _Row(
+    QuotaExceededError,
+    "the sandbox simulates a used-up daily quota for this account only.",
+    "Other accounts are answered; nothing of a real quota was used.",
+)
+_BY_CODE: Final = {
+    "access_token_invalid": _Row(
+        AuthenticationError,
+        "TikTok rejected two access tokens in a row.",
+        "Call again; if it persists, check the project and its credentials at developers.tiktok.com.",
+    ),
+    "scope_not_authorized": _SCOPE,
+    "scope_permission_missed": _SCOPE,
+    "rate_limit_exceeded": _Row(RateLimitError, "TikTok's short-term rate limit was reached.", retryable=True),
+    "daily_quota_limit_exceeded": _QUOTA,
+    "internal_error": _FAULT,
+    "timeout": _FAULT,
+}
+_BY_MESSAGE: Final = {
+    "cannot find the user": _Row(NotFoundError, "TikTok found no account with this name."),
+    "is private": _Row(PermissionDeniedError, "the account is private."),
+    "cannot return this user's information": _WITHHELD,
+    "information cannot be returned": _WITHHELD,
+}
+"""Parts of messages in lower case: these refusals share the code invalid_params."""
+_BY_STATUS: Final = {
+    401: _Row(AuthenticationError, "TikTok answered 401 Unauthorized.", quoted=True),
+    403: _Row(
+        APIStatusError,
+        "a gateway or proxy refused the request: HTTP 403 without an error code that TikTok documents.",
+        "Check the proxy or firewall between this server and TikTok, then call again.",
+        quoted=True,
+    ),
+    429: _Row(RateLimitError, "TikTok answered 429 Too Many Requests.", retryable=True, quoted=True),
+}
+_REJECTED: Final = _Row(BadRequestError, "TikTok rejected the request.", quoted=True)
+
+
+_OAUTH_FAULT: Final = _Row(
+    InternalServerError, "TikTok's token endpoint reported an internal fault.", retryable=True, quoted=True
+)
+_BAD_CLIENT: Final = _Row(AuthenticationError, "TikTok issued no access token for these credentials.", quoted=True)
+_BY_OAUTH_CODE: Final = {
+    "invalid_scope": _Row(ScopeMissingError, "TikTok issued no access token: the scope is not granted.", quoted=True),
+    "server_error": _OAUTH_FAULT,
+    "temporarily_unavailable": _OAUTH_FAULT,
+    **dict.fromkeys(("access_denied", "invalid_client", "invalid_grant", "invalid_request"), _BAD_CLIENT),
+    **dict.fromkeys(("unauthorized_client", "unsupported_grant_type", "unsupported_response_type"), _BAD_CLIENT),
+}
+"""RFC 6749, section 5.2."""
+
+
+def token_error(reply: Reply, code: str | None, message: str, log_id: str | None) -> TikTokError:
+    """The error for a refusal of the token endpoint."""
+    row = _BY_OAUTH_CODE.get(code or "")
+    return _made(row, reply, code, message, log_id) if row else error_for(reply, code, message, log_id)
+
+
+def error_for(reply: Reply, code: str | None, message: str, log_id: str | None) -> TikTokError:
+    """The error for a response of a research endpoint that is not a success: the code decides, then the message."""
     text = message.casefold().replace("\u2019", "'")
-    if "cannot find the user" in text:
-        return errors.NotFoundError, "TikTok knows no account of this name."
-    if "is private" in text:
-        return errors.PermissionDeniedError, "the account is private."
-    if "cannot return this user's information" in text:
-        return errors.PermissionDeniedError, "TikTok withholds this account's information."
-    return None
+    row = _BY_CODE.get((code or "").lower())
+    row = row or next((row for part, row in _BY_MESSAGE.items() if part in text), None)
+    row = row or _BY_STATUS.get(reply.status_code)
+    if row is None and _temporary(reply, message):
+        row = _Row(InternalServerError, f"TikTok answered HTTP {reply.status_code}.", quoted=True)
+    if row is None and code in (None, "ok"):
+        what = "it has no error code" if code is None else f"HTTP {reply.status_code} with code ok"
+        return undocumented(reply, what, code=code, log_id=log_id)
+    return _made(row or _REJECTED, reply, code, message, log_id)
 
 
-def token_error(reply: Reply, code: str | None, message: str, log_id: str | None) -> errors.TikTokError:
-    """The error for a refusal of the token endpoint; its codes are OAuth's (RFC 6749, 5.2)."""
-    known = (
-        "access_denied",
-        "invalid_client",
-        "invalid_grant",
-        "invalid_request",
-        "unauthorized_client",
-        "unsupported_grant_type",
-        "unsupported_response_type",
+def _temporary(reply: Reply, message: str) -> bool:
+    # Seen with HTTP 400 for faults of TikTok's backend: "Something is wrong. Please try again later."
+    return reply.status_code >= 500 or (reply.status_code >= 400 and "try again later" in message.casefold())
+
+
+def _made(row: _Row, reply: Reply, code: str | None, message: str, log_id: str | None) -> TikTokError:
+    if row is _QUOTA and reply.sandbox:
+        row = _SIMULATED
+    next_step = row.next_step
+    if row is _QUOTA and reply.received_at is not None:
+        next_step = after_reset(reply.received_at)
+    elif row.kind is RateLimitError and reply.retry_after:
+        next_step = f"Wait {reply.retry_after:.0f} s, as TikTok asks, then call again."
+    error = row.kind(
+        row.what + (f" TikTok says: {message!r}." if row.quoted and message and message != code else ""),
+        next_step=next_step,
+        retryable=row.retryable or (_temporary(reply, message) and row.kind is not QuotaExceededError),
+        code=code,
+        log_id=log_id,
+        **_facts(reply),
     )
-    said = f" TikTok says: {message!r}." if message else ""
-    if code == "invalid_scope":
-        return errors.ScopeMissingError(
-            f"TikTok issued no access token: the scope is not granted.{said}",
-            status_code=reply.status_code, code=code, log_id=log_id, sandbox=reply.sandbox,
-        )  # fmt: skip
-    if code in known:
-        return errors.AuthenticationError(
-            f"TikTok issued no access token for these credentials.{said}",
-            status_code=reply.status_code, code=code, log_id=log_id, sandbox=reply.sandbox,
-        )  # fmt: skip
-    if code in ("server_error", "temporarily_unavailable"):
-        return errors.InternalServerError(
-            f"TikTok's token endpoint reported a fault of its own.{said}",
-            status_code=reply.status_code, code=code, log_id=log_id, retryable=True, sandbox=reply.sandbox,
-        )  # fmt: skip
-    return error_for(reply, code, message, log_id)
+    error.for_every_account = error.for_every_account and row is not _SIMULATED
+    return error
 
 
-def unparsable(reply: Reply) -> errors.TikTokError:
-    """The error for a body that is no JSON: an HTML page of a gateway, or the half of an answer."""
+def unparsable(reply: Reply) -> TikTokError:
+    """The error for a body that is not JSON: an HTML page of a gateway, or a part of an answer."""
     if reply.status_code in (401, 403, 429) or reply.status_code >= 500:
         error = error_for(reply, None, "", None)
         error.retryable = True
         return error
-    return errors.APIResponseValidationError(
-        f"TikTok answered HTTP {reply.status_code} with something that is no JSON.",
-        status_code=reply.status_code,
-        # A redirect is not followed, and asking again would only meet it again.
-        retryable=not 300 <= reply.status_code < 400,
-        retry_after=reply.retry_after,
-        sandbox=reply.sandbox,
-    )
+    what = f"TikTok answered HTTP {reply.status_code} with a body that is not JSON."
+    # A redirect is not followed, and another request would only get it again.
+    return APIResponseValidationError(what, **_facts(reply), retryable=not 300 <= reply.status_code < 400)
 
 
 def undocumented(
     reply: Reply, what: str, *, code: str | None = None, log_id: str | None = None
-) -> errors.APIResponseValidationError:
-    """The error for JSON that is not what TikTok documents; asking again would bring the same."""
-    return errors.APIResponseValidationError(
-        f"TikTok's answer has not the documented shape: {what}.",
-        status_code=reply.status_code,
-        code=code,
-        log_id=log_id,
-        retryable=reply.status_code >= 500,
-        retry_after=reply.retry_after,
-        sandbox=reply.sandbox,
-    )
+) -> APIResponseValidationError:
+    """The error for JSON that TikTok does not document; another request would bring the same, except after a 5xx."""
+    what = f"TikTok's response does not have the documented format: {what}."
+    retryable = reply.status_code >= 500
+    return APIResponseValidationError(what, **_facts(reply), code=code, log_id=log_id, retryable=retryable)
+
+
+def _facts(reply: Reply) -> dict[str, Any]:
+    return {"status_code": reply.status_code, "retry_after": reply.retry_after, "sandbox": reply.sandbox}

@@ -1,4 +1,4 @@
-"""When to try again. Pure: time and chance come in as values, a delay comes out.
+"""When to try again: time and chance come in as values, a delay comes out.
 
 At most two more tries per account, token requests included, and none that would not fit the deadline.
 """
@@ -17,14 +17,14 @@ _JITTER = 0.25
 
 @dataclass(slots=True)
 class RetrySchedule:
-    """The tries of one account: ask `delay_after` with each error, in order."""
+    """The tries of one account: call `delay_after` with each error, in order."""
 
     random: Callable[[], float]
     """Uniform in [0, 1)."""
     retries: int = field(default=0, init=False)
 
     def delay_after(self, error: TikTokError, *, remaining: float) -> float | None:
-        """Seconds to wait before the next try, or None when `error` stands.
+        """Seconds to wait before the next try, or None when `error` is final.
 
         `remaining`: seconds until the account's deadline.
         """
@@ -34,7 +34,7 @@ class RetrySchedule:
             base = error.retry_after if error.retry_after is not None else _RATE_LIMIT_DELAYS[self.retries]
         else:
             base = max(_FAULT_DELAYS[self.retries], error.retry_after or 0.0)
-        # Jitter only ever adds: a wait shorter than TikTok asked for would meet the limit again.
+        # Jitter only adds: a wait shorter than TikTok asked for would meet the limit again.
         delay = base + _JITTER * self.random() * min(base, 4.0)
         if delay >= remaining:
             return None

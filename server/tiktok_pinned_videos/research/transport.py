@@ -1,7 +1,7 @@
-"""What stands between the client and any network: counts, bounds and keeps the token at home.
+"""A transport that wraps the network: it counts requests, limits responses and sends the token to one host only.
 
-A wrapping transport sees every request there is, renewals and retries included, so what must hold for all of them
-is decided here. The size bound is here because an auth flow reads a whole body before anyone else sees it.
+It sees every request, renewals and retries included, so what must hold for all of them is decided here. The size limit
+is here because an auth flow reads a whole body before other code sees it.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._budget = budget
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request on, if it may be sent."""
+        """Send the request if it may be sent."""
         if (request.url.scheme, request.url.host, request.url.port) != self._origin:
-            raise TikTokError("a request to another host than the configured one was refused.")
+            raise TikTokError("a request to another host than the configured one was not sent.")
         context = request.extensions.get("context")
         if isinstance(context, RequestContext):
-            await self._admit(request, context)
+            await self._reserve(request, context)
         response = await self._inner.handle_async_request(request)
         encoding = response.headers.pop("Content-Encoding", "identity").strip().lower()
         response.headers.pop("Content-Length", None)
@@ -48,10 +48,10 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         """Close the wrapped transport."""
         await self._inner.aclose()
 
-    async def _admit(self, request: httpx.Request, context: RequestContext) -> None:
+    async def _reserve(self, request: httpx.Request, context: RequestContext) -> None:
         if not context.wanted():
             raise UnwantedError
-        # From here on it is finished: what is reserved has been counted, so it is sent.
+        # From here on the request is completed: what is reserved has been counted, so it is sent.
         context.on_the_wire = True
         if request.url.path.endswith(wire.PINNED_VIDEOS_PATH):
             quota_state, context.quota_state = context.quota_state, None
@@ -66,29 +66,21 @@ class _BoundedStream(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         received = total = 0
-        inflate = _Inflate() if self._encoding in ("gzip", "x-gzip", "deflate") else None
-        if inflate is None and self._encoding not in ("", "identity"):
-            raise APIResponseValidationError("TikTok's answer came in an encoding that was not asked for.")
+        compressed = self._encoding in ("gzip", "x-gzip", "deflate")
+        if not compressed and self._encoding not in ("", "identity"):
+            raise APIResponseValidationError("TikTok's response has an encoding that was not asked for.")
+        # gzip or zlib, unpacked up to the limit only: a few compressed bytes can hold gigabytes.
+        decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
         async for chunk in self._inner:
-            data = chunk if inflate is None else inflate(chunk, MAX_RESPONSE_BYTES + 1 - total)
+            try:
+                data = decoder.decompress(chunk, MAX_RESPONSE_BYTES + 1 - total) if compressed else chunk
+            except zlib.error:
+                raise httpx.DecodingError("the compressed response is damaged") from None
             received, total = received + len(chunk), total + len(data)
-            # Compressed bytes count too: what follows the end of a gzip member unfolds to nothing.
+            # Compressed bytes count too: what follows the end of a gzip member unpacks to nothing.
             if max(received, total) > MAX_RESPONSE_BYTES:
-                raise APIResponseValidationError("TikTok's answer was larger than 8 MiB and was dropped.")
+                raise APIResponseValidationError("TikTok's response was larger than 8 MiB and was dropped.")
             yield data
 
     async def aclose(self) -> None:
         await self._inner.aclose()
-
-
-class _Inflate:
-    """gzip or zlib, never more than the caller's bound at once: a few compressed bytes can hold gigabytes."""
-
-    def __init__(self) -> None:
-        self._decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-
-    def __call__(self, chunk: bytes, limit: int) -> bytes:
-        try:
-            return self._decoder.decompress(chunk, limit)
-        except zlib.error:
-            raise httpx.DecodingError("the compressed answer is damaged") from None
