@@ -1,36 +1,22 @@
-"""What must not grow unnoticed: modules at the start, upstream requests, work per call. Counted, never timed.
-
-What time it takes is for `benchmarks/`; a test that waits for a busy machine proves nothing.
-"""
+"""Upstream requests per question: each is one of 1,000 per day."""
 
 from __future__ import annotations
 
 import asyncio
-import cProfile
-import json
-import pstats
-import re
-import subprocess
-import sys
-from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import tiktok_pinned_videos
 from kit import (
     Received,
     Reply,
     ask,
     connected,
     data,
-    environment,
     html,
     raw,
     refusal,
-    running,
     serving,
     settings,
     status,
@@ -39,50 +25,6 @@ from kit import (
 
 pytestmark = pytest.mark.anyio
 NO_RETRY_WAIT = {"Retry-After": "0", "Content-Type": "application/json"}
-
-
-# Modules: an assistant starts this server for every conversation, used or not
-
-
-def imported(*arguments: str) -> set[str]:
-    """The modules that a process has imported when it has answered tools/list."""
-    command = [sys.executable, "-X", "importtime", *arguments]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
-    messages: list[dict[str, Any]] = [
-        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello},
-        {"jsonrpc": "2.0", "method": "notifications/initialized"},
-        {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
-    ]
-    with running(command, env=environment(TIKTOK_INSTANT="0"), **pipes) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdin.write("".join(json.dumps(message) + "\n" for message in messages).encode())
-        process.stdin.flush()
-        replies = [json.loads(process.stdout.readline()) for _ in range(2)]
-        process.stdin.close()
-        said = process.stderr.read().decode("utf-8", "replace")
-    assert [tool["name"] for tool in replies[1]["result"]["tools"]]
-    return modules(said)
-
-
-def modules(said: str) -> set[str]:
-    """What `-X importtime` names."""
-    return {match[1] for match in re.finditer(r"^import time: +\d+ \| +\d+ \| *(\S+)$", said, re.MULTILINE)}
-
-
-BARE = """
-from mcp.server.mcpserver import MCPServer
-server = MCPServer("bare")
-@server.tool()
-def echo(text: str) -> str:
-    return text
-server.run("stdio")
-"""
-
-
-# Upstream requests: each is one of a thousand a day
 
 
 def once(first: Reply, then: Reply) -> Callable[[Received], Reply]:
@@ -167,19 +109,3 @@ async def test_a_comparison_of_fifty_is_fifty_requests_on_few_connections_and_no
         assert upstream.connections <= 8 + 2
         assert await compare(client, *names) == ["found"] * 50
         assert len(upstream.research) == 50
-
-
-# Work per call
-
-
-async def _calls(client: Any, *, refresh: bool) -> Counter[str]:
-    """How often each function of this package is called while an answer is asked for."""
-    profile = cProfile.Profile()
-    with profile:
-        await ask(client, "slow_oven", refresh=refresh)
-    profiled: Any = pstats.Stats(profile)
-    ours = str(Path(tiktok_pinned_videos.__file__).parent)
-    called: Counter[str] = Counter()
-    for (file, _, name), numbers in profiled.stats.items():
-        called[name] += numbers[1] if file.startswith(ours) else 0
-    return +called
