@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .research.errors import ConfigurationError
 from .settings import Settings
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from .observability.record import CallRecord
     from .service.service import PinnedVideosService
+
+_DRAIN: Final = 3.5
+"""Seconds that requests already sent may take to finish when the server ends."""
 
 
 class LazyBackend:
@@ -45,7 +48,7 @@ class LazyBackend:
         """Close what was built."""
         service, self._service = self._service, None
         if service is not None:
-            await service.aclose()
+            await service.aclose(drain=_DRAIN)
 
 
 def build_service(
@@ -59,7 +62,6 @@ def build_service(
     from .observability.metrics import watch_quota
     from .research.client import ResearchClient
     from .service.cache import AnswerCache
-    from .service.fetch import Fetcher
     from .service.history import History
     from .service.quota import Ledger
     from .service.service import PinnedVideosService
@@ -86,19 +88,14 @@ def build_service(
         transport=transport,
     )
     cache = AnswerCache(store, ttl=settings.cache_ttl, clock=clock)
-    history = History(store, days=settings.history_days)
-    fetcher = Fetcher(
+    return PinnedVideosService(
         client=client,
         cache=cache,
-        history=history,
+        history=History(days=settings.history_days),
         ledger=ledger,
         store=store,
         max_concurrency=settings.max_concurrency,
-        timeout=settings.timeout,
         clock=clock,
-    )
-    return PinnedVideosService(
-        fetcher=fetcher, client=client, cache=cache, history=history, ledger=ledger, store=store, clock=clock
     )
 
 

@@ -7,7 +7,6 @@ import itertools
 import json
 import random
 import sys
-from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -31,18 +30,13 @@ from kit import (
     refusal,
     running_async,
     service,
-    stored,
     tiktok,
     videos,
 )  # fmt: skip
 from tiktok_pinned_videos.research.errors import TikTokError
 from tiktok_pinned_videos.research.fields import COUNTS, DEFAULT
-from tiktok_pinned_videos.service.history import AccountHistory, History
-from tiktok_pinned_videos.service.observations import Changes, Observation
+from tiktok_pinned_videos.service.history import Changes
 from tiktok_pinned_videos.service.service import Answer, PinnedVideosService
-from tiktok_pinned_videos.state.memory import MemoryStore
-from tiktok_pinned_videos.state.open import open_store
-from tiktok_pinned_videos.state.steps import Write
 
 pytestmark = pytest.mark.anyio
 DAY = 86_400
@@ -516,70 +510,3 @@ async def test_one_account_is_forgotten_when_told_to(one: tuple[Clock, Script, P
     assert await asked.stored("nasa") is None
     assert await asked.seen("", limit=9) == ["other"]
     assert len(await asked.observations("other")) == 3
-
-
-async def test_a_thousand_accounts_with_fifteen_looks_each_take_less_than_four_mebibytes(tmp_path: Path) -> None:
-    file = tmp_path / "state.sqlite3"
-    clock = Clock()
-    store = open_store(f"sqlite:///{file}", prefix="tpv:0123456789abcdef:", clock=clock)
-    history, dice = History(store, days=15), random.Random(7)
-    names = [f"account.number_{number}" for number in range(1000)]
-    counts = (44_199_736, 5_902_447, 41_906, 188_215, 873_120)
-    for _ in range(15):
-        dice.shuffle(names)
-        for name in names:
-            ids = [str(7_298_412_345_678_901_240 + dice.randrange(10**9)) for _ in range(3)]
-            seen = Observation(int(clock.now), dict.fromkeys(ids, counts))
-            await store.run(*history.remembering(name, seen, AccountHistory()))
-        clock.now += DAY
-    await store.aclose()
-
-    assert sum(map(len, written(tmp_path))) < 4 * 2**20
-
-
-# --- what it costs --------------------------------------------------------------------------------------------------
-
-
-async def test_remembering_a_look_is_one_step() -> None:
-    clock = Clock()
-    store = MemoryStore(clock=clock)
-    history = History(store, days=15)
-    for first_of_the_day in (True, False, False):
-        past = history.past(await stored.get_many(store, history.keys("nasa", clock.now)), clock.now)
-        (step,) = history.remembering("nasa", Observation(int(clock.now), {}), past)
-        assert isinstance(step, Write)
-        assert step.only_if_absent is first_of_the_day
-        assert await store.do(step)
-        clock.now += 60
-
-
-async def test_a_fresh_answer_costs_redis_eight_commands_with_history_seven_without_and_a_cached_one_one(
-    shared_redis: RedisDatabase,
-) -> None:
-    async with Redis.from_url(shared_redis.url) as watching:
-
-        async def commands() -> Counter[str]:
-            stats = await watching.info("commandstats")
-            return Counter({name.removeprefix("cmdstat_"): told["calls"] for name, told in stats.items()})
-
-        async def spent(before: Counter[str]) -> Counter[str]:
-            since = await commands() - before
-            del since["info"]
-            since["mget"] -= since["mget"] - 10 if since["mget"] > 10 else 0  # a heartbeat may fall into it
-            return since
-
-        for days, at_most in ((0, 7), (15, 8)):
-            async with looking(Clock(), shared_redis.url, history_days=days) as (script, (asked,)):
-                script.pins = {"1": 5}
-                await asked.answer("first", DEFAULT)  # fetches the token
-                before = await commands()
-                for number in range(10):
-                    await asked.answer(f"nasa{number}_{days}", DEFAULT)
-                fresh = await spent(before)
-                before = await commands()
-                for number in range(10):
-                    assert (await asked.answer(f"nasa{number}_{days}", DEFAULT)).cached
-                cached = await spent(before)
-
-                assert fresh.total() // 10 == at_most, fresh  # a machine that stands still may cost one more
-                assert (cached["get"], cached.total() - cached["mget"]) == (10, 10), cached

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar
 
-from tiktok_pinned_videos.state.base import StateStore
+from tiktok_pinned_videos.state import base
 
-Store = TypeVar("Store", bound=StateStore)
+Store = TypeVar("Store", bound=base.Store)
 
 
 class Opened(Protocol):

@@ -18,6 +18,7 @@ from kit import (
     VIRTUAL_TIME,
     Asked,
     Clock,
+    Opened,
     Reply,
     TikTok,
     compare,
@@ -27,15 +28,17 @@ from kit import (
     refusal,
     service,
     settings,
-    stored,
     talking,
     tiktok,
     too_fast,
     unknown_account,
     video,
     videos,
+    wall_clock,
 )
 from tiktok_pinned_videos.research.errors import NotFoundError
+from tiktok_pinned_videos.state.base import Entry
+from tiktok_pinned_videos.state.open import open_primary
 
 pytestmark = [pytest.mark.anyio, VIRTUAL_TIME]
 
@@ -330,17 +333,18 @@ async def test_the_sandbox_header_marks_an_answer_for_as_long_as_it_is_remembere
         assert [(answer["source"], answer["cached"]) for answer in told] == [("sandbox", False), ("sandbox", True)]
 
 
-async def test_an_entry_that_cannot_be_read_is_a_miss() -> None:
-    async with tiktok() as upstream, service(upstream) as asking:
+async def test_an_entry_that_cannot_be_read_is_a_miss(tmp_path: Path, opened: Opened) -> None:
+    state = f"sqlite:///{tmp_path}/state.db"
+    async with tiktok() as upstream, service(upstream, state=state) as asking:
         await asking.answer("nasa", ("id",))
-        store = asking._store  # pyright: ignore[reportPrivateUsage] - nothing else writes what cannot be read
-        (key,) = await stored.keys(store, "pinned:", limit=9)
-        for spoiled in (b"", b"{}", b"[1]", b"null", b'{"version": 1}', b"\xff", b'{"version": 999}'):
-            await stored.put(store, key, spoiled, ttl=60)
+        store = opened(open_primary(state, clock=wall_clock()))
+        (key,) = await store.find(f"{settings(upstream).namespace}:pinned:", 9)
+        for spoiled in (b"", b"{}", b"[1]", b"null", b"\xff"):
+            await store.put(Entry(key, spoiled, 60))
             answer = await asking.answer("nasa", ("id",))
 
             assert answer.cached is False
-        assert len(upstream.asked) == 8
+        assert len(upstream.asked) == 6
 
 
 async def test_a_remembered_not_found_is_an_error_for_the_service_too() -> None:

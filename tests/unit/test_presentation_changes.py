@@ -11,8 +11,8 @@ from kit.tiktok import pinned, tiktok
 from kit.virtual import VIRTUAL_TIME
 from tiktok_pinned_videos.presentation.comparison import compared, comparison_text
 from tiktok_pinned_videos.presentation.text import account_text
+from tiktok_pinned_videos.service.history import Change, Changes
 from tiktok_pinned_videos.service.many import Outcome
-from tiktok_pinned_videos.service.observations import Change, Changes
 
 NOON = 1_780_315_200  # 2026-06-01T12:00:00Z
 DAY = 86_400

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from tiktok_pinned_videos.service.observations import Change, Changes
+from tiktok_pinned_videos.service.history import Change, Changes
 
 from .statistics import Counts, Out
 from .times import iso

@@ -16,47 +16,44 @@ class PausedError(Exception):
 
 
 class UnwantedError(Exception):
-    """Nothing was sent: nobody waits for the answer any more."""
+    """Nothing was sent: no caller waits for the answer any more, or the program ends."""
 
 
 class Reservation(Protocol):
     """One request, counted in the day it was reserved in."""
 
     async def answered(self) -> None:
-        """TikTok looked for the account, so something of that day's quota was left."""
+        """Note that TikTok looked for the account, so something of that day's quota was left."""
         ...
 
     async def refused(self) -> None:
-        """TikTok says that nothing of that day's quota is left."""
+        """Note that TikTok says that nothing of that day's quota is left."""
         ...
 
 
 class Budget(Protocol):
     """Which requests may be sent: the day's quota, and the pause after a rate limit."""
 
-    async def reserve(self, known: object = None) -> Reservation:
-        """Take one request. Raises `QuotaExceededError` when none is left, `PausedError` while none may be sent.
-
-        `known`: what the caller has read of it just now, so that it need not be read again.
-        """
+    async def reserve(self, context: RequestContext) -> Reservation:
+        """Take one request. Raises `QuotaExceededError` when none is left, `PausedError` while none may be sent."""
         ...
 
     async def pause(self, seconds: float) -> None:
-        """Have everyone wait that long."""
+        """Let all processes wait that long, at most a minute; a longer pause is not shortened."""
         ...
 
 
 @dataclass(slots=True)
 class RequestContext:
-    """One account being asked about, from the first request to the last; travels with its requests."""
+    """What is known of one account's request while it runs, retries included."""
 
     wanted: Callable[[], bool] = lambda: True
-    """Whether anybody still waits for the answer."""
+    """Whether another request may be sent: a caller waits for the answer."""
     requests: int = 0
     """Research requests sent so far, retries included."""
     on_the_wire: bool = False
-    """Whether a request is under way: it is finished, whoever has left."""
+    """Whether a request was sent whose answer is still to be read or stored: it is finished even without callers."""
     quota_state: object = None
-    """What was read of the budget when it began, for the first reservation; the budget's own value."""
+    """What the budget read of itself when the request began; the budget's own value."""
     reservation: Reservation | None = None
     """Of the request sent last."""

@@ -54,8 +54,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         # From here on the request is completed: what is reserved has been counted, so it is sent.
         context.on_the_wire = True
         if request.url.path.endswith(wire.PINNED_VIDEOS_PATH):
-            quota_state, context.quota_state = context.quota_state, None
-            context.reservation = await self._budget.reserve(quota_state)
+            context.reservation = await self._budget.reserve(context)
             context.requests += 1
 
 

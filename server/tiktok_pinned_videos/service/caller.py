@@ -1,8 +1,8 @@
-"""On whose behalf a request is sent: known to whoever authenticates, asked by the ledger and the log."""
+"""On whose behalf a request is sent: set by the transport that authenticates, read by the ledger and the log."""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
 
 CALLER: ContextVar[str | None] = ContextVar("caller", default=None)
-"""The subject of the caller's token, where `http` knows one."""
+"""The subject of the caller's token; None without one."""

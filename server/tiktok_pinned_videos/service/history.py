@@ -1,107 +1,198 @@
-"""Where observations are kept: the first of each UTC day and the latest, each with a life of its own.
+"""Observations: ids and counts of earlier answers, and what changed between them.
 
-Every observation is a key by itself, so that writing one reads nothing. Reading is a list of keys, for
-the leader of a request to read together with everything else.
+An account has one observation for each UTC day, the first of that day, and the latest. Each is a value with an expiry
+of its own. An observation has the first hundred ids of an account; whether a video beyond them was pinned is not known,
+so it is neither new nor gone.
 """
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
+from tiktok_pinned_videos.research.fields import COUNTS
+from tiktok_pinned_videos.research.models import Snapshot
 from tiktok_pinned_videos.research.names import in_key
-from tiktok_pinned_videos.state.base import StateStore
-from tiktok_pinned_videos.state.steps import Delete, Read, Step, Write
-
-from .observations import Changes, Observation, changes_between, decode, encode
+from tiktok_pinned_videos.state.base import Entry
 
 _DAY: Final = 86_400
+_MAX_DAYS: Final = 15
+_MAX_VIDEOS: Final = 100
+_MAX_ID: Final = 40
+"""Digits; TikTok's ids have 19. Longer ones are left out, so that an observation has a bounded size."""
+
+Counts = tuple[int | None, ...]
+"""In the order of `COUNTS`; None where the count is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Which videos were pinned at one moment."""
+
+    seen_at: int
+    """Unix seconds."""
+    videos: Mapping[str, Counts]
+    """By id, in TikTok's order."""
+    whole: bool = True
+    """Whether a video that is not in it was certainly not pinned."""
+    sandbox: bool = False
+
+    def lacks(self, video_id: str) -> bool:
+        """Whether the video was certainly not pinned."""
+        return self.whole and video_id not in self.videos
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A video that was pinned or unpinned between two observations, in Unix seconds."""
+
+    id: str
+    after: int
+    by: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The net difference between the oldest and the newest observation."""
+
+    since: int
+    """When the oldest observation was made, in Unix seconds."""
+    pinned: tuple[Change, ...]
+    unpinned: tuple[Change, ...]
+    growth: tuple[tuple[str, int], ...]
+    """For each count, the sum of the differences over the videos pinned both times, as far as both are known."""
+
+    def only(self, fields: Iterable[str]) -> Changes:
+        """The same with the growth of these fields alone."""
+        return replace(self, growth=tuple(pair for pair in self.growth if pair[0] in fields))
 
 
 @dataclass(frozen=True, slots=True)
 class AccountHistory:
-    """What is remembered of an account."""
+    """The observations of an account."""
 
     observations: tuple[Observation, ...] = ()
-    """In the order of time."""
-    day: int | None = None
-    """The UTC day, counted from 1970, whose first observation is among them; None when today has none yet."""
-    ahead: tuple[int | None, ...] = ()
-    """The days (None: the latest) with a observation of a clock that was ahead: it is to go before its hour comes."""
+    """The first of each day and the latest, oldest first."""
+    outdated: tuple[str, ...] = ()
+    """Keys of observations that are too old or in the future: to be deleted with the next write."""
 
-    def changes_to(self, observation: Observation) -> Changes | None:
-        """What has changed up to this observation; None without earlier observations of the same source."""
-        comparable = [
-            one
-            for one in self.observations
-            if one.seen_at <= observation.seen_at and one.sandbox == observation.sandbox
-        ]
-        return changes_between([*comparable, observation])
+    def changes_to(self, newest: Observation) -> Changes | None:
+        """What has changed up to this observation; None without an earlier one of the same source."""
+        earlier = [one for one in self.observations if one.seen_at <= newest.seen_at and one.sandbox == newest.sandbox]
+        return changes_between([*earlier, newest])
 
 
 class History:
-    """The observations of all accounts in a `StateStore`, for `days` days (0: none). Times are Unix seconds."""
+    """Which observations are kept, for `days` days (0: none), and under which keys. Pure, no I/O."""
 
-    def __init__(self, store: StateStore, *, days: int) -> None:
-        self._store = store
+    def __init__(self, *, days: int) -> None:
         self._days = days
 
-    def keys(self, username: str, now: float) -> list[str]:
-        """Keys of the observations: one per day, past and future, and the latest."""
+    def read(self, username: str, values: Sequence[bytes | None], now: float) -> AccountHistory:
+        """The history that the values of `observation_keys` hold.
+
+        What is older than this server's `days`, or was written by a clock that was ahead, is outdated.
+        """
+        found: list[Observation] = []
+        outdated: list[str] = []
+        for key, value in zip(observation_keys(username, now), values, strict=True):
+            if value is None:
+                continue
+            observation = decode(value)
+            if observation is None or not now - self._days * _DAY < observation.seen_at <= now:
+                outdated.append(key)
+            elif not found or (found[-1] != observation and found[-1].seen_at <= observation.seen_at):
+                found.append(observation)
+        return AccountHistory(tuple(found), tuple(outdated))
+
+    def entries(self, username: str, new: Observation, history: AccountHistory) -> list[Entry]:
+        """The entries for a new observation."""
         if not self._days:
             return []
-        today, name = int(now // _DAY), in_key(username)
-        days = [*range(today + 1, today + 1 + self._days), *range(today - self._days, today + 1)]
-        return [*(_key(name, day) for day in days), _key(name, None)]
+        day, ttl, value = new.seen_at // _DAY, float(self._days * _DAY), encode(new)
+        latest = Entry(_key(username, None), value, ttl)
+        if any(one.seen_at // _DAY == day for one in history.observations):
+            return [latest]
+        return [Entry(_key(username, day), value, ttl), latest]
 
-    def past(self, values: Sequence[bytes | None], now: float) -> AccountHistory:
-        """What the values of `keys(…, now)` say. What a wrong clock wrote, or is kept for longer than here, is not."""
-        *daily, latest = [decode(value) if value is not None else None for value in values] or [None]
-        today, oldest = int(now // _DAY), now - self._days * _DAY
-        ahead: list[int | None] = [
-            observation.seen_at // _DAY for observation in daily if observation and observation.seen_at > now
-        ]
-        known = [observation for observation in daily if observation and oldest < observation.seen_at <= now]
-        known.sort(key=lambda observation: observation.seen_at)
-        day = today if known and known[-1].seen_at // _DAY == today else None
-        if latest and latest.seen_at > now:
-            ahead.append(None)
-        elif latest and latest.seen_at > (known[-1].seen_at if known else oldest):
-            # Once the next day has been looked at, the latest of the day before has done its work.
-            known.append(latest)
-        return AccountHistory(tuple(known), day, tuple(ahead))
+    def current(self, changes: Changes | None, now: float) -> Changes | None:
+        """The changes that were stored with an answer, unless they go back further than observations are kept now."""
+        return changes if changes is not None and self.life_of(changes, now) > 0 else None
 
-    def remembering(self, username: str, observation: Observation, past: AccountHistory) -> list[Step[bool]]:
-        """How to keep a observation that is newer than its past.
-
-        Where that writes nothing, another process has looked for the first time today at the same moment: see `latest`.
-        """
-        day, name = observation.seen_at // _DAY, in_key(username)
-        wrong: list[Step[bool]] = [Delete(tuple(_key(name, one) for one in past.ahead))] if past.ahead else []
-        if not self._days or past.day == day:
-            return [*wrong, *self.latest(username, observation)]
-        key, ttl = _key(name, day), float(self._days * _DAY)
-        return [*wrong, Write((key,), encode(observation), ttl, only_if_absent=True)]
-
-    def latest(self, username: str, observation: Observation) -> list[Step[bool]]:
-        """How to keep a observation that is not the first of its day."""
-        return (
-            [Write((_key(in_key(username), None),), encode(observation), float(self._days * _DAY))]
-            if self._days
-            else []
-        )
-
-    async def observations(self, username: str, now: float) -> tuple[Observation, ...]:
-        """What is remembered, in the order of time."""
-        keys = self.keys(username, now)
-        return self.past(await self._store.do(Read(tuple(keys))), now).observations if keys else ()
-
-    def left_of(self, changes: Changes | None, now: float) -> float:
+    def life_of(self, changes: Changes | None, now: float) -> float:
         """Seconds for which changes may be kept: as long as the oldest observation that they are about."""
-        return max(1.0, changes.since + self._days * _DAY - now) if changes else math.inf
+        return changes.since + self._days * _DAY - now if changes is not None else math.inf
 
 
-def _key(name: str, day: int | None) -> str:
-    return f"observation:{name}:{'latest' if day is None else day}"
+def observation_keys(username: str, now: float) -> list[str]:
+    """The keys of all observations of an account that can exist, whatever its server's settings were."""
+    today = int(now // _DAY)
+    return [*(_key(username, day) for day in range(today - _MAX_DAYS, today + _MAX_DAYS + 1)), _key(username, None)]
+
+
+def _key(username: str, day: int | None) -> str:
+    return f"observation:{in_key(username)}:{'latest' if day is None else day}"
+
+
+def observe(snapshot: Snapshot) -> Observation:
+    """The observation of an answer."""
+    kept = (video for video in snapshot.videos if len(video.id) <= _MAX_ID)
+    seen = {video.id: tuple(getattr(video, name) for name in COUNTS) for video in islice(kept, _MAX_VIDEOS)}
+    whole = len(seen) == len({video.id for video in snapshot.videos})
+    return Observation(int(snapshot.retrieved_at), seen, whole=whole, sandbox=snapshot.sandbox)
+
+
+def changes_between(observations: Sequence[Observation]) -> Changes | None:
+    """Return the net change from the oldest to the newest observation, given in time order; None for fewer than two."""
+    if len(observations) < 2:
+        return None
+    oldest, newest = observations[0], observations[-1]
+    return Changes(
+        since=oldest.seen_at,
+        pinned=tuple(_turn(id_, observations, pinned=True) for id_ in newest.videos if oldest.lacks(id_)),
+        unpinned=tuple(_turn(id_, observations, pinned=False) for id_ in oldest.videos if newest.lacks(id_)),
+        growth=tuple(_growth(oldest, newest)),
+    )
+
+
+def _turn(video_id: str, observations: Sequence[Observation], *, pinned: bool) -> Change:
+    """Return the last change: the latest observation that shows the contrary, and the next that shows it as now."""
+
+    def shows(observation: Observation, pinned: bool) -> bool:
+        return video_id in observation.videos if pinned else observation.lacks(video_id)
+
+    contrary = max(place for place, observation in enumerate(observations) if shows(observation, not pinned))
+    turned = next(observation for observation in observations[contrary + 1 :] if shows(observation, pinned))
+    return Change(video_id, observations[contrary].seen_at, turned.seen_at)
+
+
+def _growth(oldest: Observation, newest: Observation) -> Iterable[tuple[str, int]]:
+    both = [(counts, newest.videos[id_]) for id_, counts in oldest.videos.items() if id_ in newest.videos]
+    for place, name in enumerate(COUNTS):
+        differences = [
+            after - before
+            for one, other in both
+            if (before := one[place]) is not None and (after := other[place]) is not None
+        ]
+        if differences:
+            yield name, sum(differences)
+
+
+def encode(observation: Observation) -> bytes:
+    """JSON: a list of the time, whether it is whole, whether it is the sandbox's, and the counts by id."""
+    fields = [observation.seen_at, observation.whole, observation.sandbox, observation.videos]
+    return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def decode(value: bytes) -> Observation | None:
+    """Return what `encode` was given; None for anything else."""
+    try:
+        seen_at, whole, sandbox, videos = json.loads(value)
+        counts = {str(video_id): tuple(known) for video_id, known in videos.items()}
+        return Observation(int(seen_at), counts, whole=bool(whole), sandbox=bool(sandbox))
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        return None

@@ -1,28 +1,47 @@
-"""An account's answer: from the cache, from a request under way, or from TikTok. What everything above asks."""
+"""Answers for accounts: from the store, from a request under way, or from TikTok.
+
+One read of the store begins a request, and one write stores everything that it brings.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from tiktok_pinned_videos.research.budget import RequestContext, UnwantedError
 from tiktok_pinned_videos.research.client import Fetched, ResearchClient
-from tiktok_pinned_videos.research.errors import TikTokError
+from tiktok_pinned_videos.research.errors import (
+    APIConnectionError,
+    ConfigurationError,
+    NotFoundError,
+    Status,
+    TikTokError,
+)
+from tiktok_pinned_videos.research.fields import NAMES
 from tiktok_pinned_videos.research.models import Missing, Snapshot
-from tiktok_pinned_videos.research.names import same_account
+from tiktok_pinned_videos.research.names import in_key, same_account
 from tiktok_pinned_videos.research.oauth import AccessToken
-from tiktok_pinned_videos.service.history import History
-from tiktok_pinned_videos.service.observations import Changes, Observation
-from tiktok_pinned_videos.state.base import StateStore, StateStoreError
+from tiktok_pinned_videos.state.base import StateStoreError, Store, UnusableStoreError
 
-from .cache import AnswerCache, Stored
-from .fetch import Fetcher, Found, serves
+from .cache import AnswerCache, CachedSnapshot, Stored, answer_key, seen_key, serves
+from .history import AccountHistory, Changes, History, Observation, observation_keys, observe
 from .quota import Ledger, QuotaStatus
-from .single_flight import SingleFlight
+from .single_flight import Ask, SingleFlight, with_lease
 
+_GONE: Final = (Status.NOT_FOUND, Status.REFUSED)
+"""When TikTok itself answers so, everything stored of the account is deleted, as its terms require."""
 _log = logging.getLogger("tiktok_pinned_videos.calls")
+
+
+class StoppingError(APIConnectionError):
+    """The program ends before the account was answered."""
+
+    for_every_account = True
+    next_step = "Call again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +56,12 @@ class Answer:
     stored: bool = True
     """Whether the store has it, so that the resource `tiktok://pinned/{username}` shows it."""
     changes: Changes | None = None
-    """What has changed since the oldest observation that is remembered; None where there is no past."""
+    """What has changed since the oldest observation; None without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """Where everything stands; nothing secret."""
+    """The state of the service; nothing secret."""
 
     quota: QuotaStatus
     state: str
@@ -53,83 +72,102 @@ class ServiceStatus:
     """Unix seconds, by the clock that all times here are read from."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is stored of an account when a request begins."""
+
+    stored: Stored | None
+    history: AccountHistory
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a request brought: an answer and whether it is new (another process may have been faster), or an error."""
+
+    stored: Stored | None = None
+    new: bool = True
+    body: bytes = b""
+    error: TikTokError | None = None
+
+
 class PinnedVideosService:
-    """Answers for accounts. Raises one of `research.errors`, each caller its own."""
+    """Answers for accounts, `max_concurrency` at once. Each caller gets its own error of `research.errors`."""
 
     def __init__(
         self,
         *,
-        fetcher: Fetcher,
         client: ResearchClient,
         cache: AnswerCache,
         history: History,
         ledger: Ledger,
-        store: StateStore,
+        store: Store,
+        max_concurrency: int,
         clock: Callable[[], float],
     ) -> None:
-        self._fetcher = fetcher
         self._client = client
         self._cache = cache
         self._history = history
         self._ledger = ledger
         self._store = store
+        self._slots = asyncio.Semaphore(max_concurrency)
         self._clock = clock
-        self._flights: SingleFlight[Found | TikTokError | None] = SingleFlight(_log_unclaimed)
+        self._flights: SingleFlight[_Found] = SingleFlight(self._log_unclaimed)
+        self._closed = False
 
     async def answer(self, username: str, fields: tuple[str, ...], *, refresh: bool = False) -> Answer:
         """One account, `username` as from `names.parse_username`, `fields` as from `research.fields.parse_fields`."""
-        key, since, looked = same_account(username), self._clock(), False
+        await self.check_usable()
+        since, waited = self._clock(), False
         while True:
-            stored = None if refresh and not looked else await self._cache.find(username)
+            stored = None if refresh and not waited else await self._cache.find(username)
             if stored is not None and serves(stored, fields) and (not refresh or stored.retrieved_at >= since):
-                return await self._answer(username, fields, stored, new=looked, requests=0)
+                return await self._answer(username, fields, stored, new=waited, requests=0)
             ask = partial(self._fetch, username, fields, refresh=refresh)
-            result, requests = await self._flights.join(key, fields, ask) or (None, 0)
-            if isinstance(result, TikTokError):
-                raise result.again(requests=requests)
-            if result is not None:
-                stored, new = result
-                return await self._answer(username, fields, stored, new=new, requests=requests)
-            looked = True  # it brought other fields, or ended while nobody wanted it: look, and ask again
+            found, requests = await self._join(same_account(username), fields, ask) or (None, 0)
+            if found is not None and found.stored is not None:
+                return await self._answer(username, fields, found.stored, new=found.new, requests=requests)
+            waited = True  # it brought other fields, or ended while no caller waited: read the store, and ask again
 
     async def from_cache(self, username: str, fields: tuple[str, ...]) -> Answer | None:
-        """The same, only if no request is needed for it: `NotFoundError` too, where that is what is remembered."""
-        stored = await self._cache.find(username)
+        """The same, only if no request is needed for it. Raises a remembered `NotFoundError`."""
+        stored = None if self._closed else await self._cache.find(username)
         if stored is None or not serves(stored, fields):
             return None
         return await self._answer(username, fields, stored, new=False, requests=0)
 
     async def fetch_raw(self, username: str, fields: tuple[str, ...]) -> Fetched:
-        """Ask TikTok afresh, for its body as it came."""
-        context = RequestContext()
-        try:
-            return await self._fetcher.raw(username, fields, context)
-        except TikTokError as error:
-            error.requests = context.requests
-            raise
+        """A new request for these fields and no others, with TikTok's body."""
+        await self.check_usable()
+        ask = partial(self._fetch_raw, username, fields)
+        found, _ = await self._join(same_account(username), fields, ask, alone=True) or (_Found(), 0)
+        if not isinstance(found.stored, CachedSnapshot):
+            raise self._stopping()
+        return Fetched(found.stored, found.body)
 
     async def stored(self, username: str) -> Stored | None:
-        """What is kept for an account; never sends a request."""
+        """What is stored of an account; never sends a request."""
         return await self._cache.find(username)
 
     async def observations(self, username: str) -> tuple[Observation, ...]:
-        """What is remembered of earlier answers, in the order of time; never sends a request."""
-        return await self._history.observations(username, self._clock())
+        """The observations of an account, oldest first; never sends a request."""
+        now = self._clock()
+        values = await self._store.get(*observation_keys(username, now))
+        return self._history.read(username, values, now).observations
 
     async def forget(self, username: str) -> None:
-        """Nothing is kept of an account any more."""
-        await self._fetcher.forget(username)
+        """Delete everything that is stored of an account."""
+        await self._store.put(delete=stored_keys(username, self._clock()))
 
-    async def seen(self, beginning: str, *, limit: int) -> list[str]:
-        """Accounts answered before whose names begin like this, in lower case."""
-        return await self._cache.seen(beginning, limit=limit)
+    async def seen(self, prefix: str, *, limit: int) -> list[str]:
+        """Accounts that were answered before and begin with `prefix`, in lower case."""
+        return await self._cache.seen(prefix, limit=limit)
 
     async def quota(self) -> QuotaStatus:
-        """Where the day's quota stands; sends nothing."""
+        """The quota of the current day; sends nothing."""
         return await self._ledger.status()
 
     async def status(self) -> ServiceStatus:
-        """Where everything stands; sends nothing."""
+        """The state of the service; sends nothing."""
         return ServiceStatus(
             quota=await self._ledger.status(),
             state=self._store.describe(),
@@ -139,11 +177,18 @@ class PinnedVideosService:
         )
 
     async def check_state(self) -> str:
-        """Write to the store to see that it serves; its description. Raises `StateStoreError` when it does not."""
-        await self._store.ping()
+        """Run every operation of the store; its description. Raises `StateStoreError` if one fails."""
+        await self._store.check()
         if self._store.degraded:
             raise StateStoreError(self._store.describe())
         return self._store.describe()
+
+    async def check_usable(self) -> None:
+        """Raise `ConfigurationError` if the store can never work as it is set up, such as a Redis of a cluster."""
+        try:
+            await self._store.check_usable()
+        except UnusableStoreError as fault:
+            raise unusable(self._store, fault) from None
 
     @property
     def token(self) -> AccessToken | None:
@@ -151,35 +196,121 @@ class PinnedVideosService:
         return self._client.auth.token
 
     async def aclose(self, *, drain: float = 0.0) -> None:
-        """Give requests already sent `drain` seconds to finish, cancel the rest, close connections and store."""
-        del drain
-        await self._flights.aclose()
+        """Give requests already sent `drain` seconds to finish, cancel the rest, close connections and store.
+
+        Calls that wait meanwhile are answered by requests that finish; the others raise an error.
+        """
+        self._closed = True
+        await self._flights.aclose(drain=drain, for_store=self._store.shared)
         await self._client.aclose()
         await self._store.aclose()
 
-    async def _fetch(
-        self, username: str, fields: tuple[str, ...], context: RequestContext, *, refresh: bool
-    ) -> Found | TikTokError | None:
-        """What becomes of one flight, for all who wait for it: an error is a value here, raised anew for each."""
+    async def _join(
+        self, key: str, fields: tuple[str, ...], ask: Ask[_Found], *, alone: bool = False
+    ) -> tuple[_Found, int] | None:
+        if self._flights.closing:
+            raise self._stopping()
+        joined = await self._flights.join(key, fields, ask, alone=alone)
+        if joined is not None and joined[0].error is not None:
+            raise joined[0].error.again(requests=joined[1])
+        return joined
+
+    async def _fetch(self, username: str, fields: tuple[str, ...], context: RequestContext, *, refresh: bool) -> _Found:
+        """An answer with these fields; of several processes that want it at once, one asks."""
+        started = self._clock()
+        known = _Known(None, AccountHistory())
+
+        async def found() -> _Found | None:
+            nonlocal known
+            known = await self._known(username, context)
+            stored = known.stored
+            if stored is None or not serves(stored, fields) or (refresh and stored.retrieved_at <= started):
+                return None
+            return _Found(stored, new=refresh)
+
+        async def ask() -> _Found:
+            # The stored fields are asked for as well, so that none is lost to later calls.
+            wanted = {*fields, *(known.stored.fields if isinstance(known.stored, CachedSnapshot) else ())}
+            return await self._ask(username, tuple(name for name in NAMES if name in wanted), context, known)
+
+        async with self._slots:
+            if self._store.shared and self._cache.enabled:
+                return await with_lease(self._store, f"lease:{in_key(username)}", found=found, ask=ask)
+            return await found() or await ask()
+
+    async def _fetch_raw(self, username: str, fields: tuple[str, ...], context: RequestContext) -> _Found:
+        async with self._slots:
+            return await self._ask(username, fields, context, await self._known(username, context))
+
+    async def _known(self, username: str, context: RequestContext) -> _Known:
+        now, quota = self._clock(), self._ledger.keys()
+        values = await self._store.get(answer_key(username), *quota, *observation_keys(username, now))
+        answer, state, observations = values[0], values[1 : 1 + len(quota)], values[1 + len(quota) :]
+        context.quota_state = self._ledger.quota_state(state, now)
+        return _Known(self._cache.read(answer), self._history.read(username, observations, now))
+
+    async def _ask(self, username: str, fields: tuple[str, ...], context: RequestContext, known: _Known) -> _Found:
+        """Send the request and store what it brings."""
         try:
-            return await self._fetcher.fetch(username, fields, context, refresh=refresh)
-        except TikTokError as error:
-            return error
+            fetched = await self._client.pinned_videos(username, fields, context)
         except UnwantedError:
-            return None
+            return _Found()
+        except TikTokError as error:
+            # Without a code the status is a gateway's, which says nothing of the account.
+            if error.status in _GONE and error.code is not None:
+                context.on_the_wire = True
+                missing = self._cache.missing(username, error) if isinstance(error, NotFoundError) else []
+                await self._store.put(*missing, delete=stored_keys(username, self._clock())[:-1])
+            return _Found(error=error)
+        context.on_the_wire = True  # until it is stored
+        new = fetched.snapshot
+        observation = observe(new)
+        changes = known.history.changes_to(observation)
+        kept = CachedSnapshot(
+            new.username, new.fields, new.videos, new.retrieved_at, new.log_id, new.sandbox, changes=changes
+        )
+        at_most = self._history.life_of(changes, kept.retrieved_at)
+        await self._store.put(
+            *self._cache.entries(kept, before=known.stored, at_most=at_most),
+            *self._history.entries(username, observation, known.history),
+            delete=known.history.outdated,
+        )
+        return _Found(kept, body=fetched.body)
 
     async def _answer(
         self, username: str, fields: tuple[str, ...], stored: Stored, *, new: bool, requests: int
     ) -> Answer:
         if isinstance(stored, Missing):
             raise stored.error()
-        changes = stored.changes
+        changes = self._history.current(stored.changes, self._clock())
         if changes is not None and stored.fields != fields:
             changes = changes.only(fields)
-        return Answer(stored.narrowed(username, fields), not new, requests, await self._ledger.note(), changes=changes)
+        note = None if self._closed else await self._ledger.note()
+        snapshot = stored.narrowed(username, fields)
+        return Answer(snapshot, not new, requests, note, stored=self._cache.enabled, changes=changes)
+
+    def _stopping(self) -> TikTokError:
+        return StoppingError("the program ended before this account was answered.")
+
+    def _log_unclaimed(self, account: str, requests: int, found: _Found | None) -> None:
+        kept = found is not None and found.stored is not None and self._cache.enabled
+        _log.info(
+            "ended after all callers had left; its answer is %s: account=%s requests=%d",
+            "stored for the next call" if kept else "not stored",
+            account,
+            requests,
+        )
 
 
-def _log_unclaimed(account: str, requests: int) -> None:
-    _log.info(
-        "ended with nobody waiting; an answer is kept for the next call: account=%s requests=%d", account, requests
+def stored_keys(username: str, now: float) -> list[str]:
+    """Every key under which something of an account may be stored, its name last."""
+    return [answer_key(username), *observation_keys(username, now), seen_key(username)]
+
+
+def unusable(store: Store, fault: UnusableStoreError) -> ConfigurationError:
+    """The error for a store that can never work."""
+    return ConfigurationError(
+        f"the state store of TIKTOK_STATE ({store.describe()}) cannot work: {fault}.",
+        next_step="Set TIKTOK_STATE to a Redis 6.2 or later without cluster mode whose user may run all commands on "
+        "keys that begin with tpv:, or to sqlite:///PATH.",
     )

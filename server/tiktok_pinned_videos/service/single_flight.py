@@ -1,75 +1,80 @@
-"""Single flight: many calls for one account at once are one request, in this process and, through the store, in all.
+"""Single flight: many calls for one account at once are one request, in this process and, for 10 s, in all.
 
-The request is a task of its own, so that a call that is cancelled takes nobody down who waits for the same answer. When
-nobody waits any more, a request that is on the wire is finished, and everything else is cancelled.
+A request is a task of its own, so that a cancelled call does not end it for the others. When no caller waits any more,
+a request that was sent is finished, and everything else is cancelled. The same holds when the program ends.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from tiktok_pinned_videos.research.budget import RequestContext
-from tiktok_pinned_videos.state.base import StateStore
-from tiktok_pinned_videos.state.steps import Delete, Renew, Step, Write
+from tiktok_pinned_videos.state.base import Entry, Store
 
-_LEASE: Final = 5.0
-_RENEW: Final = 1.5
+LEASE: Final = 10.0
+"""Seconds for which a request keeps other processes from sending the same."""
 _POLL: Final = 0.05
 
 T = TypeVar("T")
+Ask: TypeAlias = Callable[[RequestContext], Coroutine[Any, Any, T]]
 
 
 class _Flight(Generic[T]):
-    def __init__(
-        self, key: str, fields: tuple[str, ...], ask: Callable[[RequestContext], Coroutine[Any, Any, T]]
-    ) -> None:
+    def __init__(self, fields: tuple[str, ...], ask: Ask[T], may_send: Callable[[], bool], name: str) -> None:
         self.fields = frozenset(fields)
         self.waiters = 0
-        self.context = RequestContext(wanted=lambda: self.waiters > 0)
-        self.task = asyncio.create_task(ask(self.context), name=f"flight {key}")
+        self.context = RequestContext(wanted=lambda: self.waiters > 0 and may_send())
+        self.task = asyncio.create_task(ask(self.context), name=f"flight {name}")
 
     def take_cost(self) -> int:
-        """The requests it has cost that nobody has reported yet."""
+        """The requests sent that no caller has been charged for yet."""
         cost, self.context.requests = self.context.requests, 0
         return cost
 
 
 class SingleFlight(Generic[T]):
-    """The requests of this process that are under way, at most one per key.
+    """The requests of this process that are under way, at most one per key that calls may join.
 
-    `unclaimed` is called with the key and the number of requests when one has ended with nobody waiting.
+    `unclaimed` is called with the key, the number of requests and the result (None without one) when a request has
+    ended without callers.
     """
 
-    def __init__(self, unclaimed: Callable[[str, int], None]) -> None:
-        self._flights: dict[str, _Flight[T]] = {}
+    def __init__(self, unclaimed: Callable[[str, int, T | None], None]) -> None:
+        self._joinable: dict[str, _Flight[T]] = {}
+        self._all: set[_Flight[T]] = set()
         self._unclaimed = unclaimed
+        self.closing = False
 
     async def join(
-        self, key: str, fields: tuple[str, ...], ask: Callable[[RequestContext], Coroutine[Any, Any, T]]
+        self, key: str, fields: tuple[str, ...], ask: Ask[T], *, alone: bool = False
     ) -> tuple[T, int] | None:
-        """The result, and how many requests it cost: for one of those who wait, 0 for the others.
+        """The result, and how many requests it cost: for one of the callers, 0 for the others.
 
-        None when a flight that did not carry all `fields` has just ended: look at what it brought and join again.
+        None when a request without all of the `fields` has just ended, or this one was cancelled because the program
+        ends: read what is stored, then join again. `alone`: no call joins it, and it joins none.
         """
-        flight = self._flights.get(key)
+        flight = None if alone else self._joinable.get(key)
         if flight is not None and not flight.fields >= set(fields):
             await asyncio.wait([flight.task])
             return None
         if flight is None:
-            flight = self._flights[key] = _Flight(key, fields, ask)
+            flight = _Flight(fields, ask, lambda: not self.closing, key)
             flight.task.add_done_callback(partial(self._ended, key, flight))
+            self._all.add(flight)
+            if not alone:
+                self._joinable[key] = flight
         flight.waiters += 1
         try:
-            result = await asyncio.shield(flight.task)
-            return result, flight.take_cost()
+            await asyncio.wait([flight.task])
+            return None if flight.task.cancelled() else (flight.task.result(), flight.take_cost())
         except asyncio.CancelledError:
             if flight.waiters == 1 and not flight.task.done() and not flight.context.on_the_wire:
                 flight.task.cancel()
-                # Whoever comes now must not wait for a task that is being cancelled.
+                # New calls must not wait for a task that is being cancelled.
                 self._forget(key, flight)
             raise
         finally:
@@ -77,79 +82,58 @@ class SingleFlight(Generic[T]):
             if flight.task.done():
                 self._report(key, flight)
 
-    async def aclose(self) -> None:
-        """Cancel what is under way."""
-        tasks = [flight.task for flight in self._flights.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def aclose(self, *, drain: float, for_store: bool) -> None:
+        """Send nothing more, give requests already sent `drain` seconds to finish, and cancel the rest.
+
+        `for_store`: whether those without callers are worth waiting for, because the store outlives the process.
+        """
+        self.closing = True
+        for flight in self._all:
+            if not flight.context.on_the_wire or not (flight.waiters or for_store):
+                flight.task.cancel()
+        await self._wait(at_most=drain)
+        for flight in self._all:
+            flight.task.cancel()
+        await self._wait()
+
+    async def _wait(self, at_most: float | None = None) -> None:
+        if tasks := [flight.task for flight in self._all]:
+            await asyncio.wait(tasks, timeout=at_most)
 
     def _ended(self, key: str, flight: _Flight[T], task: asyncio.Task[T]) -> None:
         self._forget(key, flight)
+        self._all.discard(flight)
         if not task.cancelled():
-            task.exception()  # looked at: everyone may have left before it failed
+            task.exception()  # retrieved: all callers may have left before it failed
         self._report(key, flight)
 
     def _report(self, key: str, flight: _Flight[T]) -> None:
         if not flight.waiters and (cost := flight.take_cost()):
-            self._unclaimed(key, cost)
+            done = not flight.task.cancelled() and flight.task.exception() is None
+            self._unclaimed(key, cost, flight.task.result() if done else None)
 
     def _forget(self, key: str, flight: _Flight[T]) -> None:
-        if self._flights.get(key) is flight:
-            del self._flights[key]
+        if self._joinable.get(key) is flight:
+            del self._joinable[key]
 
 
-class Lease:
-    """A lock in the store that expires: held while a request is under way, renewed as long as it is still ours.
+async def with_lease(
+    store: Store, key: str, *, found: Callable[[], Awaitable[T | None]], ask: Callable[[], Awaitable[T]]
+) -> T:
+    """What `found` reads from the store, or else what `ask` brings, which one process at a time does.
 
-    Used as a context, it is given back in the end, also where it may have been acquired unnoticed.
+    A process that was killed keeps others waiting for as long as its lease lives.
     """
-
-    def __init__(self, store: StateStore, key: str) -> None:
-        self._store = store
-        self._key = key
-        self._owner = secrets.token_hex(8).encode()
-        self._maybe_ours = False
-        self._sure_until = 0.0
-        self._renewal: asyncio.Task[None] | None = None
-
-    async def try_acquire(self, *then: Step[Any]) -> tuple[bool, list[Any]]:
-        """Whether it is ours now, and the results of `then`: steps done right after it, in the same round trip."""
-        asked_at = asyncio.get_running_loop().time()
-        self._maybe_ours, self._sure_until = True, 0.0
-        acquire = Write((self._key,), self._owner, _LEASE, only_if_absent=True)
-        self._maybe_ours, *results = await self._store.run(acquire, *then)
-        # A store takes two seconds at most, so until then it cannot have expired.
-        self._sure_until = asked_at + _LEASE / 2
-        return self._maybe_ours, results
-
-    async def wait(self) -> None:
-        """A moment, before looking again."""
-        await asyncio.sleep(_POLL)
-
-    def keep(self) -> None:
-        """Have it renewed until it is given back."""
-        self._renewal = asyncio.create_task(self._renew())
-
-    async def release(self, *before: Step[Any]) -> list[Any]:
-        """Give it back, if it is ours, and the results of `before`: steps done just before, in the same round trip."""
-        if self._renewal is not None:
-            self._renewal.cancel()
-        if self._maybe_ours:
-            self._maybe_ours = False
-            before = (*before, Delete((self._key,), self._owner, self._sure_until))
-        return await self._store.run(*before) if before else []
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await asyncio.shield(self.release())
-
-    async def _renew(self) -> None:
+    loop = asyncio.get_running_loop()
+    lease = Entry(key, secrets.token_hex(8).encode(), LEASE)
+    give_up = loop.time() + LEASE
+    try:
         while True:
-            await asyncio.sleep(_RENEW)
-            asked_at = asyncio.get_running_loop().time()
-            if not await self._store.do(Renew((self._key,), self._owner, _LEASE)):
-                return  # we stood still for too long, and somebody else holds it now
-            self._sure_until = asked_at + _LEASE / 2
+            acquired = await store.add(lease)
+            if (result := await found()) is not None:
+                return result
+            if acquired or loop.time() >= give_up:
+                return await ask()
+            await asyncio.sleep(_POLL)
+    finally:
+        await store.release(key, lease.value)

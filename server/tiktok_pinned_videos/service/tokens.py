@@ -1,4 +1,4 @@
-"""One access token for all replicas: `research.oauth.TokenStore` on a `StateStore` that may hold secrets (Redis)."""
+"""One access token for all replicas: `research.oauth.TokenStore` on a `Store` that may hold secrets (Redis)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tiktok_pinned_videos.research.oauth import AccessToken
-from tiktok_pinned_videos.state.base import StateStore
-from tiktok_pinned_videos.state.steps import Delete, Read, Write
+from tiktok_pinned_videos.state.base import Entry, Store
 
 _KEY: Final = "token"
 
@@ -16,13 +15,13 @@ _KEY: Final = "token"
 class SharedTokens:
     """The replicas' token under one key of the store."""
 
-    def __init__(self, store: StateStore, *, clock: Callable[[], float]) -> None:
+    def __init__(self, store: Store, *, clock: Callable[[], float]) -> None:
         self._store = store
         self._clock = clock
 
     async def load(self) -> AccessToken | None:
         """The token that a replica fetched last."""
-        (value,) = await self._store.do(Read((_KEY,)))
+        (value,) = await self._store.get(_KEY)
         try:
             record: Any = json.loads(value or b"")
             return AccessToken(str(record["value"]), float(record["issued_at"]), float(record["expires_at"]))
@@ -31,11 +30,11 @@ class SharedTokens:
 
     async def save(self, token: AccessToken) -> None:
         """Share a token just fetched, for as long as it lives."""
-        await self._store.do(Write((_KEY,), _encoded(token), max(1.0, token.expires_at - self._clock())))
+        await self._store.put(Entry(_KEY, _encoded(token), max(1.0, token.expires_at - self._clock())))
 
     async def discard(self, token: AccessToken) -> None:
         """Delete this token, only if the store still holds that one."""
-        await self._store.do(Delete((_KEY,), _encoded(token)))
+        await self._store.release(_KEY, _encoded(token))
 
 
 def _encoded(token: AccessToken) -> bytes:

@@ -1,1 +1,1 @@
-"""What may be shared between processes: the `StateStore` protocol and its three implementations."""
+"""Small values that expire, kept for one process, one user's processes or a fleet."""

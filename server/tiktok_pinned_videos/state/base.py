@@ -1,55 +1,145 @@
-"""The `StateStore` contract: small values that expire, kept for one process, one user's processes or a fleet."""
+"""The `Store` protocol: six operations on small values that expire, and counters that processes merge."""
 
 from __future__ import annotations
 
+import secrets
+import time
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
-from .steps import R, Step, Write
+COUNTERS_KEPT: Final = 86_400.0
+"""Seconds for which a counter is kept after its end."""
 
 
 class StateStoreError(Exception):
-    """A store could not do what was asked. Never reaches a call: `ResilientStore` goes on in memory."""
+    """A store could not do what was asked. Never reaches a call: `ResilientStore` continues in memory."""
 
 
-class CounterLostError(StateStoreError):
-    """A counter is lower than it was known to be: the store has lost what it held. Raise it, then count again."""
+class UnusableStoreError(StateStoreError):
+    """A store that can never work as it is set up: waiting does not help, changing the configuration does."""
 
 
-class StateStore(ABC):
-    """Carries out `steps`.
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A value to be stored for `ttl` seconds."""
 
-    Keys are short ASCII text chosen by the callers; values are bytes, opaque here. Every entry expires: a `ttl` is in
-    seconds (positive) and counts from the write.
+    key: str
+    value: bytes
+    ttl: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A grow-only counter: the sum of one entry per process, merged by taking the higher value of each entry.
+
+    Merging is idempotent, so neither a lost reply nor a store that lost its data needs any bookkeeping.
+    """
+
+    key: str
+    ceiling: int
+    """Counting on is refused if the sum would exceed it."""
+    until: float
+    """When counting ends, in Unix seconds."""
+    owner: str = ""
+    """The process that counts."""
+    known: Mapping[str, int] = field(default_factory=dict[str, int])
+    """The entries that the process knows; its own as it counted itself."""
+
+    def own_after(self, entries: Mapping[str, int], amount: int) -> int:
+        """The process's own entry after counting on. A count whose reply was lost is not counted twice."""
+        stored = entries.get(self.owner, 0)
+        return max(stored, self.known.get(self.owner, stored) + amount)
+
+    def sum_after(self, entries: Mapping[str, int], amount: int) -> int:
+        """The sum of all entries after counting on."""
+        return sum(entries.values()) - entries.get(self.owner, 0) + self.own_after(entries, amount)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The result of `Store.count`."""
+
+    granted: bool
+    """Whether all counters were counted on."""
+    entries: tuple[Mapping[str, int], ...]
+    """The entries of each counter after merging, by process."""
+    lost: bool = False
+    """Whether the store had less than was known. Then nothing was counted, but what was known is merged."""
+
+    @property
+    def totals(self) -> list[int]:
+        """The sum of each counter."""
+        return [sum(entries.values()) for entries in self.entries]
+
+
+class Store(ABC):
+    """Keys are short ASCII text; values are bytes, opaque here. Every operation is atomic across all processes.
+
+    Operations take a few seconds at most and raise nothing but `StateStoreError`.
     """
 
     shared: bool = False
     """Whether other processes can see what is written here."""
     holds_secrets: bool = False
-    """Whether an access token may be kept here (never on a disk of ours)."""
+    """Whether an access token may be stored here (never on disk)."""
     degraded: bool = False
-    """Whether memory of this process stands in for the store just now."""
+    """Whether memory of this process replaces the store at the moment."""
+    can_refuse: bool = False
+    """Whether it may turn out at the first use that the store can never work."""
 
     @abstractmethod
-    async def run(self, *steps: Step[Any]) -> list[Any]:
-        """The result of each step, done in this order, in one round trip where the medium knows such.
+    async def get(self, *keys: str) -> list[bytes | None]:
+        """Return the values of all keys as of one moment; None where absent or expired."""
 
-        Bounded in time once it has begun. Raises `StateStoreError` and nothing else where the medium cannot be used;
-        some of the steps may have been done then.
-        """
+    @abstractmethod
+    async def put(self, *entries: Entry, delete: Sequence[str] = ()) -> None:
+        """Store the entries and delete the keys in one transaction."""
+
+    @abstractmethod
+    async def add(self, entry: Entry) -> bool:
+        """Store the entry if its key is absent; whether it was."""
+
+    @abstractmethod
+    async def release(self, key: str, value: bytes) -> None:
+        """Delete the key if it has this value."""
+
+    @abstractmethod
+    async def find(self, prefix: str, limit: int) -> list[str]:
+        """Return up to `limit` keys that begin with `prefix`, in no order."""
+
+    @abstractmethod
+    async def count(self, counters: Sequence[Counter], amount: int = 1) -> Counts:
+        """Merge what is known of the counters, then add `amount` to all of them or to none. 0 only merges and reads."""
 
     @abstractmethod
     def describe(self) -> str:
-        """What it is and whether it serves, in a few words without any secret."""
+        """Name the store and whether it works, without any secret."""
 
-    async def aclose(self) -> None:  # noqa: B027 - memory has nothing to release
+    @abstractmethod
+    async def aclose(self) -> None:
         """Release connections and files; the store is not used afterwards."""
 
-    async def do(self, step: Step[R]) -> R:
-        """The result of one step."""
-        result: R = (await self.run(step))[0]
-        return result
+    async def check(self, prefix: str = "") -> None:
+        """Run every operation once, on keys that begin with `prefix`.
 
-    async def ping(self) -> None:
-        """Write something, to see that writing works; `StateStoreError` with the reason when it does not."""
-        await self.do(Write(("ping",), b"1", 1.0))
+        Raises `StateStoreError` with the reason if one fails, `UnusableStoreError` if waiting cannot help.
+        """
+        mark = secrets.token_hex(8)
+        key, value = f"{prefix}check:{mark}", mark.encode()
+        counter = Counter(f"{key}:count", 1, time.time() + 10 - COUNTERS_KEPT)
+        await self.put(Entry(key, value, 10.0), Entry(f"{key}:2", value, 10.0))
+        seen = await self.get(key, f"{key}:2")
+        added = await self.add(Entry(key, value, 10.0))
+        found = await self.find(f"{prefix}check:", 1)
+        counts = await self.count([counter])
+        await self.release(key, value)
+        await self.put(delete=(f"{key}:2",))
+        if seen != [value, value] or added or not found or not counts.granted:
+            raise StateStoreError("it does not return what was just written")
+
+    async def check_usable(self) -> None:
+        """Raise `UnusableStoreError` if the store can never work as it is set up."""
+        if self.can_refuse:
+            await self.check()

@@ -1,4 +1,4 @@
-"""From the words of `TIKTOK_STATE` to a store. Knows the URL forms; imports a store's module only when it is chosen."""
+"""Opens the store that `TIKTOK_STATE` names. A store's module is imported only when it is chosen."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
+from .base import StateStoreError, UnusableStoreError
+
 if TYPE_CHECKING:
-    from .base import StateStore
+    from .base import Store
 
 FORMS = "memory:, sqlite:///relative/path, sqlite:////absolute/path, redis://host:port/db or rediss://host:port/db"
 
-# What concerns the way to the server. Timeouts and retries are left out: a slow store must not slow down answers.
+# Options of the connection. Timeouts and retries are left out: a slow store must not slow down answers.
 _REDIS_OPTIONS = {
     "db",
     "client_name",
@@ -40,31 +42,41 @@ def check_url(url: str) -> None:
             raise ValueError(f"the state store should be one of {FORMS}")
 
 
-def open_store(url: str, *, prefix: str = "", clock: Callable[[], float] = time.time) -> StateStore:
-    """The store that `url` names, not yet connected; ValueError as `check_url` says. Its keys begin with `prefix`.
-
-    Everything but memory comes wrapped, so that its failures never reach a call. `MissingExtraError` is raised here
-    for a Redis URL without the library: that is a mistake of the installation, not an outage.
-    """
+def open_primary(url: str, *, clock: Callable[[], float] = time.time) -> Store:
+    """The store that `url` names, not yet connected; its failures are errors. ValueError as `check_url` raises it."""
     check_url(url)
     scheme, _, rest = url.partition(":")
-    match scheme.lower():
-        case "memory":
-            from .memory import MemoryStore
+    if scheme.lower().startswith("redis"):
+        from .redis import RedisStore
 
-            return MemoryStore(clock=clock)
-        case "sqlite":
-            from .resilient import ResilientStore
-            from .sqlite import SQLiteStore
+        return RedisStore(url)
+    from .sql import SQLStore
 
-            file = SQLiteStore(_sqlite_path(rest), clock=clock)
-            # A file does not forget, and a broken one seldom heals within a second.
-            return ResilientStore(file, prefix=prefix, clock=clock, may_forget=False, retry_after=2.0)
-        case _:
-            from .redis import RedisStore
-            from .resilient import ResilientStore
+    return SQLStore(_sqlite_path(rest) if rest else None, clock=clock)
 
-            return ResilientStore(RedisStore(url), prefix=prefix, clock=clock)
+
+def open_store(url: str, *, prefix: str = "", clock: Callable[[], float] = time.time) -> Store:
+    """The same for a server: keys begin with `prefix`, and failures never reach a call."""
+    primary = open_primary(url, clock=clock)
+    if not primary.shared:
+        return primary
+    from .resilient import ResilientStore
+
+    return ResilientStore(primary, prefix=prefix, clock=clock)
+
+
+async def check_usable(url: str, *, prefix: str = "") -> None:
+    """Raise `UnusableStoreError` if the store that `url` names can never work; one that is down may still work."""
+    store = open_primary(url)
+    try:
+        if store.can_refuse:
+            await store.check(prefix)
+    except UnusableStoreError:
+        raise
+    except StateStoreError:
+        pass
+    finally:
+        await store.aclose()
 
 
 def _sqlite_path(rest: str) -> str:

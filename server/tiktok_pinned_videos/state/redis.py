@@ -1,230 +1,230 @@
-"""Entries in a Redis that a fleet shares. Knows what each step means there, and when a Redis is to be given up.
+"""A Redis that a fleet shares. Every key is written with an expiry, and nothing is tried twice.
 
-Each step is one command; what Redis has none for is a small script. Every key is written with an expiry. Nothing is
-tried twice. Waiting for one of our own connections is not bounded and is no failure; from then on steps take a few
-seconds at most.
+Operations on several keys need them in one slot of a cluster: the part of a prefix in braces is the hash tag.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
-from . import steps
-from .base import CounterLostError, StateStore, StateStoreError
-from .redis_client import Lookup, connect_later
+from .base import COUNTERS_KEPT, Counter, Counts, Entry, StateStoreError, Store, UnusableStoreError
 
-MAX_CONNECTIONS = 16
-CLOSING_WAIT = 0.2
+MAX_CONNECTIONS: Final = 16
+TIMEOUT: Final = 2.0
+"""Seconds for a connection or a reply. A Redis that stands still for a moment must not look like one that is gone."""
+# SCAN reads the whole database, which may hold millions of keys of other programs: no more than these are read.
+_SCAN_STEPS: Final = 10
+_SCAN_STEP_SIZE: Final = 1000
+_CANNOT_WORK: Final = ("CROSSSLOT", "MOVED", "ASK ", "NOPERM", "unknown command", "SELECT is not allowed")
 
-# SCAN walks the whole database, which may hold other programs' millions of keys: no more than these are looked at.
-SCAN_STEPS = 10
-SCAN_STEP_SIZE = 1000
-
-Command: TypeAlias = tuple[str | bytes | int, ...]
-"""Name and arguments."""
-_log = logging.getLogger(__name__)
-
-_DELETE_EXPECTED = """
-local gone = 0
-for _, key in ipairs(KEYS) do
-  if redis.call('GET', key) == ARGV[1] then gone = gone + redis.call('DEL', key) end
+_RELEASE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+# ARGV: amount, then for each counter: owner, ceiling, milliseconds to live, number of known entries, and those.
+# The reply: whether it was granted, whether something was lost, and the entries of each counter.
+_COUNT: Final = """
+local amount, at, lost, fits = tonumber(ARGV[1]), 2, 0, true
+local plans, reply = {}, {}
+for place, key in ipairs(KEYS) do
+  local owner, ceiling, ttl, known = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2], tonumber(ARGV[at + 3])
+  at = at + 4
+  local entries, flat, own = {}, redis.call('HGETALL', key), nil
+  for i = 1, #flat, 2 do entries[flat[i]] = tonumber(flat[i + 1]) end
+  local stored = entries[owner] or 0
+  for i = at, at + 2 * known - 1, 2 do
+    local name, value = ARGV[i], tonumber(ARGV[i + 1])
+    if name == owner then own = value end
+    if value > (entries[name] or 0) then
+      lost, entries[name] = 1, value
+      redis.call('HSET', key, name, ARGV[i + 1])
+      redis.call('PEXPIRE', key, ttl)
+    end
+  end
+  at = at + 2 * known
+  local total, target = 0, math.max(stored, (own or stored) + amount)
+  for name, value in pairs(entries) do if name ~= owner then total = total + value end end
+  fits = fits and total + target <= ceiling
+  plans[place] = {owner, target, ttl}
 end
-return gone
-"""
-_RENEW = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return 0
-"""
-_HOLD = """
-if redis.call('PTTL', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
-redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])
-return 1
-"""
-_RAISE = """
-local held = redis.call('GET', KEYS[1])
-if not held or tonumber(held) < tonumber(ARGV[1]) then
-  local left = redis.call('PTTL', KEYS[1])
-  redis.call('SET', KEYS[1], ARGV[1], 'PX', left > 0 and left or ARGV[2])
-  return tonumber(ARGV[1])
+local granted = (fits and lost == 0 and amount > 0) and 1 or 0
+for place, key in ipairs(KEYS) do
+  if granted == 1 then
+    redis.call('HSET', key, plans[place][1], string.format('%d', plans[place][2]))
+    redis.call('PEXPIRE', key, plans[place][3])
+  end
+  reply[place] = redis.call('HGETALL', key)
 end
-if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return tonumber(held)
-"""
-# What was counted beyond the ceiling. A counter that was flushed or restored meanwhile is not beyond it any more.
-_TAKE_BACK = """
-local held = redis.call('GET', KEYS[1])
-if held and tonumber(held) > tonumber(ARGV[2]) then redis.call('DECRBY', KEYS[1], ARGV[1]) end
+return {granted, lost, reply}
 """
 
+R = TypeVar("R")
 
-class RedisStore(StateStore):
-    """A `StateStore` on `redis://` or `rediss://`; `url` has passed `check_url`. Connects on first use.
 
-    No error's text holds the password.
+class RedisStore(Store):
+    """A `Store` on `redis://` or `rediss://`; `url` has passed `check_url`. Connects on first use.
+
+    No error contains the password.
     """
 
     shared = True
     holds_secrets = True
+    can_refuse = True
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._where = f"{parts.scheme} at {parts.hostname}:{parts.port or 6379}"
         self._password = unquote(parts.password or "")
-        self._lookup = Lookup(parts.hostname or "")
-        self._client, self._errors, self._forbidden = connect_later(url, self._lookup)
+        self._client, self._errors = _client(url)
         self._free = asyncio.Semaphore(MAX_CONNECTIONS)
-        self._under_way: set[asyncio.Task[Any]] = set()
         self._failed_at = 0.0
-        self._failure = ""
-        self._may_scan = True
+        self._failure: StateStoreError = StateStoreError()
 
-    async def run(self, *todo: steps.Step[Any]) -> list[Any]:
-        """See `StateStore.run`.
+    async def get(self, *keys: str) -> list[bytes | None]:
+        """See `Store.get`."""
+        return await self._run(lambda: self._client.mget(keys))
 
-        In a database of more than 10,000 keys `Find` may miss some. For a user that may not SCAN it finds nothing: said
-        once in the log, and no reason to do without Redis.
-        """
-        # Steps whose caller is cancelled run to their own end, which is near. Cut off in the middle they could leave
-        # a connection with an unread answer, or lost to the pool.
-        task = asyncio.create_task(self._run(todo))
-        self._under_way.add(task)
-        task.add_done_callback(self._done)
-        return await asyncio.shield(task)
+    async def put(self, *entries: Entry, delete: Sequence[str] = ()) -> None:
+        """See `Store.put`."""
+
+        async def write() -> None:
+            async with self._client.pipeline(transaction=len(entries) + len(delete) > 1) as pipeline:
+                if delete:
+                    pipeline.delete(*delete)
+                for entry in entries:
+                    pipeline.set(entry.key, entry.value, px=_milliseconds(entry.ttl))
+                await pipeline.execute()
+
+        await self._run(write)
+
+    async def add(self, entry: Entry) -> bool:
+        """See `Store.add`."""
+        return bool(
+            await self._run(lambda: self._client.set(entry.key, entry.value, px=_milliseconds(entry.ttl), nx=True))
+        )
+
+    async def release(self, key: str, value: bytes) -> None:
+        """See `Store.release`."""
+        await self._run(lambda: self._client.eval(_RELEASE, 1, key, value))
+
+    async def find(self, prefix: str, limit: int) -> list[str]:
+        """See `Store.find`. In a database of more than 10,000 keys it may miss some."""
+        pattern = "".join(f"\\{char}" if char in "*?[]\\" else char for char in prefix) + "*"
+
+        async def scan() -> list[str]:
+            found: set[str] = set()
+            cursor: Any = 0
+            for _ in range(_SCAN_STEPS):
+                cursor, batch = await self._client.scan(cursor, match=pattern, count=_SCAN_STEP_SIZE)
+                found.update(key.decode("ascii", "replace") for key in batch)
+                if not cursor or len(found) >= limit:
+                    break
+            return sorted(found)[: max(0, limit)]
+
+        return await self._run(scan)
+
+    async def count(self, counters: Sequence[Counter], amount: int = 1) -> Counts:
+        """See `Store.count`."""
+        words: list[str | int] = [amount]
+        for counter in counters:
+            ttl = _milliseconds(counter.until + COUNTERS_KEPT - time.time())
+            words += [counter.owner, counter.ceiling, ttl, len(counter.known)]
+            words += [word for pair in counter.known.items() for word in pair]
+        keys = [counter.key for counter in counters]
+        granted, lost, hashes = await self._run(lambda: self._client.eval(_COUNT, len(keys), *keys, *words))
+        entries = tuple(
+            {owner.decode(): int(value) for owner, value in zip(flat[::2], flat[1::2], strict=True)} for flat in hashes
+        )
+        return Counts(bool(granted), entries, bool(lost))
+
+    async def check(self, prefix: str = "") -> None:
+        """See `Store.check`."""
+        version = await self._run(self._version)
+        if version and version < (6, 2):
+            raise UnusableStoreError(f"Redis {version[0]}.{version[1]} is too old; 6.2 or later is needed")
+        await super().check(prefix)
 
     def describe(self) -> str:
-        """What holds the state, in words and without credentials."""
+        """See `Store.describe`."""
         return self._where
 
     async def aclose(self) -> None:
-        """See `StateStore.aclose`. Waits a little for what is under way, then closes all connections."""
-        if self._under_way:
-            _, late = await asyncio.wait(self._under_way, timeout=CLOSING_WAIT)
-            for task in late:
-                task.cancel()
-        try:
+        """See `Store.aclose`."""
+        with suppress(*self._errors):
             await self._client.aclose(close_connection_pool=True)
-        except self._errors as error:
-            raise StateStoreError(self._reason(error)) from None
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._under_way.discard(task)
-        if not task.cancelled():
-            task.exception()  # seen, also when nobody waits for it any more
+    async def _version(self) -> tuple[int, ...]:
+        """The server's version; () where it may not be asked for. The operations show then whether it works."""
+        from redis.exceptions import ResponseError
 
-    async def _run(self, todo: tuple[steps.Step[Any], ...]) -> list[Any]:
+        try:
+            told = str((await self._client.info("server")).get("redis_version", ""))
+        except ResponseError as error:
+            if not _is_final(str(error)):
+                raise
+            return ()
+        return tuple(int(part) for part in told.split(".")[:2] if part.isdigit())
+
+    async def _run(self, operation: Callable[[], Awaitable[R]]) -> R:
         now = asyncio.get_running_loop().time
         asked_at = now()
         # Waiting for a connection is done here: redis-py's own blocking pool holds a lock while it connects.
         async with self._free:
-            if asked_at < self._failed_at:  # whoever waited behind the one that failed need not wait as long again
-                raise StateStoreError(self._failure)
+            if asked_at < self._failed_at:  # it would wait as long as the operation that it has waited for
+                raise self._failure
             try:
-                await self._lookup.look_up()
-                match todo[0]:
-                    case steps.Increment() as increment:
-                        return [await self._count(increment)]
-                    case steps.Find() as find:
-                        return [await self._find(find)]
-                    case _:
-                        replies = await self._send(*(_command(step, now()) for step in todo))
-                        return [_result(step, reply) for step, reply in zip(todo, replies, strict=True)]
-            except self._forbidden as error:
-                raise StateStoreError(self._reason(error)) from None
+                return await operation()
             except (*self._errors, TimeoutError) as error:
-                self._failed_at, self._failure = now(), self._reason(error)
-                self._lookup.address = None  # the name may mean another machine now
-                # The others have most likely failed too; each would cost an operation to learn.
+                # A pipeline repeats the command, and so what was to be stored.
+                words = " ".join(str(error).split()).rpartition("caused error: ")[2]
+                words = words.rstrip(".") or type(error).__name__
+                words = words.replace(self._password, "***") if self._password else words
+                kind = UnusableStoreError if _is_final(words) else StateStoreError
+                self._failed_at, self._failure = now(), kind(words)
+                # The other connections have most likely failed too; each would cost an operation to find out.
                 with suppress(*self._errors):
                     await self._client.connection_pool.disconnect(inuse_connections=False)
-                raise StateStoreError(self._failure) from None
-
-    async def _send(self, *commands: Command) -> list[Any]:
-        """The reply to each command, sent together."""
-        pipeline = self._client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        replies: list[Any] = await pipeline.execute(raise_on_error=False)
-        for fault in replies:
-            if isinstance(fault, Exception):
-                raise fault
-        return replies
-
-    def _reason(self, error: Exception) -> str:
-        text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        return text.replace(self._password, "***") if self._password else text
-
-    async def _count(self, step: steps.Increment) -> int | None:
-        """One command where nothing stands against it: what speaks against it is dealt with afterwards."""
-        (key,) = step.keys
-        (total,) = await self._send(("INCRBY", key, step.amount))
-        before = total - step.amount
-        if before == 0:  # a key that was just made has no expiry yet
-            await self._send(("EVAL", _RAISE, 1, key, 0, _milliseconds(step.ttl)))
-        if before < step.least:
-            # What was added is left: taken back from a counter that others have restored by now, it would be missing.
-            raise CounterLostError(f"{before} instead of {step.least} or more")
-        if step.ceiling is None or total <= step.ceiling:
-            return total
-        await self._send(("EVAL", _TAKE_BACK, 1, key, step.amount, step.ceiling))
-        return None
-
-    async def _find(self, step: steps.Find) -> list[str]:
-        found: set[str] = set()
-        cursor: Any = 0
-        pattern = "".join(f"\\{char}" if char in "*?[]\\" else char for char in step.keys[0]) + "*"
-        for _ in range(SCAN_STEPS if self._may_scan else 0):
-            try:
-                ((cursor, batch),) = await self._send(("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_STEP_SIZE))
-            except self._forbidden as error:
-                self._may_scan = False
-                _log.warning("Redis refuses a command; no key can be found without it: %s.", self._reason(error))
-                break
-            found.update(key.decode("ascii", "replace") for key in batch)
-            if not cursor or len(found) >= step.limit:
-                break
-        return sorted(found)[: max(0, step.limit)]
+                raise self._failure from None
 
 
-def _command(step: steps.Step[Any], now: float) -> Command:  # noqa: PLR0911 - one for each kind of step
-    """`now`: on the event loop's clock, as it is sent."""
-    match step:
-        case steps.Read(keys=(key,)):
-            return "GET", key
-        case steps.Read(keys=keys):
-            return "MGET", *keys
-        case steps.Write(keys=(key,), value=value, ttl=ttl, only_if_absent=only_if_absent):
-            return "SET", key, value, "PX", _milliseconds(ttl), *(("NX",) if only_if_absent else ())
-        case steps.Renew(keys=(key,), value=value, ttl=ttl):
-            return "EVAL", _RENEW, 1, key, value, _milliseconds(ttl)
-        case steps.Hold(keys=(key,), ttl=ttl):
-            return "EVAL", _HOLD, 1, key, _milliseconds(ttl)
-        case steps.Remaining(keys=(key,)):
-            return "PTTL", key
-        case steps.Delete(keys=keys, expected=bytes(expected), sure_until=until) if until <= now:
-            return "EVAL", _DELETE_EXPECTED, len(keys), *keys, expected
-        case steps.Delete(keys=keys):
-            return "DEL", *keys
-        case steps.RaiseTo(keys=(key,), least=least, ttl=ttl):
-            return "EVAL", _RAISE, 1, key, least, _milliseconds(ttl)
-        case _:
-            raise TypeError(f"not among other steps: {step!r}")
+def _is_final(words: str) -> bool:
+    return any(mark in words for mark in _CANNOT_WORK)
 
 
-def _result(step: steps.Step[Any], reply: Any) -> Any:
-    match step:
-        case steps.Read(keys=(_,)):
-            return [reply]
-        case steps.Read() | steps.RaiseTo():
-            return reply
-        case steps.Remaining():
-            return max(0, reply) / 1000
-        case _:
-            return bool(reply)
+def _client(url: str) -> tuple[Any, tuple[type[Exception], ...]]:
+    """A client, not connected yet, and the errors it may raise."""
+    from redis.asyncio import ConnectionPool, Redis
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
+    from redis.exceptions import RedisError
+
+    pool = cast(Any, ConnectionPool).from_url(
+        url,
+        socket_connect_timeout=TIMEOUT,
+        socket_timeout=TIMEOUT,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 0),
+        retry_on_error=[],
+        protocol=2,
+        **({"ssl_check_hostname": True} if urlsplit(url).scheme == "rediss" else {}),
+    )
+    plain: Any = pool.connection_class
+    shared: dict[str, Any] = {}
+
+    class Connection(plain):
+        """Shares one TLS context: reading the certificates of this machine for each of many at once takes too long."""
+
+        def __init__(self, **options: Any) -> None:
+            plain.__init__(self, **options)
+            if hasattr(self, "ssl_context"):
+                self.ssl_context = shared.setdefault("TLS", self.ssl_context)
+
+    pool.connection_class = Connection
+    client: Any = Redis(connection_pool=pool)
+    return client, (RedisError, OSError)
 
 
 def _milliseconds(ttl: float) -> int:

@@ -1,169 +1,182 @@
-"""A store that never fails a call. Knows outages and stores that forget; refuses to know any medium.
+"""A store that never fails a call, and counters that survive whatever happens to the store.
 
-While the primary store works, everything goes to it. When it fails, one line is logged and everything goes to the
-memory of this process; the primary is tried again by time, whether or not anybody calls. Whatever was written to memory
-meanwhile is dropped when it is back, but for counters.
+While the primary store works, every operation goes to it. When it fails, one line is logged and memory of this process
+replaces it; the primary is tried again about once a second. What was written to memory meanwhile is dropped then,
+except the counters.
 
-Counters stand for something already spent, so they only rise. A primary that says less than it said before has lost
-what it held: it is raised to what this process has seen, and what was counted without it is added. Other processes may
-know more, so before anything is counted on top they are given time to raise it further: each compares its counters
-every `_HEARTBEAT` seconds.
+The process keeps the entries of all counters that it has seen, its own included. Each operation on a counter merges
+them into the primary, and so does a heartbeat. A primary that had less than was known has lost data: other processes
+may know more, so nothing is counted on it until each of them has had time for a heartbeat.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from contextvars import Context
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Final, TypeVar
 
-from .base import CounterLostError, StateStore, StateStoreError
-from .memory import MemoryStore
-from .steps import Find, Increment, RaiseTo, Read, Step, Write
+from .base import Counter, Counts, Entry, StateStoreError, Store, UnusableStoreError
+from .sql import SQLStore
 
-_HEARTBEAT = 0.6
-_ALL_HAVE_COMPARED = 0.9
-"""Seconds that every other process needs to compare its counters."""
-_FINAL_WRITES = 0.4
-"""Seconds for adding what was counted during an outage when the process ends; over stdio it has 0.7 s in all."""
+NAMESPACES: Final = "tpv:{namespaces}"
+"""The key of a counter with one entry for each prefix in use, so that all can be found without a list of keys."""
+_HEARTBEAT: Final = 1.0
+_SETTLE: Final = 1.25
+"""Seconds in which every other process has a heartbeat."""
+_ROUNDS: Final = 3
+"""How often a count waits for others; a store that keeps losing its data is not waited for any longer."""
+_DAY: Final = 86_400.0
+_NAMESPACE_KEPT: Final = 30 * _DAY
+_LAST_WRITE: Final = 0.5
 _log = logging.getLogger(__name__)
 
-
-@dataclass(slots=True)
-class _Counter:
-    """One counter, as far as this process knows it."""
-
-    key: str
-    expires_at: float
-    """Unix seconds."""
-    seen: int = 0
-    """The highest figure that the primary has said; replies may arrive out of order."""
-    pending: int = 0
-    """What was counted during an outage and not yet added to the primary."""
+R = TypeVar("R")
 
 
-class ResilientStore(StateStore):
-    """A `StateStore` over `primary` whose steps raise nothing, and whose keys all begin with `prefix` there.
-
-    `may_forget`: whether the primary can lose what it holds while this process lives (a Redis can, a file does not).
-    `retry_after`: seconds from one try to use a lost primary to the next.
-    """
+class ResilientStore(Store):
+    """A `Store` over `primary` whose operations raise nothing, and whose keys all begin with `prefix` there."""
 
     def __init__(
         self,
-        primary: StateStore,
+        primary: Store,
         *,
         prefix: str = "",
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        may_forget: bool = True,
-        retry_after: float = 1.0,
     ) -> None:
         self._primary = primary
         self._prefix = prefix
         self._clock = clock
         self._sleep = sleep
-        self._may_forget = may_forget
-        self._retry_after = retry_after
-        self._memory = MemoryStore(clock=clock)
-        self._counters: dict[str, _Counter] = {}
-        self._restored_at = -_ALL_HAVE_COMPARED
+        self._memory = SQLStore(None, clock=clock)
+        self._owner = secrets.token_hex(6)
+        self._counters: dict[str, Counter] = {}
+        self._counting = asyncio.Lock()
+        self._settled_at = 0.0
+        self._listed_until = 0.0
+        self._proven = not primary.can_refuse
+        self._unusable: UnusableStoreError | None = None
         self._watching: asyncio.Task[None] | None = None
         self.shared = primary.shared
         self.holds_secrets = primary.holds_secrets
 
-    def describe(self) -> str:
-        """What holds the state now, in words and without secrets."""
-        name = self._primary.describe()
-        return f"{name} (degraded: memory of this process until it returns)" if self.degraded else name
+    async def get(self, *keys: str) -> list[bytes | None]:
+        """See `Store.get`."""
+        return await self._run(lambda store: store.get(*self._full(keys)))
 
-    async def run(self, *steps: Step[Any]) -> list[Any]:
-        """See `StateStore.run`; never `CounterLostError`: what was lost is restored first."""
-        prefix = self._prefix
-        steps = tuple([replace(step, keys=tuple([prefix + key for key in step.keys])) for step in steps])
-        match steps[0]:
-            case Increment() as increment:
-                return [await self._count(increment)]
-            case Find():
-                return [[key.removeprefix(prefix) for key in found] for found in await self._run(*steps)]
-            case _:
-                return await self._run(*steps)
+    async def put(self, *entries: Entry, delete: Sequence[str] = ()) -> None:
+        """See `Store.put`."""
+        full = [replace(entry, key=self._prefix + entry.key) for entry in entries]
 
-    async def ping(self) -> None:
-        """Try the primary for someone who wants to know; `StateStoreError` says why it cannot be used."""
+        async def write(store: Store) -> None:
+            if entries and store is self._primary and self._listed_until <= self._clock():
+                await self._list_namespace()
+            await store.put(*full, delete=self._full(delete))
+
+        await self._run(write)
+
+    async def add(self, entry: Entry) -> bool:
+        """See `Store.add`."""
+        return await self._run(lambda store: store.add(replace(entry, key=self._prefix + entry.key)))
+
+    async def release(self, key: str, value: bytes) -> None:
+        """See `Store.release`."""
+        await self._run(lambda store: store.release(self._prefix + key, value))
+
+    async def find(self, prefix: str, limit: int) -> list[str]:
+        """See `Store.find`."""
+        found = await self._run(lambda store: store.find(self._prefix + prefix, limit))
+        return [key.removeprefix(self._prefix) for key in found]
+
+    async def count(self, counters: Sequence[Counter], amount: int = 1) -> Counts:
+        """See `Store.count`. After a loss it waits for other processes before it counts on, for a few seconds."""
+        counters = [replace(counter, key=self._prefix + counter.key) for counter in counters]
+        if not amount:
+            return await self._count_once(counters, 0) or self._count_alone(counters, 0)
+        async with self._counting:
+            for _ in range(_ROUNDS):
+                await self._settle()
+                counts = await self._count_once(counters, amount)
+                if counts is None:
+                    break
+                if not counts.lost:
+                    return counts
+            return self._count_alone(counters, amount)
+
+    async def check(self, prefix: str = "") -> None:
+        """Run every operation on the primary store; `StateStoreError` with the reason if one fails."""
         try:
-            await self._try()
+            await self._primary.check(self._prefix + prefix)
+        except UnusableStoreError as error:
+            self._unusable = None if self._proven else error
+            raise
         except StateStoreError:
             raise
         except Exception as error:
             raise StateStoreError(type(error).__name__) from None
+        self._proven, self._unusable = True, None
+
+    async def check_usable(self) -> None:
+        """See `Store.check_usable`. A store that cannot be reached may still be usable."""
+        if self._proven:
+            return
+        if not self.degraded:
+            try:
+                await self.check()
+            except StateStoreError as error:
+                self._give_up(error)
+        if self._unusable is not None:
+            raise self._unusable
+
+    def describe(self) -> str:
+        """See `Store.describe`."""
+        name = self._primary.describe()
+        return f"{name} (degraded: memory of this process until it returns)" if self.degraded else name
 
     async def aclose(self) -> None:
-        """See `StateStore.aclose`. What was counted during an outage is added first; no task is left behind."""
+        """See `Store.aclose`. Counts made during an outage are merged first, if that is possible at once."""
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait([self._watching])
-        with suppress(Exception):  # it was an outage, and may be one still
-            async with asyncio.timeout(_FINAL_WRITES):
-                if any(counter.pending for counter in self._living()):
-                    await self._restore()
-                    await self._add_pending()
+        if self.degraded:
+            with suppress(Exception):
+                async with asyncio.timeout(_LAST_WRITE):
+                    await self._merge()
         with suppress(StateStoreError):
             await self._primary.aclose()
+        await self._memory.aclose()
 
-    async def _run(self, *steps: Step[Any]) -> list[Any]:
+    def _full(self, keys: Sequence[str]) -> list[str]:
+        return [self._prefix + key for key in keys]
+
+    async def _run(self, operation: Callable[[Store], Awaitable[R]]) -> R:
         if not self.degraded:
             try:
-                return await self._primary.run(*steps)
-            except Exception as error:  # a store never fails a call, whatever its driver throws
-                await self._give_up(error)
-        return await self._memory.run(*steps)
-
-    async def _count(self, step: Increment) -> int | None:
-        counter, forgot = self._counter(step), False
-        while not self.degraded:
-            try:
-                if forgot:
-                    await self._restore()
-                await self._let_others_restore()
-                total = await self._primary.do(replace(step, least=max(step.least, counter.seen)))
-            except CounterLostError:
-                forgot = True
-            except Exception as error:  # as above
-                await self._give_up(error)
-            else:
-                # A refusal says that others have counted at least so far.
-                counter.seen = max(counter.seen, total or (step.ceiling or 0) - step.amount + 1)
-                self._watch()
-                return total
-        total = await self._memory.do(step)
-        if total is not None:
-            counter.pending += step.amount
-        return total
+                return await operation(self._primary)
+            except Exception as error:  # a store never fails a call, whatever its driver raises
+                self._give_up(error)
+        return await operation(self._memory)
 
     # Outages
 
-    async def _try(self) -> None:
-        await self._primary.do(Write((self._prefix + "ping",), b"1", 1.0))
-
-    async def _give_up(self, error: Exception) -> None:
+    def _give_up(self, error: Exception) -> None:
         if self.degraded:
             return
         self.degraded = True
         _log.warning(
-            "State store lost: %s cannot be used (%s). Going on with the memory of this process, shared with nobody; "
-            "it is tried again every %g s.",
+            "State store lost: %s cannot be used (%s). Continuing with memory of this process, which is not shared; "
+            "the store is tried again every %g s.",
             self._primary.describe(),
-            # What an unforeseen error says may be anything, a secret too.
+            # The text of an unforeseen error may be anything, a secret too.
             str(error) if isinstance(error, StateStoreError) else type(error).__name__,
-            self._retry_after,
+            _HEARTBEAT,
         )
-        for counter in self._living():
-            await self._memory.do(RaiseTo((counter.key,), counter.seen + counter.pending, self._left(counter)))
         self._watch()
 
     def _watch(self) -> None:
@@ -172,72 +185,89 @@ class ResilientStore(StateStore):
             self._watching = asyncio.create_task(self._keep_watch(), context=Context())
 
     async def _keep_watch(self) -> None:
-        """As long as there is something to wait for: the end of an outage, or a counter that gets lost."""
-        while self.degraded or (self._may_forget and self._living()):
-            await self._sleep(self._retry_after if self.degraded else _HEARTBEAT)
+        """Run during an outage, and while this process has counted on a counter that has not ended."""
+        while self.degraded or self._own():
+            await self._sleep(_HEARTBEAT)
             try:
                 if self.degraded:
                     await self._return()
-                elif await self._says_less():
-                    await self._restore()
-            except Exception as error:  # as above; during an outage nothing new is said
-                await self._give_up(error)
+                else:
+                    await self._merge()
+            except Exception as error:
+                self._give_up(error)
 
     async def _return(self) -> None:
-        """End an outage, if the primary can be used."""
-        await self._try()
-        await self._restore()
-        await self._let_others_restore()
-        # Calls go on counting in memory meanwhile. The last look at what is pending and the end of the outage have no
-        # await between them, so nothing falls between the two.
-        await self._add_pending()
-        self._memory = MemoryStore(clock=self._clock)
-        self.degraded = False
-        _log.info("State store back: %s is used again.", self._primary.describe())
+        with suppress(StateStoreError):  # during an outage nothing new is logged
+            await self.check()
+            await self._merge()
+            self._note_loss()
+            await self._memory.aclose()
+            self._memory = SQLStore(None, clock=self._clock)
+            self.degraded = False
+            _log.info("State store back: %s is used again.", self._primary.describe())
 
     # Counters
 
-    def _counter(self, step: Increment) -> _Counter:
-        (key,) = step.keys
-        counter = self._counters.get(key)
-        if counter is None or counter.expires_at <= self._clock():
-            self._counters = {living.key: living for living in self._living()}
-            counter = self._counters[key] = _Counter(key, self._clock() + step.ttl)
-        return counter
+    async def _count_once(self, counters: Sequence[Counter], amount: int) -> Counts | None:
+        """Count on the primary; None during an outage."""
+        if self.degraded:
+            return None
+        try:
+            counts = await self._primary.count([self._with_known(counter) for counter in counters], amount)
+        except Exception as error:  # as in `_run`
+            self._give_up(error)
+            return None
+        self._learn(counters, counts, amount)
+        return counts
 
-    def _living(self) -> list[_Counter]:
+    def _count_alone(self, counters: Sequence[Counter], amount: int) -> Counts:
+        """Count on what this process knows."""
+        known = [self._with_known(counter) for counter in counters]
+        granted = amount > 0 and all(one.sum_after(one.known, amount) <= one.ceiling for one in known)
+        if granted:
+            known = [replace(one, known={**one.known, self._owner: one.own_after(one.known, amount)}) for one in known]
+            self._counters |= {counter.key: counter for counter in known}
+            self._watch()
+        return Counts(granted, tuple(counter.known for counter in known))
+
+    def _with_known(self, counter: Counter) -> Counter:
+        before = self._counters.get(counter.key)
+        return replace(counter, owner=self._owner, known=before.known if before else {self._owner: 0})
+
+    def _learn(self, counters: Sequence[Counter], counts: Counts, amount: int) -> None:
         now = self._clock()
-        return [counter for counter in self._counters.values() if counter.expires_at > now]
+        self._counters = {key: counter for key, counter in self._counters.items() if counter.until > now}
+        for counter, entries in zip(counters, counts.entries, strict=True):
+            before = self._with_known(counter).known
+            # Our own entry is what we have counted, whatever the store says.
+            own = before[self._owner] + (amount if counts.granted else 0)
+            merged = {owner: max(value, before.get(owner, 0)) for owner, value in entries.items()}
+            self._counters[counter.key] = replace(counter, known={**before, **merged, self._owner: own})
+        if counts.lost:
+            self._note_loss()
+        if counts.granted:
+            self._watch()
 
-    def _left(self, counter: _Counter) -> float:
-        return max(0.001, counter.expires_at - self._clock())
+    def _own(self) -> list[Counter]:
+        """The counters that this process has counted on and that have not ended."""
+        now = self._clock()
+        return [one for one in self._counters.values() if one.until > now and one.known.get(self._owner)]
 
-    async def _says_less(self) -> bool:
-        """Whether the primary says less of any counter than it said before."""
-        seen = {counter.key: counter.seen for counter in self._living()}
-        if not seen:  # the last has just expired; Redis calls a question about no key a fault
-            return False
-        values = await self._primary.do(Read(tuple(seen)))
-        return any(int(value or 0) < least for value, least in zip(values, seen.values(), strict=True))
+    async def _merge(self) -> None:
+        if counters := self._own():
+            counts = await self._primary.count([self._with_known(one) for one in counters], 0)
+            self._learn(counters, counts, 0)
 
-    async def _restore(self) -> None:
-        """Have the primary say at least what was seen."""
-        for counter in self._living():
-            total = await self._primary.do(RaiseTo((counter.key,), counter.seen, self._left(counter)))
-            counter.seen = max(counter.seen, total)
-        self._restored_at = asyncio.get_running_loop().time()
+    def _note_loss(self) -> None:
+        self._settled_at = asyncio.get_running_loop().time() + _SETTLE
+        self._listed_until = 0.0
 
-    async def _let_others_restore(self) -> None:
-        """Wait until what the others know is there as well."""
-        left = self._restored_at + _ALL_HAVE_COMPARED - asyncio.get_running_loop().time()
-        if self._may_forget and left > 0:
+    async def _settle(self) -> None:
+        left = self._settled_at - asyncio.get_running_loop().time()
+        if left > 0 and not self.degraded:
             await self._sleep(left)
 
-    async def _add_pending(self) -> None:
-        """Add what was counted without the primary, until nothing is left to add."""
-        while waiting := [counter for counter in self._living() if counter.pending]:
-            for counter in waiting:
-                amount = counter.pending
-                total = await self._primary.do(Increment((counter.key,), amount, self._left(counter)))
-                counter.pending -= amount
-                counter.seen = max(counter.seen, total or 0)
+    async def _list_namespace(self) -> None:
+        now = self._clock()
+        await self._primary.count([Counter(NAMESPACES, 0, now + _NAMESPACE_KEPT, "", {self._prefix: 1})], 0)
+        self._listed_until = now + _DAY

@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from tiktok_pinned_videos.environment import SettingsError
 from tiktok_pinned_videos.settings import DEFAULT_BASE_URL, Settings, load_settings
-from tiktok_pinned_videos.state.base import StateStore, StateStoreError
+from tiktok_pinned_videos.state.base import StateStoreError
 from tiktok_pinned_videos.state.open import open_store
 
 from .findings import Finding, Mark
@@ -158,9 +158,9 @@ def _base_url(settings: Settings) -> Finding:
 
 
 async def _state(settings: Settings) -> Finding:
-    store: StateStore = open_store(settings.state)
+    store = open_store(settings.state, prefix=f"{settings.namespace}:")
     try:
-        await store.ping()
+        await store.check()
     except StateStoreError as fault:
         return Finding(
             Mark.FAIL,
