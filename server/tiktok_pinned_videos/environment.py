@@ -1,43 +1,49 @@
-"""Environment variables as text, numbers, choices and addresses; refusals in one line, with nothing secret in it.
+"""Environment variables as text, numbers, choices and lists.
 
-Knows how values are written, not which variables there are. A refusal names the variable, shows what it holds and says
-what it should hold. What could be a password is not shown: what stands before an @, after a ? or #, in a Redis URL.
+An error is one line: the variable, its value and what is expected. What could be a password is not shown: the part
+before an @, after ? or #, and everything in a Redis URL.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-_UNEXPANDED: Final = re.compile(r"\$\{[^}]*\}|\$[A-Z_][A-Z0-9_]*|\{env:[^}]*\}")
+_UNEXPANDED: Final = re.compile(
+    # After a bare $ only capitals are a variable: a password may begin with $ as well.
+    r"\$\{.*\}|\$\(.*\)|\$[A-Z_][A-Z0-9_]*|\$[Ee][Nn][Vv]:\w+|%[A-Za-z_]\w*%|\{\{.*\}\}|\{env:[^}]*\}"
+)
 _MAX_SHOWN: Final = 80
 
 
 class SettingsError(Exception):
-    """A value that cannot be used; the text, which begins with the variable, is the one line to print before exit 2."""
+    """A value that cannot be used. The text, which begins with the variable, is the one line to print before exit 2."""
 
     def __init__(self, variable: str, fault: str) -> None:
         super().__init__(f"{variable} {fault}")
         self.variable = variable
 
 
-class Environment:
-    """Reads the variables. Empty values and a literal `${VAR}` or `{env:VAR}`, which some clients pass on, count as not
-    set.
+def plain(value: str) -> str:
+    """The value without surrounding quotes (`docker --env-file` keeps them); empty for an unexpanded variable."""
+    value = value.strip()
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        value = value[1:-1].strip()
+    return "" if _UNEXPANDED.fullmatch(value) else value
 
-    `secrets`: the variables whose values are never shown, wherever else they were pasted to.
-    """
+
+class Environment:
+    """Reads the variables. `secrets`: variables whose values are never shown, wherever else they were pasted."""
 
     def __init__(self, env: Mapping[str, str], *, secrets: tuple[str, ...]) -> None:
         self._env = env
         self._secrets = [value for name in secrets if len(value := self.text(name)) >= 4]
 
     def text(self, name: str) -> str:
-        """The value, trimmed; empty when not set."""
-        value = self._env.get(name, "").strip()
-        return "" if _UNEXPANDED.fullmatch(value) else value
+        """The value as `plain` gives it; empty when not set."""
+        return plain(self._env.get(name, ""))
 
     def flag(self, name: str) -> bool:
         """On or off; off when not set."""
@@ -72,28 +78,26 @@ class Environment:
             raise self.refusal(name, value, f"should be a whole number from {low} to {high} (default {default})")
         return number
 
-    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+    def choice(self, name: str, default: str, allowed: Iterable[str]) -> str:
         """One of a few words, in any case."""
         value = self.text(name)
         for option in allowed:
             if value.casefold() == option.casefold():
                 return option
-        if not value:
-            return default
-        raise self.refusal(name, value, f"should be one of {', '.join(allowed)}")
+        if value:
+            raise self.refusal(name, value, f"should be one of {', '.join(allowed)}")
+        return default
 
     def checked(self, name: str, default: str, check: Callable[[str], str]) -> str:
-        """What `check` makes of it; its ValueError says what the value should be."""
+        """What `check` returns for it; the ValueError of `check` says what the value should be."""
         value = self.text(name)
-        if not value:
-            return default
         try:
-            return check(value)
+            return check(value) if value else default
         except ValueError as fault:
             raise self.refusal(name, value, str(fault)) from None
 
     def listed(self, name: str, check: Callable[[str], str]) -> tuple[str, ...]:
-        """Parts between commas, each checked."""
+        """The parts between commas, each checked."""
         value = self.text(name)
         try:
             return tuple(check(part.strip()) for part in value.split(",") if part.strip())

@@ -1,7 +1,6 @@
-"""The environment as one frozen value. Every message names its variable, what it holds and what it should hold.
+"""The environment as one frozen value: names, ranges and defaults. No message and no repr shows a secret.
 
-Knows names, ranges and defaults; knows neither the network nor the protocol. A secret is never shown, in no message
-and no repr. How values are written is `environment`'s.
+`environment` parses the values.
 """
 
 from __future__ import annotations
@@ -17,19 +16,23 @@ from typing import Final, Literal, cast
 from urllib.parse import SplitResult, urlsplit
 
 from .about import how_to_add
-from .environment import Environment, SettingsError
+from .environment import Environment, SettingsError, plain
 from .hosts import parse_host, parse_origin
 from .state.open import check_url
 
 DEFAULT_BASE_URL: Final = "https://open.tiktokapis.com"
 SANDBOX_BASE_URL: Final = "https://sandbox.invalid"
-"""Never resolved: the sandbox answers in place of a network."""
+"""Never resolved: the sandbox answers instead of a network."""
 FIFTEEN_DAYS: Final = 15 * 86_400
 """Longest time an answer may be kept (TikTok's Research Tools terms, 2023)."""
 MAX_HISTORY_DAYS: Final = 15
 """The same for the ids and counts of earlier answers."""
-_PLACEHOLDER: Final = re.compile(r"<.*>|x{3,}|your[-_ ].*", re.IGNORECASE)
-_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_PLACEHOLDER: Final = re.compile(
+    r"<.*>|x{3,}|\*{3,}|\.{3,}|your[-_ ].*|undefined|null|none|change[-_ ]?me|placeholder|todo", re.IGNORECASE
+)
+_VARIABLE: Final = re.compile(r"\$\{[^}]*\}|\{\{[^}]*\}\}|\$env:\w+|\$[A-Za-z_]\w*|%[A-Za-z_]\w*%")
+_URL_FORM: Final = "should be a URL of scheme, host and at most a path, without credentials"
+_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "WARN")
 
 
 Channels = Literal["both", "text"]
@@ -38,7 +41,7 @@ Channels = Literal["both", "text"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the server was told to run. Times in seconds."""
+    """How the server runs. Times in seconds."""
 
     client_key: str = field(default="", repr=False)
     client_secret: str = field(default="", repr=False)
@@ -51,11 +54,11 @@ class Settings:
     history_days: int = 15
     """Whole days; 0 keeps no history."""
     caller_quota: int = 0
-    """Requests a day that one caller may cause over HTTP; 0: no limit of its own."""
+    """Requests per day that one caller may cause over HTTP; 0: no limit."""
     state: str = "memory:"
     result_channels: Channels = "both"
     log_level: str = ""
-    """Empty: as the command wants it."""
+    """Empty: the command's own default."""
     log_format: Literal["text", "json"] = "text"
     bearer_token: str = field(default="", repr=False)
     jwt_issuer: str = ""
@@ -69,22 +72,22 @@ class Settings:
 
     @property
     def configured(self) -> bool:
-        """Whether there is anybody to ask: credentials, or the sandbox."""
+        """Whether requests can be made: with credentials, or to the sandbox."""
         return self.sandbox or bool(self.client_key and self.client_secret)
 
     @property
     def base_url(self) -> str:
-        """Whom to ask."""
+        """The API's URL."""
         return SANDBOX_BASE_URL if self.sandbox else self.api_base_url
 
     @property
     def credentials(self) -> tuple[str, str]:
-        """Client key and secret; the sandbox takes any."""
+        """Client key and secret; the sandbox accepts any."""
         return ("sandbox", "sandbox") if self.sandbox else (self.client_key, self.client_secret)
 
     @property
     def namespace(self) -> str:
-        """What every key in a store begins with, so that no two sources ever share an answer, a token or a count."""
+        """The beginning of every key in a store, so that no two sources share an answer, a token or a count."""
         source = f"{self.base_url}\n{self.credentials[0]}".encode()
         # In braces, so that a cluster of Redis keeps all of them in one slot.
         return f"tpv:{{{hashlib.sha256(source).hexdigest()[:16]}}}"
@@ -94,12 +97,13 @@ def load_settings(env: Mapping[str, str], *, sandbox: bool = False) -> Settings:
     """Read the environment. `sandbox` is the command line's `--sandbox`. Raises `SettingsError`."""
     read = Environment(env, secrets=("TIKTOK_CLIENT_SECRET", "MCP_BEARER_TOKEN"))
     in_sandbox = sandbox or read.flag("TIKTOK_SANDBOX")
-    read.flag("TIKTOK_INSTANT")  # obeyed by `serve.instant`, before there are settings; here it is checked
+    read.flag("TIKTOK_INSTANT")  # used before there are settings; here it is only checked
+    level = read.choice("LOG_LEVEL", "", _LEVELS)
     return Settings(
-        client_key=_credential(read, "TIKTOK_CLIENT_KEY"),
+        client_key=_credential("TIKTOK_CLIENT_KEY", read.text("TIKTOK_CLIENT_KEY")),
         client_secret="" if in_sandbox else _secret(read),
         sandbox=in_sandbox,
-        api_base_url=read.checked("TIKTOK_API_BASE_URL", DEFAULT_BASE_URL, _base_url),
+        api_base_url=read.checked("TIKTOK_API_BASE_URL", DEFAULT_BASE_URL, _https_url).rstrip("/"),
         timeout=read.number("TIKTOK_TIMEOUT", 30.0, 1, 240, "seconds"),
         max_concurrency=read.whole("TIKTOK_MAX_CONCURRENCY", 8, 1, 32),
         cache_ttl=read.number("TIKTOK_CACHE_TTL", 300.0, 0, FIFTEEN_DAYS, "seconds"),
@@ -108,7 +112,7 @@ def load_settings(env: Mapping[str, str], *, sandbox: bool = False) -> Settings:
         caller_quota=read.whole("MCP_CALLER_QUOTA", 0, 1, 1_000_000_000),
         state=_state(read, in_sandbox),
         result_channels=cast("Channels", read.choice("MCP_RESULT_CHANNELS", "both", ("both", "text"))),
-        log_level=read.choice("LOG_LEVEL", "", _LEVELS),
+        log_level="WARNING" if level == "WARN" else level,
         log_format=cast('Literal["text", "json"]', read.choice("LOG_FORMAT", "text", ("text", "json"))),
         bearer_token=_bearer(read),
         jwt_issuer=read.checked("MCP_JWT_ISSUER", "", _https_url),
@@ -121,33 +125,33 @@ def load_settings(env: Mapping[str, str], *, sandbox: bool = False) -> Settings:
     )
 
 
-def _credential(read: Environment, name: str) -> str:
-    value = read.text(name)
-    return _usable(name, "" if _PLACEHOLDER.fullmatch(value) else value)
-
-
-def _usable(name: str, value: str) -> str:
+def _credential(name: str, value: str) -> str:
     if not value.isprintable():
         raise SettingsError(
             name,
             f"holds {len(value)} characters (not shown) with a line break or another control character among them; it "
             "should be one line of text.",
         )
-    return value
+    return "" if _PLACEHOLDER.fullmatch(value) else value
 
 
 def _secret(read: Environment) -> str:
-    given = _credential(read, "TIKTOK_CLIENT_SECRET")
-    path = read.text("TIKTOK_CLIENT_SECRET_FILE")
+    given = _credential("TIKTOK_CLIENT_SECRET", read.text("TIKTOK_CLIENT_SECRET"))
+    name = "TIKTOK_CLIENT_SECRET_FILE"
+    path = read.text(name)
     if given or not path:
         return given
     try:
-        with Path(path).open(encoding="utf-8-sig") as file:
-            content = file.read(4096).strip()
-    except (OSError, ValueError):
-        should = "should be the path of a readable text file with the client secret in it"
-        raise read.refusal("TIKTOK_CLIENT_SECRET_FILE", path, should) from None
-    return _usable("TIKTOK_CLIENT_SECRET_FILE", "" if _PLACEHOLDER.fullmatch(content) else content)
+        with Path(path).expanduser().open(encoding="utf-8-sig") as file:
+            return _credential(name, plain(file.read(4096)))
+    except FileNotFoundError:
+        why = "which does not exist"
+    except UnicodeDecodeError:
+        why = "which is not UTF-8 text"
+    except (OSError, ValueError, RuntimeError) as fault:  # RuntimeError: ~ without a home folder
+        why = f"which cannot be read ({(getattr(fault, 'strerror', None) or 'not a path').lower()})"
+    should = f"names a file {why}, and should be the path of a readable text file that contains the client secret"
+    raise read.refusal(name, path, should)
 
 
 def _bearer(read: Environment) -> str:
@@ -163,6 +167,12 @@ def _bearer(read: Environment) -> str:
 
 def _state(read: Environment, sandbox: bool) -> str:
     def check(url: str) -> str:
+        scheme, _, path = url.partition(":///")
+        if scheme.lower() == "sqlite" and path.startswith("~"):
+            url = f"sqlite:///{_expanded(path)}"
+        in_path = _VARIABLE.search(url) if scheme.lower() == "sqlite" else re.search(r"\$\{|\{\{", url)
+        if in_path:
+            raise ValueError("should be a URL without variables, which are not expanded here: write the path itself")
         try:
             check_url(url)
         except ValueError as fault:
@@ -188,15 +198,11 @@ def _state(read: Environment, sandbox: bool) -> str:
     return f"sqlite:///{path.as_posix()}"
 
 
-def _split(url: str) -> SplitResult:
+def _expanded(path: str) -> str:
     try:
-        parts = urlsplit(url)
-        parse_host(parts.netloc.rpartition("@")[2])
-    except ValueError:
-        raise ValueError("should be a URL of scheme, host and at most a path, without credentials") from None
-    if not parts.hostname or parts.username or parts.password or parts.query or parts.fragment or re.search(r"\s", url):
-        raise ValueError("should be a URL of scheme, host and at most a path, without credentials")
-    return parts
+        return Path(path).expanduser().as_posix()
+    except RuntimeError:
+        raise ValueError("should be a path without ~, because this user has no home folder") from None
 
 
 def is_loopback(host: str) -> bool:
@@ -211,13 +217,27 @@ def is_loopback(host: str) -> bool:
 
 def _https_url(url: str) -> str:
     parts = _split(url)
+    if parts.username or parts.password or parts.query or parts.fragment or re.search(r"\s", url):
+        raise ValueError(_URL_FORM)
     if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         return url
     raise ValueError("should begin with https:// (plain http only on loopback)")
 
 
-def _base_url(url: str) -> str:
-    return _https_url(url).rstrip("/")
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        parse_host(parts.netloc.rpartition("@")[2])
+    except ValueError:
+        raise ValueError(_URL_FORM) from None
+    return parts
+
+
+def _audience(value: str) -> str:
+    # Any text may be one; one that is a URL is also the endpoint's address in the metadata for clients.
+    if value.lower().startswith(("http:", "https:")):
+        _split(value)
+    return value
 
 
 def _host(value: str) -> str:
@@ -232,12 +252,6 @@ def _origin(value: str) -> str:
     try:
         parse_origin(value)
     except ValueError:
-        raise ValueError("should be full origins such as https://app.example.org, separated by commas") from None
-    return value
-
-
-def _audience(value: str) -> str:
-    # Any text may be one; what is written as a URL is also told to clients as one.
-    if value.lower().startswith(("http:", "https:")):
-        _split(value)
+        form = "should be full origins such as https://app.example.org or vscode-webview://*, separated by commas"
+        raise ValueError(form) from None
     return value
