@@ -1,6 +1,6 @@
 """Makes the README's pictures of the interactive view: the real server's sandbox, a real host, a real browser.
 
-Run from a checkout, once `npm install --no-package-lock --prefix tests/view` has been run and Chromium is installed:
+Run from a checkout, once `npm install --no-package-lock --prefix tests/browser` has been run and Chromium is installed:
 
     python docs/screenshots.py
 """
@@ -15,13 +15,15 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from view import harness, serving  # noqa: E402  # the harness of the view's tests is not installed anywhere
+# The harness of the view's tests is not installed anywhere.
+from browser import harness  # noqa: E402
+from kit.processes import http_server  # noqa: E402
 
 IMAGES: Final = ROOT / "docs" / "images"
 STYLES: Final = {"variables": {"--font-sans": "Inter, system-ui, sans-serif"}}
 ACCOUNTS: Final = ["nasa", "esa", "bread.and.salt", "slow_travel", "night_bus", "rain_studio", "sandbox_missing"]
 
-Shot = tuple[str, int, harness.Scheme, str, dict[str, Any]]
+Shot = tuple[str, int, str, str, dict[str, Any]]
 SHOTS: Final[tuple[Shot, ...]] = (
     ("cards-light", 960, "light", "get_pinned_videos", {"username": "nasa"}),
     ("cards-dark", 960, "dark", "get_pinned_videos", {"username": "nasa"}),
@@ -31,17 +33,14 @@ SHOTS: Final[tuple[Shot, ...]] = (
 
 def main() -> int:
     """Writes docs/images/*.png; returns the exit code."""
-    if lacking := harness.missing():
-        sys.stderr.write(f"No pictures taken: {lacking}.\n")
-        return 1
     IMAGES.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
-        serving.sandbox_server() as port,
+        http_server() as server,
         harness.Site(harness.bundle(Path(folder))).running() as site,
         harness.browser() as browser,
     ):
-        site.server_port = port
+        site.server_port = int(server.base.rpartition(":")[2])
         for name, width, theme, tool, args in SHOTS:
             context = {"theme": theme, "locale": "en-US", "displayMode": "fullscreen", "styles": STYLES}
             with harness.tab(browser, site, width=width, scheme=theme, device_scale_factor=1.25) as host:

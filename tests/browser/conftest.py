@@ -1,4 +1,4 @@
-"""A browser and a host for every test of the view."""
+"""A browser, a host and pages from files for the tests of the view."""
 
 from __future__ import annotations
 
@@ -7,68 +7,76 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from browser import harness
 from browser.harness import Host, Site
+from browser.samples import Json
+from kit.programs import need
+from tiktok_pinned_videos.presentation.view import page
 
 Open = Callable[..., Host]
-_HERE = Path(__file__).parent
+Saved = Callable[..., Page]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of them drive a browser."""
+    """Mark every test of this folder."""
     for item in items:
-        if item.path.is_relative_to(_HERE):
+        if item.path.is_relative_to(harness.HERE):
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
-def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The host's script, bundled once."""
-    if lacking := harness.missing():
-        harness.leave_out(f"the view was not tried in a browser: {lacking}")
-    return harness.bundle(tmp_path_factory.mktemp("host"))
-
-
 @pytest.fixture(scope="module")
-def chromium(script: Path) -> Iterator[Browser]:
-    # For one module at a time: while Playwright runs, its loop is in the way of every async test in this thread.
-    assert script.is_file()
+def chromium() -> Iterator[Browser]:
+    # For one module only: while Playwright runs, its event loop blocks every async test in this thread.
+    need(*harness.CHROMIUM)
     with harness.browser() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def site(script: Path) -> Iterator[Site]:
-    with Site(script).running() as running:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    need(str(harness.ESBUILD))
+    with Site(harness.bundle(tmp_path_factory.mktemp("host"))).running() as running:
         yield running
 
 
 @pytest.fixture
 def show(chromium: Browser, site: Site) -> Iterator[Open]:
-    """Opens the host; at the end of every test the view has kept to the policy and the console has stayed silent."""
+    """Open the view in a host. At the end it has kept to the policy and written nothing to the console."""
     tabs: list[Any] = []
     hosts: list[Host] = []
 
-    def start(**options: Any) -> Host:
-        tab = harness.tab(chromium, site, **options)
-        tabs.append(tab)
-        hosts.append(tab.__enter__())
-        return hosts[-1]
+    def start(context: dict[str, Any] | None = None, *, accept_links: bool = True, **options: Any) -> Host:
+        tabs.append(harness.tab(chromium, site, **options))
+        hosts.append(tabs[-1].__enter__())
+        defaults = {"theme": "light", "locale": "en-US", "displayMode": "fullscreen"}
+        return hosts[-1].open(defaults | (context or {}), accept_links=accept_links)
 
     yield start
-    try:
-        for host in hosts:
-            assert host.violations() == []
-            assert host.complaints == []
-    finally:
-        for tab in tabs:
-            tab.__exit__(None, None, None)
+    problems = [host.complaints + host.violations() for host in hosts]
+    for tab in tabs:
+        tab.__exit__(None, None, None)
+    assert problems == [[]] * len(hosts)
 
 
 @pytest.fixture
-def host(show: Open) -> Host:
-    """A host that shows all of the view; in a conversation its first look is shorter."""
-    return show().open({"theme": "light", "locale": "en-US", "timeZone": "UTC", "displayMode": "fullscreen"})
+def saved(chromium: Browser, tmp_path: Path) -> Iterator[Saved]:
+    """Open results as a page from a file, offline. At the end it has requested nothing and reported no error."""
+    context = chromium.new_context(offline=True, viewport={"width": 900, "height": 700}, timezone_id="Asia/Tokyo")
+    heard: list[str] = []
+    file = tmp_path / "page.html"
+
+    def start(*results: Json) -> Page:
+        file.write_text(page(results), encoding="utf-8")
+        tab = context.new_page()
+        tab.on("console", lambda message: heard.append(message.text))
+        tab.on("pageerror", lambda error: heard.append(str(error)))
+        tab.on("request", lambda request: heard.append(request.url))
+        tab.goto(file.as_uri())
+        return tab
+
+    yield start
+    context.close()
+    assert set(heard) <= {file.as_uri()}

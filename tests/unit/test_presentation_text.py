@@ -147,6 +147,7 @@ def test_an_error_has_status_account_reason_and_tiktoks_own_code() -> None:
         error_text(error, "nasa") == "not_found: @nasa: No such account. Check it. [TikTok: invalid_params; log_id L1]"
     )
     assert failure_text("nasa", "not_found", reason(error)) == error_text(error, "nasa")
+    assert failure_text("@@nasa", "invalid_argument", "X.") == "invalid_argument: @@nasa: X."
     assert reason(NotFoundError("gone.", next_step="", sandbox=True)) == "Gone. [sandbox]"
 
 

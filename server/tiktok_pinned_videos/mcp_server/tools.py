@@ -100,7 +100,7 @@ async def _recorded(
 
         record.status, record.log_id = error.status, error.log_id
         record.requests = record.requests or error.requests
-        account = record.accounts[0] if record.tool == "get_pinned_videos" and record.accounts else None
+        account = record.accounts[0] if record.tool == "get_pinned_videos" and record.accounts else ""
         return CallToolResult(content=[TextContent(type="text", text=error_text(error, account))], is_error=True)
     except asyncio.CancelledError:
         record.status = "cancelled"

@@ -64,18 +64,19 @@ def origin(source: Source, retrieved_at: str) -> str:
     return f"{_SOURCES[source]} {retrieved_at}"
 
 
-def error_text(error: TikTokError, account: str | None = None) -> str:
+def error_text(error: TikTokError, account: str = "") -> str:
     """`STATUS: @name: what happened. What to do next. [TikTok: code; log_id …]`.
 
     Without the name if every account would fail the same way: credentials, the quota of the day.
     """
-    about = f"@{account}: " if account and (error.sandbox or not error.for_every_account) else ""
-    return f"{error.status}: {about}{reason(error)}"
+    named = account and (error.sandbox or not error.for_every_account)
+    return failure_text(account, error.status, reason(error)) if named else f"{error.status}: {reason(error)}"
 
 
 def failure_text(account: str, status: str, why: str) -> str:
     """The same for one account of several, which is always named; `why` is its `reason`."""
-    return f"{status}: @{account}: {why}"
+    # An invalid name is shown as it was written.
+    return f"{status}: {'' if account.startswith('@') else '@'}{account}: {why}"
 
 
 def reason(error: TikTokError) -> str:
