@@ -5,12 +5,12 @@
 # [tool.uv.sources]
 # tiktok-pinned-videos-mcp = { path = ".." }
 # ///
-"""Which of these creators moves people most? A plain MCP client over HTTP, with progress.
+"""Which of these creators has the highest engagement? A plain MCP client over HTTP, with progress.
 
     uv run examples/rank_over_http.py nasa esa sandbox_private
     MCP_URL=https://mcp.example.org/mcp MCP_TOKEN=... uv run examples/rank_over_http.py nasa esa
 
-Asks the server at MCP_URL, such as one that a team shares; without it, starts one with the sandbox on a free port.
+Uses the server at MCP_URL. Without MCP_URL the script starts a sandbox server on a free port.
 """
 
 import asyncio
@@ -28,14 +28,14 @@ from mcp.client.streamable_http import streamable_http_client
 
 @contextlib.contextmanager
 def server() -> Iterator[str]:
-    """The address of the server to ask."""
+    """Return the URL of the server."""
     if url := os.environ.get("MCP_URL"):
         yield url
         return
     command = ["tiktok-pinned-videos-mcp", "http", "--port", "0", "--sandbox"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8") as process:
         try:
-            # It says where it listens as soon as it does.
+            # The server logs its URL when it is ready.
             lines = (re.search(r"MCP server on (\S+)", line) for line in process.stderr)
             yield next(found[1] for found in lines if found)
         finally:
@@ -43,12 +43,12 @@ def server() -> Iterator[str]:
 
 
 async def show_progress(done: float, total: float | None, account: str | None) -> None:
-    """Called after each account."""
+    """Print one line after each account."""
     print(f"{done:g} of {total:g}: {account}", file=sys.stderr)
 
 
 async def main(usernames: list[str]) -> int:
-    """Print the ranking; returns the exit code."""
+    """Print the ranking. Return the exit code."""
     token = os.environ.get("MCP_TOKEN")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     with server() as url:
@@ -65,7 +65,7 @@ async def main(usernames: list[str]) -> int:
         if "rank" in account:
             print(f"{account['rank']}. @{account['username']}: {account['totals']['engagement_rate']:.1%} engagement")
         else:
-            # What succeeded is kept when others fail; each says why.
+            # A failed account has its own status and reason.
             print(f"-  @{account['username']}: {account['status']}. {account.get('reason', '')}")
     return 0
 

@@ -9,8 +9,8 @@
 
     uv run examples/weakest_pin.py nasa
 
-The server is started by the client and speaks with it through pipes, as it does with an assistant. Views grow with
-age, so videos are compared by views a day.
+The client starts the server and talks to it over stdio, as an assistant does. Views grow with age, so the script
+compares videos by views per day.
 """
 
 import asyncio
@@ -22,17 +22,17 @@ from typing import Any
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-# Take --sandbox away once TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET are set.
+# Remove --sandbox when TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET are set.
 SERVER = StdioServerParameters(
     command="tiktok-pinned-videos-mcp",
     args=["--sandbox"],
-    # Without this the server would not see the credentials: the SDK hands on only a few harmless variables.
+    # By default the SDK passes only a few variables to the server, so it would not get the credentials.
     env=dict(os.environ),
 )
 
 
-def views_a_day(video: dict[str, Any], now: datetime) -> float | None:
-    """None where TikTok did not send what is needed: an absent count is unknown, not 0."""
+def views_per_day(video: dict[str, Any], now: datetime) -> float | None:
+    """Return views per day, or None if TikTok did not send the values: a missing count is unknown, not 0."""
     if "view_count" not in video or "create_time" not in video:
         return None
     age = now - datetime.fromisoformat(video["create_time"])
@@ -40,22 +40,22 @@ def views_a_day(video: dict[str, Any], now: datetime) -> float | None:
 
 
 async def main(username: str) -> int:
-    """Print the videos, best first; returns the exit code."""
+    """Print the videos, best first. Return the exit code."""
     async with Client(stdio_client(SERVER)) as client:
         result = await client.call_tool("get_pinned_videos", {"username": username})
     if result.is_error:
-        # One line that says what happened and what to do, such as "not_found: ..."; never an empty list.
+        # One line that says what happened and what to do, such as "not_found: …". It is never an empty list.
         print(result.content[0].text, file=sys.stderr)
         return 1
     answer = result.structured_content
     now = datetime.now(UTC)
-    rated = [(rate, video) for video in answer["videos"] if (rate := views_a_day(video, now)) is not None]
+    rated = [(rate, video) for video in answer["videos"] if (rate := views_per_day(video, now)) is not None]
     if not rated:
-        print(f"@{answer['username']} has nothing pinned that could be compared.")
+        print(f"@{answer['username']} has no pinned videos that can be compared.")
         return 0
     for rate, video in sorted(rated, key=lambda pair: pair[0], reverse=True):
-        print(f"{rate:>10,.0f} views a day  {video['create_time'][:10]}  {video['url']}")
-    print(f"The last of these {len(rated)} earns its place least ({answer['source']}).")
+        print(f"{rate:>10,.0f} views per day  {video['create_time'][:10]}  {video['url']}")
+    print(f"The last of these {len(rated)} gets the fewest views per day ({answer['source']}).")
     return 0
 
 

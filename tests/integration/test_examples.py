@@ -8,41 +8,148 @@ import re
 import subprocess
 import threading
 import time
-from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kit import Received, Reply, refusal, serving, videos
 from kit.built import ROOT, uv_environment, uv_program
+from kit.processes import HTTPServer, http_server
 from tiktok_pinned_videos.app import build_service
 from tiktok_pinned_videos.settings import Settings
 
 pytestmark = pytest.mark.builds
 
 EXAMPLES = ROOT / "examples"
+TOKEN = "correct-horse-battery-staple"
+AGENTS = ("pydantic_ai_agent.py", "openai_agents.py", "langgraph_agent.py")
+CALLS = [("get_pinned_videos", {"username": "nasa"}), ("get_pinned_videos", {"username": "sandbox_private"})]
 
 
-def run(name: str, *arguments: str | Path, extra: str = "", **env: str) -> subprocess.CompletedProcess[str]:
-    """The command that the script's own docstring shows; with `extra` the one that installs that, too."""
-    text = (EXAMPLES / name).read_text(encoding="utf-8")
-    assert f'uv run --with "{extra}" examples/{name}' in text if extra else f"uv run examples/{name}" in text
+def run(name: str, *arguments: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [uv_program(), "run", *(["--with", extra] if extra else []), f"examples/{name}", *arguments],
+        [uv_program(), "run", f"examples/{name}", *arguments],
         cwd=ROOT, env=uv_environment() | env, capture_output=True, encoding="utf-8", check=False, timeout=300,
     )  # fmt: skip
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
 
-def test_every_example_is_in_the_list_of_examples_and_tried_here() -> None:
+def test_every_example_is_listed_and_tested() -> None:
     scripts = {path.name for path in EXAMPLES.glob("*.py")}
     listed = re.findall(r"\[`(\w+\.py)`\]", (EXAMPLES / "README.md").read_text(encoding="utf-8"))
 
     assert scripts == set(listed)
     assert scripts <= set(re.findall(r'"(\w+\.py)"', Path(__file__).read_text(encoding="utf-8")))
+
+
+# Agents: the model is replaced, everything else is as a reader has it.
+
+
+class Provider(ThreadingHTTPServer):
+    """A provider of models on loopback: two calls, then a text that quotes what the tools returned."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.requests: list[dict[str, Any]] = []
+
+    def text(self, history: object) -> str:
+        facts = ("61676555", "refused: @sandbox_private", "daily quota")
+        return "; ".join(fact for fact in facts if fact in json.dumps(history))
+
+
+def events(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The message as Anthropic streams it."""
+    yield {"type": "message_start", "message": message | {"content": [], "stop_reason": None}}
+    for index, block in enumerate(message["content"]):
+        empty = {"text": ""} if block["type"] == "text" else {"input": {}}
+        yield {"type": "content_block_start", "index": index, "content_block": block | empty}
+        delta = (
+            {"type": "text_delta", "text": block["text"]}
+            if "text" in block
+            else {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
+        )
+        yield {"type": "content_block_delta", "index": index, "delta": delta}
+        yield {"type": "content_block_stop", "index": index}
+    yield {"type": "message_delta", "delta": {"stop_reason": message["stop_reason"]}, "usage": message["usage"]}
+    yield {"type": "message_stop"}
+
+
+class Answering(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        provider = self.server
+        assert isinstance(provider, Provider)
+        provider.requests.append(asked)
+        finished = "sandbox_private" in json.dumps(asked.get("messages") or asked.get("input"))
+        build = self.anthropic if "/messages" in self.path else self.openai
+        message = build(asked, provider.text(asked) if finished else "")
+        if asked.get("stream"):
+            self.reply(
+                "text/event-stream", "".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" for e in events(message))
+            )
+        else:
+            self.reply("application/json", json.dumps(message))
+
+    def anthropic(self, asked: dict[str, Any], text: str) -> dict[str, Any]:
+        calls = [{"type": "tool_use", "id": f"call_{n}", "name": c, "input": a} for n, (c, a) in enumerate(CALLS)]
+        content = [{"type": "text", "text": text}] if text else calls
+        message = {"id": "msg_1", "type": "message", "role": "assistant", "model": asked["model"], "content": content}
+        usage = {"input_tokens": 1, "output_tokens": 1}
+        return message | {"stop_reason": "end_turn" if text else "tool_use", "stop_sequence": None, "usage": usage}
+
+    def openai(self, asked: dict[str, Any], text: str) -> dict[str, Any]:
+        said = {"type": "output_text", "text": text, "annotations": []}
+        message = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [said]}
+        calls = [
+            {"type": "function_call", "id": f"fc_{n}", "call_id": f"call_{n}", "name": c, "arguments": json.dumps(a)}
+            for n, (c, a) in enumerate(CALLS)
+        ]
+        response = {"id": "resp_1", "object": "response", "created_at": 0, "model": asked["model"]}
+        return response | {
+            "status": "completed", "output": [message] if text else calls, "parallel_tool_calls": True,
+            "tool_choice": "auto", "tools": [], "error": None, "incomplete_details": None, "instructions": None,
+            "metadata": {},
+        }  # fmt: skip
+
+    def reply(self, media_type: str, text: str) -> None:
+        body = text.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named so by the library
+        pass
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[HTTPServer]:
+    with http_server(env={"MCP_BEARER_TOKEN": TOKEN}) as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_an_agent_passes_answers_and_failures_to_its_model(name: str, server: HTTPServer) -> None:
+    with Provider() as provider:
+        threading.Thread(target=provider.serve_forever, daemon=True).start()
+        env = {"ANTHROPIC_API_KEY": "key", "ANTHROPIC_BASE_URL": provider.url, "OPENAI_AGENTS_DISABLE_TRACING": "1"}
+        env |= {"OPENAI_API_KEY": "key", "OPENAI_BASE_URL": f"{provider.url}/v1"}
+        done = run(name, "What has nasa pinned?", MCP_URL=server.url, MCP_TOKEN=TOKEN, **env)
+        provider.shutdown()
+
+    assert done.returncode == 0, done.stderr
+    found = done.stdout.strip().split("; ")
+    assert found[:2] == ["61676555", "refused: @sandbox_private"]
+    if name != "openai_agents.py":  # this SDK does not read a server's instructions
+        assert "TikTok" in json.dumps(provider.requests[0]["system"])
+
+
+# Scripts without a model
 
 
 def test_the_weakest_pin_is_the_last_of_all_pinned_videos() -> None:
@@ -53,169 +160,58 @@ def test_the_weakest_pin_is_the_last_of_all_pinned_videos() -> None:
     rates = [int(line.split()[0].replace(",", "")) for line in videos]
     assert len(rates) == 3
     assert rates == sorted(rates, reverse=True)
-    assert all("https://www.tiktok.com/@nasa/video/" in line for line in videos)
-    assert last == "The last of these 3 earns its place least (sandbox)."
+    assert last == "The last of these 3 gets the fewest views per day (sandbox)."
 
 
-@pytest.mark.parametrize(
-    ("name", "code", "said"),
-    [
-        ("sandbox_missing", 1, "not_found: "),
-        ("sandbox_empty", 0, "@sandbox_empty has nothing pinned that could be compared."),
-    ],
-)
-def test_a_failure_and_an_empty_answer_are_told_apart(name: str, code: int, said: str) -> None:
-    done = run("weakest_pin.py", name)
+def test_a_failure_is_an_error_and_an_empty_answer_is_not() -> None:
+    missing, empty = run("weakest_pin.py", "sandbox_missing"), run("weakest_pin.py", "sandbox_empty")
 
-    assert done.returncode == code
-    assert said in (done.stderr if code else done.stdout)
+    assert (missing.returncode, empty.returncode) == (1, 0)
+    assert "not_found: " in missing.stderr
+    assert empty.stdout == "@sandbox_empty has no pinned videos that can be compared.\n"
 
 
-def test_creators_are_ranked_over_http_and_a_failure_is_told() -> None:
+def test_creators_are_ranked_over_http_and_a_failure_keeps_its_reason() -> None:
     done = run("rank_over_http.py")
 
     assert done.returncode == 0, done.stderr
     first, second, failed = done.stdout.splitlines()
     assert (first, second) == ("1. @nasa: 13.2% engagement", "2. @esa: 10.7% engagement")
-    assert failed.startswith("-  @sandbox_private: refused. The account is private. ")
+    assert failed.startswith("-  @sandbox_private: refused. ")
     assert "3 of 3: " in done.stderr
 
 
-def test_an_agent_answers_from_the_structured_data() -> None:
-    done = run("agent.py")
+def seen_a_day_ago(file: Path, *names: str) -> None:
+    """Store the sandbox's accounts as they were a day and a minute ago."""
 
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [
-        "@nasa leads with 61676555 views, 6.0 times the other's.",
-        "Its best pinned video: https://www.tiktok.com/@nasa/video/7298740294892660705",
-        "Not answered: refused: @sandbox_private, not_found: @sandbox_missing",
-    ]
-
-
-class Provider(BaseHTTPRequestHandler):
-    """Plays a provider of models: one call, then an answer from nothing."""
-
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        names = [tool["name"] for tool in asked["tools"]]
-        if len(asked["messages"]) == 1:
-            name, given = "compare_pinned_videos", {"usernames": ["esa", "nasa"]}
-        else:
-            (name,) = set(names) - {"get_pinned_videos", "compare_pinned_videos"}
-            told = "61676555" in json.dumps(asked["messages"])
-            given = {"account": "nasa", "views": 1, "lead": 2, "best_video": str(told), "not_answered": []}
-        usage = {"input_tokens": 1, "output_tokens": 1}
-        message = {"id": "1", "type": "message", "role": "assistant", "model": asked["model"], "content": []}
-        call = {"type": "tool_use", "id": f"call_{len(asked['messages'])}", "name": name, "input": {}}
-        events: list[dict[str, Any]] = [
-            {"type": "message_start", "message": {**message, "stop_reason": None, "usage": usage}},
-            {"type": "content_block_start", "index": 0, "content_block": call},
-            {
-                "type": "content_block_delta",
-                "index": 0,
-                "delta": {"type": "input_json_delta", "partial_json": json.dumps(given)},
-            },
-            {"type": "content_block_stop", "index": 0},
-            {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": usage},
-            {"type": "message_stop"},
-        ]
-        body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-        pass
-
-
-def test_an_agent_takes_a_real_model_by_its_name_as_its_docstring_says() -> None:
-    with HTTPServer(("127.0.0.1", 0), Provider) as provider:
-        threading.Thread(target=provider.serve_forever, daemon=True).start()
-        env = {"ANTHROPIC_API_KEY": "key", "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{provider.server_port}"}
-        done = run("agent.py", "anthropic:claude-sonnet-4-5", extra="pydantic-ai-slim[anthropic]", **env)
-        provider.shutdown()
-
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[:2] == [
-        "@nasa leads with 1 views, 2.0 times the other's.",
-        "Its best pinned video: True",
-    ]
-
-
-@pytest.mark.parametrize("name", ["openai_agent.py", "langchain_agent.py"])
-def test_an_agent_is_told_a_partial_comparison_and_a_failure(name: str) -> None:
-    done = run(name)
-
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["@nasa leads by view_count; @sandbox_private was not answered: refused."]
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("name", ["openai_agent.py", "langchain_agent.py"])
-async def test_an_agent_that_waits_for_less_than_an_answer_takes_has_it_at_the_second_call(name: str) -> None:
-    def slowly(request: Received) -> Reply:
-        username = request.json["username"]
-        if username == "sandbox_private":
-            return refusal(400, "invalid_params", "the user is private")
-        return replace(videos([{"id": 1, "view_count": len(username)}]), delay=7)
-
-    async with serving() as upstream:
-        upstream.answer_by(slowly)
-        real = {"TIKTOK_CLIENT_KEY": "key", "TIKTOK_CLIENT_SECRET": "a-secret", "TIKTOK_API_BASE_URL": upstream.url}
-        done = await asyncio.to_thread(run, name, "5", **real, TIKTOK_STATE="memory:")
-
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.splitlines() == [
-            "@nasa leads by view_count; @sandbox_private was not answered: refused. Asked again: 1."
-        ]
-        # The second call waited for what the first one had sent; only the refusal is not remembered.
-        asked = [request.json["username"] for request in upstream.research]
-        assert (asked.count("esa"), asked.count("nasa")) == (1, 1)
-
-
-def minute() -> int:
-    """The one at whose end the account that changes does."""
-    return int(time.time() // 60)
-
-
-def seen_before(file: Path, minutes: int, *names: str) -> None:
-    """The sandbox's accounts as an earlier night saw them, in the file where the watch remembers."""
-
-    async def look() -> None:
-        told = Settings(sandbox=True, state=f"sqlite:///{file.as_posix()}")
-        service = build_service(told, clock=lambda: time.time() - 60 * minutes)
+    async def ask() -> None:
+        settings = Settings(sandbox=True, state=f"sqlite:///{file.as_posix()}")
+        service = build_service(settings, clock=lambda: time.time() - 86_460)
         for name in names:
             await service.answer(name, ("id",))
         await service.aclose()
 
-    asyncio.run(look())
+    asyncio.run(ask())
 
 
-def test_a_watch_tells_what_was_pinned_and_unpinned_since_the_night_before_and_tells_it_once(tmp_path: Path) -> None:
-    accounts = tmp_path / "accounts.txt"
+def test_the_watch_prints_what_was_pinned_and_unpinned_and_prints_it_once(tmp_path: Path) -> None:
+    accounts, memory = tmp_path / "accounts.txt", tmp_path / "watch.sqlite3"
     accounts.write_text("nasa\n@sandbox_changing\n\n# a comment\nsandbox_private\n", encoding="utf-8")
+    seen_a_day_ago(memory, "nasa", "sandbox_changing")
 
-    def night(memory: Path) -> list[subprocess.CompletedProcess[str]]:
-        seen_before(memory, 24 * 60 + 1, "nasa", "sandbox_changing")
-        return [run("nightly_watch.py", accounts, memory) for _ in range(2)]
-
-    begun = minute()
-    first, again = night(tmp_path / "watch.sqlite3")
-    if minute() != begun:  # the account has changed once more meanwhile
-        first, again = night(tmp_path / "another.sqlite3")
+    # The second run within the cache's time sees the same answers, whatever the minute.
+    first, again = (run("nightly_watch.py", accounts, memory) for _ in range(2))
 
     assert [re.sub(r"\d{19}|\d{4}-.*", "…", line) for line in first.stdout.splitlines()] == [
         "@sandbox_changing: pinned … since …",
         "@sandbox_changing: unpinned … since …",
     ]
-    assert "@sandbox_private: The account is private. " in first.stderr
+    assert "@sandbox_private: " in first.stderr
     assert again.stdout == ""
     assert (first.returncode, again.returncode) == (1, 1)
 
 
-def test_a_watch_goes_on_where_a_spent_quota_stopped_it(tmp_path: Path) -> None:
+def test_the_watch_continues_after_the_quota_was_spent(tmp_path: Path) -> None:
     accounts, memory = tmp_path / "accounts.txt", tmp_path / "watch.sqlite3"
     accounts.write_text("nasa\nesa\nsandbox_changing\n", encoding="utf-8")
 
@@ -224,15 +220,4 @@ def test_a_watch_goes_on_where_a_spent_quota_stopped_it(tmp_path: Path) -> None:
 
     assert (first.returncode, second.returncode) == (1, 0)
     assert "@sandbox_changing: " in first.stderr
-    assert "are done" in first.stderr
     assert second.stderr == ""
-
-
-def test_a_watch_that_is_not_configured_stops(tmp_path: Path) -> None:
-    accounts = tmp_path / "accounts.txt"
-    accounts.write_text("nasa\n", encoding="utf-8")
-
-    done = run("nightly_watch.py", accounts, tmp_path / "watch.sqlite3", TIKTOK_TIMEOUT="soon")
-
-    assert done.returncode == 2
-    assert "TIKTOK_TIMEOUT holds 'soon'" in done.stderr
