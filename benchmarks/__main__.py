@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME…]`: run all benchmarks or some, print Markdown, update the README's table."""
+"""`python -m benchmarks [NAME…]`: run all benchmarks or some and print Markdown."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from .measured import TIMES, Section, table
 from .servers import DISTRIBUTION
 
 _NAMES: Final = ("start", "calls", "http", "tokens")
-_BEGIN: Final = "<!-- performance -->"
-_END: Final = "<!-- /performance -->"
 
 
 def main() -> None:
@@ -27,7 +25,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one or more of {', '.join(_NAMES)}; default: all")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write all tables")
-    parser.add_argument("--readme", type=Path, metavar="FILE", help=f"put the summary between {_BEGIN} and {_END}")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(_NAMES):
         parser.error(f"unknown benchmark {', '.join(unknown)}; there are {', '.join(_NAMES)}")
@@ -37,8 +34,6 @@ def main() -> None:
     print(report)
     if arguments.markdown:
         arguments.markdown.write_text(report + "\n", encoding="utf-8", newline="\n")
-    if arguments.readme:
-        _put_into(arguments.readme, summary)
 
 
 def _run(name: str) -> Section:
@@ -57,14 +52,6 @@ def _summary(sections: Sequence[Section]) -> str:
     promised = [row for section in sections for row in section.rows if row.goal is not None]
     lines = textwrap.wrap(facts, 120, break_long_words=False, break_on_hyphens=False)
     return "\n".join([*lines, "", *table(promised)])
-
-
-def _put_into(path: Path, summary: str) -> None:
-    before, begin, rest = path.read_text(encoding="utf-8").partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
-        raise SystemExit(f"{path} has no {_BEGIN} … {_END}")
-    path.write_text(f"{before}{begin}\n{summary}\n{end}{after}", encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
