@@ -1,4 +1,4 @@
-"""The Markdown pages of the repository, and the commands that they show."""
+"""The Markdown pages of the repository and the commands that they show."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _PROGRAM = re.compile(
 
 
 def prose(page: str) -> str:
-    """The page without its blocks of code."""
+    """Return the page without its blocks of code."""
     return _FENCE.sub("", PAGES[page])
 
 
 def blocks(page: str, *languages: str) -> list[str]:
-    """Blocks of code in these languages."""
+    """Return the blocks of code in these languages."""
     return [body for language, body in _FENCE.findall(PAGES[page]) if language in languages]
 
 
 def inline(page: str) -> list[str]:
-    """Code within the text."""
+    """Return the code within the text."""
     return [re.sub(r"\s+", " ", code) for code in re.findall(r"`([^`]+)`", prose(page))]
 
 
 def commands(page: str) -> Iterator[str]:
-    """Every command line, in the order of the page: of blocks as they are, of the text those that begin with a program.
+    """Yield every command line of the page: all of the blocks, those of the text that begin with a program.
 
-    One word alone (`uv`, `git clone`) is a name and no command; of a session only what is typed counts.
+    `uv` and `git clone` in the text are names, not commands. Of a console session only the typed lines count.
     """
     for block in blocks(page, "sh", "powershell"):
         for line in block.replace("\\\n", " ").splitlines():
