@@ -1,8 +1,9 @@
-"""`compare`: accounts ranked by one measure, on a terminal or in a script."""
+"""`compare`: accounts ranked by one metric, on a terminal or in a script."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -18,12 +19,11 @@ from tiktok_pinned_videos.settings import Settings
 from . import stop
 from .ask import ask_accounts, end, need_credentials
 from .names import distinct, names_written
-from .outcomes import failure, provenance, result_of, say_failure
+from .outcomes import failure, print_failure, provenance, result_of
 from .rows import written
 from .signals import INTERRUPTED
 from .streams import require_stdout
 
-FORMATS: Final = ("table", "text", "json", "csv", "html")
 _COLUMNS: Final = (
     "rank", "username", "status", "reason", "videos", *MEASURES, "top_video_id", "source", "retrieved_at", "log_id",
 )  # fmt: skip
@@ -39,10 +39,10 @@ def run(
     refresh: bool,
     output: str,
 ) -> None:
-    """Print one ranking of all accounts; ends the process with the documented status."""
+    """Print one ranking of all accounts and end with the documented status."""
     names = distinct(names_written(usernames, source, column))
     if len(names) < 2:
-        stop("compare takes two accounts or more. Try: tiktok-pinned-videos-mcp compare nasa esa --sandbox")
+        stop("compare needs two or more accounts. Try: tiktok-pinned-videos-mcp compare nasa esa --sandbox")
     need_credentials(settings)
     require_stdout()
     try:
@@ -57,30 +57,30 @@ def _print(outcomes: Sequence[Outcome[Answer]], measure: Measure, output: str) -
     answered = any(outcome.answer for outcome in outcomes)
     if output == "csv" or not answered:
         for outcome in outcomes:
-            say_failure(outcome)
+            print_failure(outcome)
     match output:
         case "csv":
             click.echo(written([_COLUMNS, *_rows(outcomes, measure)]), nl=False)
         case "json":
             click.echo(json.dumps(_result(outcomes, measure), ensure_ascii=False, indent=2))
         case "table":
-            from .cards import Cards
+            from .terminal import print_comparison
 
-            Cards().ranking(_result(outcomes, measure, whole=False))
+            print_comparison(_result(outcomes, measure), now=time.time())
         case "html":
             from tiktok_pinned_videos.presentation.view import page
 
-            results = [_result(outcomes, measure)] if answered else [failure(outcome) for outcome in outcomes]
-            click.echo(page(results), nl=False)
+            click.echo(page([_result(outcomes, measure)] if answered else list(map(failure, outcomes))), nl=False)
+        case _ if answered:
+            click.echo(comparison_text(compared(outcomes, measure)))
         case _:
-            if answered:
-                click.echo(comparison_text(compared(outcomes, measure)))
+            pass
 
 
-def _result(outcomes: Sequence[Outcome[Answer]], measure: Measure, *, whole: bool = True) -> dict[str, Any]:
-    """The structured result, its texts `whole` or clipped; without any answer, that each account failed."""
+def _result(outcomes: Sequence[Outcome[Answer]], measure: Measure) -> dict[str, Any]:
+    """Return the structured result with unclipped texts; without any answer, the failures."""
     if any(outcome.answer for outcome in outcomes):
-        return compared(outcomes, measure, whole=whole).as_json()
+        return compared(outcomes, measure, whole=True).as_json()
     return {"rank_by": measure, "accounts": [failure(outcome) for outcome in outcomes], "notes": []}
 
 
@@ -90,14 +90,7 @@ def _rows(outcomes: Sequence[Outcome[Answer]], measure: Measure) -> list[list[An
     for account in _result(outcomes, measure)["accounts"]:
         outcome = by_name[account["username"]]
         origin = provenance(outcome) if outcome.answer is None else result_of(outcome)
-        totals = account.get("totals", {})
-        rows.append([
-            *(account.get(name) for name in ("rank", "username", "status", "reason")),
-            totals.get("videos"),
-            *(totals.get(name) for name in MEASURES),
-            account.get("top_video", {}).get("id"),
-            origin.get("source"),
-            account.get("retrieved_at"),
-            origin.get("log_id"),
-        ])  # fmt: skip
+        top = account.get("top_video", {}).get("id")
+        values = {**origin, **account.get("totals", {}), **account, "top_video_id": top}
+        rows.append([values.get(name) for name in _COLUMNS])
     return rows

@@ -1,162 +1,133 @@
-"""The ways `get` prints answers. A failure is printed in each of them, and never looks like an empty answer."""
+"""The formats of `get`. Each prints failures too, so that none looks like an empty answer."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, Final, Protocol
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final
 
 import click
 
 from tiktok_pinned_videos.presentation.results import account_answer
 from tiktok_pinned_videos.presentation.text import account_text
+from tiktok_pinned_videos.presentation.times import iso
 from tiktok_pinned_videos.research.client import Fetched
 from tiktok_pinned_videos.service.many import Outcome
 from tiktok_pinned_videos.service.service import Answer
 
-from .outcomes import failure, provenance, raw_line, result_of, say_failure
+from .outcomes import failure, print_failure, provenance, raw_line, result_of
 from .rows import ABOUT_ACCOUNT, columns, video_rows, written
 
-FORMATS: Final = ("table", "text", "json", "jsonl", "csv", "raw", "html")
 
+class Printer:
+    """Prints outcomes in the order in which they are given. `alone`: one username, as an argument."""
 
-class Printer(Protocol):
-    """Prints outcomes in the order they are given."""
+    raw: ClassVar[bool] = False
+    """Whether it needs TikTok's body."""
 
-    raw: bool
-    """Whether it wants TikTok's body instead of an answer."""
+    def __init__(self, fields: tuple[str, ...], *, alone: bool) -> None:
+        self.fields = fields
+        self.alone = alone
+        self.first = True
 
     def write(self, outcome: Outcome[Any]) -> None:
-        """One account."""
-        ...
+        """Print one account."""
+        self.print(outcome)
+        self.first = False
+
+    def print(self, outcome: Outcome[Any]) -> None:
+        """Print one account."""
+        raise NotImplementedError
 
     def finish(self) -> None:
-        """After the last."""
-        ...
+        """Print what follows the last account."""
 
 
-def printer_for(output: str, fields: tuple[str, ...], *, alone: bool) -> Printer:  # noqa: PLR0911 - one each
-    """The printer of a `--format`. `alone`: there is one account, so JSON needs no array."""
-    match output:
-        case "table":
-            return _Table()
-        case "json":
-            return _JSON(alone=alone)
-        case "jsonl":
-            return _JSONLines()
-        case "csv":
-            return _CSV(fields)
-        case "raw":
-            return _Raw()
-        case "html":
-            return _HTML()
-        case _:
-            return _Text()
-
-
-class _Text:
-    raw = False
-
-    def __init__(self) -> None:
-        self._first = True
-
-    def write(self, outcome: Outcome[Answer]) -> None:
-        say_failure(outcome)
+class _Text(Printer):
+    def print(self, outcome: Outcome[Answer]) -> None:
+        print_failure(outcome)
         if outcome.answer is not None:
-            click.echo(("" if self._first else "\n") + account_text(account_answer(outcome.answer)))
-            self._first = False
-
-    def finish(self) -> None:
-        pass
+            click.echo(("" if self.first else "\n") + account_text(account_answer(outcome.answer)))
 
 
-class _Table:
-    raw = False
+class _Table(Printer):
+    def print(self, outcome: Outcome[Answer]) -> None:
+        from .terminal import print_account
 
-    def __init__(self) -> None:
-        from .cards import Cards
-
-        self._cards = Cards()
-
-    def write(self, outcome: Outcome[Answer]) -> None:
-        self._cards.account(result_of(outcome, whole=False))
-
-    def finish(self) -> None:
-        pass
+        if not self.first:
+            click.echo()
+        print_account(result_of(outcome), self.fields, now=time.time())
 
 
-class _JSON:
-    raw = False
+class _JSON(Printer):
+    """An array is printed as it grows, so that an interruption loses nothing."""
 
-    def __init__(self, *, alone: bool) -> None:
-        self._alone = alone
-        self._first = True
-
-    def write(self, outcome: Outcome[Answer]) -> None:
+    def print(self, outcome: Outcome[Answer]) -> None:
         text = json.dumps(result_of(outcome), ensure_ascii=False, indent=2)
-        if self._alone:
-            click.echo(text)
-            return
-        # An array as it grows: what was answered is out, whatever becomes of the rest.
-        click.echo(("[\n" if self._first else ",\n") + text, nl=False)
-        self._first = False
+        click.echo(text if self.alone else ("[\n" if self.first else ",\n") + text, nl=self.alone)
 
     def finish(self) -> None:
-        if not self._alone:
-            click.echo("[]" if self._first else "\n]")
+        if not self.alone:
+            click.echo("[]" if self.first else "\n]")
 
 
-class _JSONLines:
-    raw = False
-
-    def write(self, outcome: Outcome[Answer]) -> None:
+class _JSONLines(Printer):
+    def print(self, outcome: Outcome[Answer]) -> None:
         click.echo(json.dumps(result_of(outcome), ensure_ascii=False, separators=(",", ":")))
 
-    def finish(self) -> None:
-        pass
 
-
-class _Raw:
+class _Raw(Printer):
     raw = True
 
-    def write(self, outcome: Outcome[Fetched]) -> None:
-        click.echo(raw_line(outcome))
-
-    def finish(self) -> None:
-        pass
+    def print(self, outcome: Outcome[Fetched]) -> None:
+        click.echo(raw_line(outcome, failed_at=time.time()))
 
 
-class _CSV:
-    raw = False
+class _CSV(Printer):
+    """One row per video, and one for an account without videos. Failures have a reason."""
 
-    def __init__(self, fields: tuple[str, ...]) -> None:
-        self._fields = fields
+    def __init__(self, fields: tuple[str, ...], *, alone: bool) -> None:
+        super().__init__(fields, alone=alone)
         self._blank = [None] * (len(columns(fields)) - len(ABOUT_ACCOUNT))
-        click.echo(written([columns(fields)]), nl=False)
+        click.echo(written([[*columns(fields), "reason"]]), nl=False)
 
-    def write(self, outcome: Outcome[Answer]) -> None:
-        say_failure(outcome)
-        result = result_of(outcome)
-        failed = outcome.answer is None
-        about = {**failure(outcome), **provenance(outcome)} if failed else result
-        rows = [] if failed else video_rows(result, self._fields)
-        # An account without videos has a row all the same.
-        rows = rows or [[*(about.get(name) for name in ABOUT_ACCOUNT), *self._blank]]
+    def print(self, outcome: Outcome[Answer]) -> None:
+        if outcome.answer is None:
+            print_failure(outcome)
+            origin = provenance(outcome)
+            received = {"retrieved_at": iso(time.time())} if origin else {}
+            failed = {**failure(outcome), **origin, **received}
+            rows = [[*self._about(failed), failed["reason"]]]
+        else:
+            result = result_of(outcome)
+            rows = [[*row, None] for row in video_rows(result, self.fields)] or [[*self._about(result), None]]
         click.echo(written(rows), nl=False)
 
-    def finish(self) -> None:
-        pass
+    def _about(self, result: Mapping[str, Any]) -> list[Any]:
+        return [*(result.get(name) for name in ABOUT_ACCOUNT), *self._blank]
 
 
-class _HTML:
-    raw = False
-
-    def __init__(self) -> None:
+class _HTML(Printer):
+    def __init__(self, fields: tuple[str, ...], *, alone: bool) -> None:
+        super().__init__(fields, alone=alone)
         self._results: list[dict[str, Any]] = []
 
-    def write(self, outcome: Outcome[Answer]) -> None:
+    def print(self, outcome: Outcome[Answer]) -> None:
         self._results.append(result_of(outcome))
 
     def finish(self) -> None:
         from tiktok_pinned_videos.presentation.view import page
 
         click.echo(page(self._results), nl=False)
+
+
+PRINTERS: Final[Mapping[str, Callable[..., Printer]]] = {
+    "table": _Table,
+    "text": _Text,
+    "json": _JSON,
+    "jsonl": _JSONLines,
+    "csv": _CSV,
+    "raw": _Raw,
+    "html": _HTML,
+}

@@ -12,7 +12,7 @@ from tiktok_pinned_videos.settings import Settings
 
 from . import stop
 from .ask import InOrder, ask_accounts, end, need_credentials
-from .formats import printer_for
+from .formats import PRINTERS
 from .names import distinct, names_written
 from .signals import INTERRUPTED
 from .streams import require_stdout
@@ -50,8 +50,9 @@ def run(
         stop("No username given. Try: tiktok-pinned-videos-mcp get nasa --sandbox")
     need_credentials(settings)
     require_stdout()
-    printer = printer_for(output, wanted, alone=len(written) == 1)
-
+    # A list may have one username today and two tomorrow: its JSON is always an array.
+    alone = len(usernames) == 1 and source is None and usernames != ("-",)
+    printer = PRINTERS[output](wanted, alone=alone)
     in_order = InOrder(names, printer.write)
     try:
         outcomes = ask_accounts(settings, names, wanted, refresh=refresh, raw=printer.raw, each=in_order)

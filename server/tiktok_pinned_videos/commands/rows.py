@@ -1,4 +1,4 @@
-"""Answers as rows of CSV: a row a video, exact, and harmless to a spreadsheet."""
+"""Answers as rows of CSV: one row per video, exact, and harmless to a spreadsheet."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from typing import Any, Final, cast
 
 from tiktok_pinned_videos.presentation.text import cell
 
-_FORMULA: Final = re.compile("'*[=+@\uff1d\uff0b\uff0d\uff20-]")
-"""What a spreadsheet would run, also in full width. A text with a `'` of its own there is told from one with ours."""
 ABOUT_ACCOUNT: Final = ("username", "status", "source", "retrieved_at", "log_id", "url")
+_VIDEO_USERNAME: Final = "video_username"
+"""The column of the video's own field `username`: a table cannot have two columns of one name."""
+_FORMULA: Final = re.compile("'*[=+@\uff1d\uff0b\uff0d\uff20-]")
+"""What a spreadsheet would run, also in full width. A leading `'` of the text itself is told from an added one."""
 
 
 def columns(fields: Sequence[str]) -> tuple[str, ...]:
-    """Those of a table of videos."""
-    return (*ABOUT_ACCOUNT, *fields, "engagement_rate")
+    """Return the columns of a table of videos."""
+    names = [_VIDEO_USERNAME if name == "username" else name for name in fields]
+    return (*ABOUT_ACCOUNT, *names, "engagement_rate")
 
 
 def video_rows(result: Mapping[str, Any], fields: Sequence[str]) -> list[list[Any]]:
-    """A row for each video of a structured result."""
+    """Return a row for each video of a structured result."""
     about = [result.get(name) for name in ABOUT_ACCOUNT[:-1]]
     return [
         [*about, video["url"], *(video.get(name) for name in fields), video.get("engagement_rate")]
@@ -30,7 +33,7 @@ def video_rows(result: Mapping[str, Any], fields: Sequence[str]) -> list[list[An
 
 
 def written(rows: Iterable[Iterable[Any]]) -> str:
-    """Rows as lines of CSV; None is an empty cell."""
+    """Return rows as lines of CSV; None is an empty cell."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([_cell(value) for value in row] for row in rows)
     return text.getvalue()

@@ -34,10 +34,9 @@ def _printer() -> Callable[[Finding], None]:
     """Lines as they are, and on a terminal by the hand that draws the tables."""
     if not sys.stdout.isatty():
         return lambda finding: click.echo(str(finding))
-    from tiktok_pinned_videos.commands.cards import Cards
+    from tiktok_pinned_videos.commands.terminal import print_finding
 
-    cards = Cards()
-    return lambda finding: cards.finding(finding.mark, finding.said)
+    return lambda finding: print_finding(finding.mark, finding.said)
 
 
 async def _told(env: Mapping[str, str], *, sandbox: bool, offline: bool) -> bool:
