@@ -207,10 +207,10 @@ QUESTIONS = (
     Question("With which status does @sandbox_missing fail?", (get("sandbox_missing"),), "not_found", _status),
     Question("With which status does @sandbox_private fail?", (get("sandbox_private"),), "refused", _status),
     Question(
-        "At which time of the day does the quota that @sandbox_quota reports reset?",
+        "@sandbox_quota reports a used-up quota: for this account only, or for all? One word: one or all.",
         (get("sandbox_quota"),),
-        "00:00 UTC",
-        lambda read: re.findall(r"\d\d:\d\d UTC", read[0]["error"])[0],
+        "one",
+        lambda read: "one" if "this account only" in read[0]["error"] else "all",
     ),
     Question('What is the status for the name "not a name"?', (get("not a name"),), "invalid_argument", _status),
     # Unknown, and traps

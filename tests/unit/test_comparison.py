@@ -100,6 +100,7 @@ def test_a_note_names_the_failures_for_which_asking_again_can_help_and_only_thos
         failed("gone", errors.NotFoundError("x")),
         failed("odd", errors.BadRequestError("x")),
         failed("a b", errors.InvalidArgumentError("x")),
+        failed("simulated", errors.QuotaExceededError("x", sandbox=True)),
     ]
     again = [
         failed("slow", errors.APITimeoutError("x")),
@@ -110,8 +111,8 @@ def test_a_note_names_the_failures_for_which_asking_again_can_help_and_only_thos
     some = compared([found("nasa", {}), *final, *again], "view_count").notes
     none = compared([found("nasa", {}), *final], "view_count").notes
 
-    assert "8 of 9 accounts failed; asking again later can help for @slow, @broken, @busy, @spent." in some
-    assert "4 of 5 accounts failed; asking again will not help." in none
+    assert "9 of 10 accounts failed; asking again later can help for @slow, @broken, @busy, @spent." in some
+    assert "5 of 6 accounts failed; asking again will not help." in none
 
 
 def test_notes_say_which_account_is_not_ranked_and_which_videos_a_total_does_not_cover() -> None:

@@ -49,6 +49,10 @@ def test_a_change_of_nothing_is_one_word() -> None:
     assert "since 2026-05-31T12:00:00Z: unchanged" in account_text(account(VIDEO, changes=QUIET)).splitlines()
 
 
+def test_without_counts_only_the_pins_are_said_to_be_unchanged() -> None:
+    assert "00Z: pins unchanged" in account_text(account(VIDEO, changes=Changes(NOON - DAY, (), (), ())))
+
+
 def test_growth_of_the_same_videos_is_said_to_be_theirs() -> None:
     grown = Changes(NOON - DAY, (), (), (("view_count", 5),))
 
@@ -74,7 +78,7 @@ def test_a_comparison_counts_pins_and_has_no_zeros_for_accounts_without_change()
     assert [row[-1] for row in rows] == [
         "since 2026-05-23T12:00:00Z: 3 pinned, 1 unpinned, view_count +31200, like_count -4, share_count +0",
         "since 2026-05-31T12:00:00Z: unchanged",
-        "-",
+        "no earlier answer",
     ]
 
 

@@ -71,22 +71,33 @@ def changes_text(changes: ChangesOut) -> str:
         f"{verb} {_listed(ones)}" for verb, ones in (("pinned", changes.pinned), ("unpinned", changes.unpinned)) if ones
     ]
     growth = _growth(changes)
-    if growth:
-        parts.append(f"{'videos pinned both times' if parts else 'same videos'}: {', '.join(growth)}")
-    return f"since {changes.since}: {'; '.join(parts) or 'unchanged'}"
+    if any(growth.values()):
+        parts.append(f"{'videos pinned both times' if parts else 'same videos'}: {_signed(growth)}")
+    return f"since {changes.since}: {'; '.join(parts) or _nothing(growth)}"
 
 
 def brief_text(changes: ChangesInBrief) -> str:
     """The same for an account in a comparison."""
     counted = ((changes.pinned_count, "pinned"), (changes.unpinned_count, "unpinned"))
-    parts = [*(f"{count} {verb}" for count, verb in counted if count), *_growth(changes)]
-    return f"since {changes.since}: {', '.join(parts) or 'unchanged'}"
+    parts = [f"{count} {verb}" for count, verb in counted if count]
+    growth = _growth(changes)
+    if any(growth.values()):
+        parts.append(_signed(growth))
+    return f"since {changes.since}: {', '.join(parts) or _nothing(growth)}"
 
 
-def _growth(changes: _Growth) -> list[str]:
-    """The known counts, each with its sign; empty if none of them changed."""
-    known = {name: value for name in Counts.model_fields if (value := getattr(changes, name)) is not None}
-    return [f"{name} {value:+}" for name, value in known.items()] if any(known.values()) else []
+def _growth(changes: _Growth) -> dict[str, int]:
+    """The counts whose growth is known."""
+    return {name: value for name in Counts.model_fields if (value := getattr(changes, name)) is not None}
+
+
+def _signed(growth: dict[str, int]) -> str:
+    return ", ".join(f"{name} {value:+}" for name, value in growth.items())
+
+
+def _nothing(growth: dict[str, int]) -> str:
+    # Without counts, only the pins are known to be the same.
+    return "unchanged" if growth else "pins unchanged"
 
 
 def _listed(ones: Sequence[ChangeOut]) -> str:

@@ -153,9 +153,14 @@ def _failure_notes(outcomes: Sequence[Outcome[Answer]]) -> list[str]:
     failed = {outcome.username: outcome.error for outcome in outcomes if outcome.error is not None}
     if not failed:
         return []
-    again = [f"@{name}" for name, error in failed.items() if not isinstance(error, _FINAL)]
+    again = [f"@{name}" for name, error in failed.items() if not (isinstance(error, _FINAL) or _simulated(error))]
     advice = f"asking again later can help for {', '.join(again)}" if again else "asking again will not help"
     return [f"{len(failed)} of {len(outcomes)} accounts failed; {advice}."]
+
+
+def _simulated(error: errors.TikTokError) -> bool:
+    """Whether the sandbox reports a quota that is used up for ever."""
+    return error.sandbox and isinstance(error, errors.QuotaExceededError)
 
 
 def _answered(answer: Answer, measure: Measure, clipping: Clipping) -> ComparedAccount:
@@ -215,7 +220,7 @@ def _table(answered: Sequence[ComparedAccount], comparison: Comparison) -> list[
         columns[f"top video {measure}"] = [cell(getattr(top, measure)) if top else ABSENT for top in tops]
         columns["top video description"] = [_description(top) if top else ABSENT for top in tops]
     if any(account.changes for account in answered):
-        columns["changes"] = [brief_text(each.changes) if each.changes else ABSENT for each in answered]
+        columns["changes"] = [brief_text(each.changes) if each.changes else "no earlier answer" for each in answered]
     lines = table(list(columns), list(zip(*columns.values(), strict=True)))
     return [*lines, "url: https://www.tiktok.com/@{username}/video/{top video id}"] if any(tops) else lines
 
