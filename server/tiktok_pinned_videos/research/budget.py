@@ -53,7 +53,5 @@ class RequestContext:
     """Research requests sent so far, retries included."""
     on_the_wire: bool = False
     """Whether a request was sent whose answer is still to be read or stored: it is finished even without callers."""
-    quota_state: object = None
-    """What the budget read of itself when the request began; the budget's own value."""
     reservation: Reservation | None = None
     """Of the request sent last."""

@@ -19,7 +19,7 @@ from tiktok_pinned_videos.research.models import Missing, Snapshot
 from tiktok_pinned_videos.research.names import in_key
 from tiktok_pinned_videos.state.base import Entry, Store
 
-from .history import Changes
+from .history import Changes, observation_keys
 
 _SHORT_TTL: Final = 60.0
 _SEEN_TTL: Final = 15 * 86_400.0
@@ -32,6 +32,11 @@ class CachedSnapshot(Snapshot):
     """A snapshot as it is stored, with what had changed by then."""
 
     changes: Changes | None = None
+
+    @classmethod
+    def of(cls, new: Snapshot, changes: Changes | None) -> CachedSnapshot:
+        """A new snapshot, to be stored."""
+        return cls(new.username, new.fields, new.videos, new.retrieved_at, new.log_id, new.sandbox, changes)
 
 
 Stored: TypeAlias = CachedSnapshot | Missing
@@ -52,6 +57,11 @@ def answer_key(username: str) -> str:
 def seen_key(username: str) -> str:
     """The key that says that an account was answered."""
     return f"seen:{in_key(username)}"
+
+
+def stored_keys(username: str, now: float) -> list[str]:
+    """Every key under which something of an account may be stored, `seen_key` last."""
+    return [answer_key(username), *observation_keys(username, now), seen_key(username)]
 
 
 class AnswerCache:

@@ -10,7 +10,7 @@ from tiktok_pinned_videos.state.base import Counter
 from tiktok_pinned_videos.state.open import open_primary
 from tiktok_pinned_videos.state.resilient import NAMESPACES
 
-from .service import stored_keys
+from .cache import stored_keys
 
 
 @dataclass(frozen=True, slots=True)

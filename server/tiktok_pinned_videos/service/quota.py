@@ -7,7 +7,7 @@ all processes that share the store, is all that can be known.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -24,8 +24,6 @@ MAX_PAUSE: Final = 60.0
 _ONE: Final = timedelta(days=1)
 _PROBE_INTERVAL: Final = 3600.0
 _READ_AGAIN: Final = 5.0
-_RECENT: Final = 1.0
-"""Seconds for which what was read of the store is good enough to send a request."""
 _NOTE_FROM: Final = 0.8
 _PAUSE: Final = "pause"
 _SPENT: Final = "TikTok said that the daily quota of the project is spent"
@@ -42,18 +40,6 @@ class QuotaStatus:
     """ISO 8601, UTC."""
     closed: bool
     """Whether TikTok said that the day's quota is spent."""
-
-
-@dataclass(frozen=True, slots=True)
-class QuotaState:
-    """What the store said of a day, for a request that is about to be sent."""
-
-    day: date
-    read_at: float
-    """Unix seconds."""
-    closed: bool
-    paused_until: float
-    """Unix seconds; 0 without a pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,29 +74,15 @@ class Ledger:
         self._clock = clock
         self._seen = (0.0, date.min, 0)  # when it was read, day, requests used
         self._closing: date | None = None
-        self._changed_at = 0.0  # by this process: what was read before is out of date
-
-    def keys(self) -> tuple[str, ...]:
-        """The keys that `quota_state` is read from, for a caller that reads other keys as well."""
-        return _closed(self._today()), _PAUSE
-
-    def quota_state(self, values: Sequence[bytes | None], read_at: float) -> QuotaState:
-        """The quota state that the values of `keys` hold, as of `read_at` (Unix seconds)."""
-        closed, paused = values
-        until = float(paused) if paused is not None else 0.0
-        # No pause is longer, so one that seems to be was set before the clock of this machine was put back.
-        return QuotaState(_day_of(read_at), read_at, closed is not None, until if until - read_at <= MAX_PAUSE else 0.0)
 
     async def reserve(self, context: RequestContext) -> DayReservation:
         """See `Budget.reserve`."""
-        day, now = self._today(), self._clock()
-        state, context.quota_state = context.quota_state, None
-        if not isinstance(state, QuotaState) or not self._is_current(state, day, now):
-            state = self.quota_state(await self._store.get(*self.keys()), now)
-        if state.paused_until > now:
-            raise PausedError(state.paused_until - now)
+        day = self._today()
+        closed, pause = await self._store.get(_closed(day), _PAUSE)
+        if (left := self._left_of(pause)) > 0:
+            raise PausedError(left)
         # One probe an hour finds out whether TikTok reopened the day, for all processes with the same quota.
-        if self._closing == day or (state.closed and not await self._store.add(self._probe(day))):
+        if self._closing == day or (closed and not await self._store.add(self._probe(day))):
             raise _exceeded(_SPENT, context)
         counters = [self._counter(_used(day), day, self._quota)]
         caller = CALLER.get()
@@ -120,19 +92,17 @@ class Ledger:
         counts = await self._store.count(counters)
         used = self._saw(day, counts.totals[0])
         if counts.granted:
-            return DayReservation(self, day, probe=state.closed)
+            return DayReservation(self, day, probe=closed is not None)
         if used >= self._quota:
             raise _exceeded(f"the {self._quota} requests of today (TIKTOK_DAILY_QUOTA) are spent", context)
         raise _exceeded(f"your share of {self._caller_quota} requests a day (MCP_CALLER_QUOTA) is spent", context)
 
     async def pause(self, seconds: float) -> None:
         """See `Budget.pause`."""
-        now = self._clock()
-        until = now + min(MAX_PAUSE, max(0.05, seconds))
-        before = self.quota_state(await self._store.get(*self.keys()), now).paused_until
-        if until > before:
-            await self._store.put(Entry(_PAUSE, str(until).encode(), until - now))
-        self._changed_at = self._clock()
+        seconds = min(MAX_PAUSE, max(0.05, seconds))
+        (pause,) = await self._store.get(_PAUSE)
+        if seconds > self._left_of(pause):
+            await self._store.put(Entry(_PAUSE, str(self._clock() + seconds).encode(), seconds))
 
     async def close(self, day: date) -> None:
         """Note that TikTok answered a request of that day with `daily_quota_limit_exceeded`."""
@@ -140,7 +110,7 @@ class Ledger:
         try:
             await self._store.put(Entry(_closed(day), b"1", self._left(day)), self._probe(day))
         finally:
-            self._closing, self._changed_at = None, self._clock()
+            self._closing = None
 
     async def open(self, day: date) -> None:
         """Note that a probe of that day was answered."""
@@ -175,8 +145,10 @@ class Ledger:
         self._seen = (self._clock(), day, used)
         return used
 
-    def _is_current(self, state: QuotaState, day: date, now: float) -> bool:
-        return state.day == day and 0 <= now - state.read_at <= _RECENT and state.read_at > self._changed_at
+    def _left_of(self, pause: bytes | None) -> float:
+        """Seconds that a pause still lasts. None is longer than `MAX_PAUSE`, unless a clock was put back."""
+        left = float(pause) - self._clock() if pause is not None else 0.0
+        return left if left <= MAX_PAUSE else 0.0
 
     def _probe(self, day: date) -> Entry:
         # By quota: after a change of TIKTOK_DAILY_QUOTA TikTok has most likely granted more, so it is asked at once.

@@ -8,40 +8,37 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
+from tiktok_pinned_videos.research import errors
 from tiktok_pinned_videos.research.budget import RequestContext, UnwantedError
 from tiktok_pinned_videos.research.client import Fetched, ResearchClient
-from tiktok_pinned_videos.research.errors import (
-    APIConnectionError,
-    ConfigurationError,
-    NotFoundError,
-    Status,
-    TikTokError,
-)
 from tiktok_pinned_videos.research.fields import NAMES
 from tiktok_pinned_videos.research.models import Missing, Snapshot
 from tiktok_pinned_videos.research.names import in_key, same_account
 from tiktok_pinned_videos.research.oauth import AccessToken
 from tiktok_pinned_videos.state.base import StateStoreError, Store, UnusableStoreError
 
-from .cache import AnswerCache, CachedSnapshot, Stored, answer_key, seen_key, serves
+from .cache import AnswerCache, CachedSnapshot, Stored, answer_key, serves, stored_keys
 from .history import AccountHistory, Changes, History, Observation, observation_keys, observe
 from .quota import Ledger, QuotaStatus
-from .single_flight import Ask, SingleFlight, with_lease
+from .single_flight import Ask, SingleFlight, lease
 
-_GONE: Final = (Status.NOT_FOUND, Status.REFUSED)
-"""When TikTok itself answers so, everything stored of the account is deleted, as its terms require."""
+_GONE: Final = (errors.Status.NOT_FOUND, errors.Status.REFUSED)
+"""When TikTok itself answers so, what is stored of the account is deleted, as its terms require."""
 _log = logging.getLogger("tiktok_pinned_videos.calls")
 
 
-class StoppingError(APIConnectionError):
-    """The program ends before the account was answered."""
+class StoppingError(errors.APIConnectionError):
+    """The program ends before an account is answered."""
 
     for_every_account = True
-    next_step = "Call again."
+
+    def __init__(self) -> None:
+        super().__init__("the program ended before this account was answered.", next_step="Call again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +69,7 @@ class ServiceStatus:
     """Unix seconds, by the clock that all times here are read from."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(NamedTuple):
     """What is stored of an account when a request begins."""
 
     stored: Stored | None
@@ -87,7 +83,7 @@ class _Found:
     stored: Stored | None = None
     new: bool = True
     body: bytes = b""
-    error: TikTokError | None = None
+    error: errors.TikTokError | None = None
 
 
 class PinnedVideosService:
@@ -112,7 +108,6 @@ class PinnedVideosService:
         self._slots = asyncio.Semaphore(max_concurrency)
         self._clock = clock
         self._flights: SingleFlight[_Found] = SingleFlight(self._log_unclaimed)
-        self._closed = False
 
     async def answer(self, username: str, fields: tuple[str, ...], *, refresh: bool = False) -> Answer:
         """One account, `username` as from `names.parse_username`, `fields` as from `research.fields.parse_fields`."""
@@ -122,15 +117,14 @@ class PinnedVideosService:
             stored = None if refresh and not waited else await self._cache.find(username)
             if stored is not None and serves(stored, fields) and (not refresh or stored.retrieved_at >= since):
                 return await self._answer(username, fields, stored, new=waited, requests=0)
-            ask = partial(self._fetch, username, fields, refresh=refresh)
-            found, requests = await self._join(same_account(username), fields, ask) or (None, 0)
-            if found is not None and found.stored is not None:
+            found, requests = await self._join(username, fields, partial(self._fetch, username, fields, refresh))
+            if found.stored is not None:
                 return await self._answer(username, fields, found.stored, new=found.new, requests=requests)
             waited = True  # it brought other fields, or ended while no caller waited: read the store, and ask again
 
     async def from_cache(self, username: str, fields: tuple[str, ...]) -> Answer | None:
         """The same, only if no request is needed for it. Raises a remembered `NotFoundError`."""
-        stored = None if self._closed else await self._cache.find(username)
+        stored = None if self._flights.closing else await self._cache.find(username)
         if stored is None or not serves(stored, fields):
             return None
         return await self._answer(username, fields, stored, new=False, requests=0)
@@ -138,10 +132,9 @@ class PinnedVideosService:
     async def fetch_raw(self, username: str, fields: tuple[str, ...]) -> Fetched:
         """A new request for these fields and no others, with TikTok's body."""
         await self.check_usable()
-        ask = partial(self._fetch_raw, username, fields)
-        found, _ = await self._join(same_account(username), fields, ask, alone=True) or (_Found(), 0)
+        found, _ = await self._join(username, fields, partial(self._fetch_raw, username, fields), alone=True)
         if not isinstance(found.stored, CachedSnapshot):
-            raise self._stopping()
+            raise StoppingError
         return Fetched(found.stored, found.body)
 
     async def stored(self, username: str) -> Stored | None:
@@ -150,9 +143,7 @@ class PinnedVideosService:
 
     async def observations(self, username: str) -> tuple[Observation, ...]:
         """The observations of an account, oldest first; never sends a request."""
-        now = self._clock()
-        values = await self._store.get(*observation_keys(username, now))
-        return self._history.read(username, values, now).observations
+        return (await self._known(username)).history.observations
 
     async def forget(self, username: str) -> None:
         """Delete everything that is stored of an account."""
@@ -184,11 +175,12 @@ class PinnedVideosService:
         return self._store.describe()
 
     async def check_usable(self) -> None:
-        """Raise `ConfigurationError` if the store can never work as it is set up, such as a Redis of a cluster."""
+        """Raise `ConfigurationError` if the store can never work as it is set up, such as one node of a cluster."""
         try:
             await self._store.check_usable()
         except UnusableStoreError as fault:
-            raise unusable(self._store, fault) from None
+            what = f"the state store of TIKTOK_STATE ({self._store.describe()}) cannot work: {fault}."
+            raise errors.ConfigurationError(what, next_step=fault.next_step) from None
 
     @property
     def token(self) -> AccessToken | None:
@@ -198,55 +190,54 @@ class PinnedVideosService:
     async def aclose(self, *, drain: float = 0.0) -> None:
         """Give requests already sent `drain` seconds to finish, cancel the rest, close connections and store.
 
-        Calls that wait meanwhile are answered by requests that finish; the others raise an error.
+        Calls that wait meanwhile get the answers of requests that finish; the others raise an error.
         """
-        self._closed = True
         await self._flights.aclose(drain=drain, for_store=self._store.shared)
         await self._client.aclose()
         await self._store.aclose()
 
     async def _join(
-        self, key: str, fields: tuple[str, ...], ask: Ask[_Found], *, alone: bool = False
-    ) -> tuple[_Found, int] | None:
+        self, username: str, fields: tuple[str, ...], ask: Ask[_Found], *, alone: bool = False
+    ) -> tuple[_Found, int]:
         if self._flights.closing:
-            raise self._stopping()
-        joined = await self._flights.join(key, fields, ask, alone=alone)
-        if joined is not None and joined[0].error is not None:
-            raise joined[0].error.again(requests=joined[1])
-        return joined
+            raise StoppingError
+        found, cost = await self._flights.join(same_account(username), fields, ask, alone=alone) or (_Found(), 0)
+        if found.error is not None:
+            raise found.error.again(requests=cost)
+        return found, cost
 
-    async def _fetch(self, username: str, fields: tuple[str, ...], context: RequestContext, *, refresh: bool) -> _Found:
+    async def _fetch(
+        self,
+        username: str,
+        fields: tuple[str, ...],
+        refresh: bool,
+        context: RequestContext,
+    ) -> _Found:
         """An answer with these fields; of several processes that want it at once, one asks."""
         started = self._clock()
-        known = _Known(None, AccountHistory())
 
-        async def found() -> _Found | None:
-            nonlocal known
-            known = await self._known(username, context)
+        def enough(known: _Known) -> bool:
             stored = known.stored
-            if stored is None or not serves(stored, fields) or (refresh and stored.retrieved_at <= started):
-                return None
-            return _Found(stored, new=refresh)
+            return stored is not None and serves(stored, fields) and (not refresh or stored.retrieved_at > started)
 
-        async def ask() -> _Found:
+        async with self._slots, self._lease(username, enough) as known:
+            if enough(known):
+                return _Found(known.stored, new=refresh)
             # The stored fields are asked for as well, so that none is lost to later calls.
             wanted = {*fields, *(known.stored.fields if isinstance(known.stored, CachedSnapshot) else ())}
             return await self._ask(username, tuple(name for name in NAMES if name in wanted), context, known)
 
-        async with self._slots:
-            if self._store.shared and self._cache.enabled:
-                return await with_lease(self._store, f"lease:{in_key(username)}", found=found, ask=ask)
-            return await found() or await ask()
-
     async def _fetch_raw(self, username: str, fields: tuple[str, ...], context: RequestContext) -> _Found:
         async with self._slots:
-            return await self._ask(username, fields, context, await self._known(username, context))
+            return await self._ask(username, fields, context, await self._known(username))
 
-    async def _known(self, username: str, context: RequestContext) -> _Known:
-        now, quota = self._clock(), self._ledger.keys()
-        values = await self._store.get(answer_key(username), *quota, *observation_keys(username, now))
-        answer, state, observations = values[0], values[1 : 1 + len(quota)], values[1 + len(quota) :]
-        context.quota_state = self._ledger.quota_state(state, now)
+    def _lease(self, username: str, enough: Callable[[_Known], bool]) -> AbstractAsyncContextManager[_Known]:
+        store = self._store if self._store.shared and self._cache.enabled else None
+        return lease(store, f"lease:{in_key(username)}", partial(self._known, username), enough=enough)
+
+    async def _known(self, username: str) -> _Known:
+        now = self._clock()
+        answer, *observations = await self._store.get(answer_key(username), *observation_keys(username, now))
         return _Known(self._cache.read(answer), self._history.read(username, observations, now))
 
     async def _ask(self, username: str, fields: tuple[str, ...], context: RequestContext, known: _Known) -> _Found:
@@ -255,27 +246,23 @@ class PinnedVideosService:
             fetched = await self._client.pinned_videos(username, fields, context)
         except UnwantedError:
             return _Found()
-        except TikTokError as error:
+        except errors.TikTokError as error:
             # Without a code the status is a gateway's, which says nothing of the account.
             if error.status in _GONE and error.code is not None:
-                context.on_the_wire = True
-                missing = self._cache.missing(username, error) if isinstance(error, NotFoundError) else []
+                context.on_the_wire = True  # until the store knows
+                missing = self._cache.missing(username, error) if isinstance(error, errors.NotFoundError) else []
                 await self._store.put(*missing, delete=stored_keys(username, self._clock())[:-1])
             return _Found(error=error)
         context.on_the_wire = True  # until it is stored
-        new = fetched.snapshot
-        observation = observe(new)
+        observation = observe(fetched.snapshot)
         changes = known.history.changes_to(observation)
-        kept = CachedSnapshot(
-            new.username, new.fields, new.videos, new.retrieved_at, new.log_id, new.sandbox, changes=changes
-        )
-        at_most = self._history.life_of(changes, kept.retrieved_at)
+        new = CachedSnapshot.of(fetched.snapshot, changes)
         await self._store.put(
-            *self._cache.entries(kept, before=known.stored, at_most=at_most),
+            *self._cache.entries(new, before=known.stored, at_most=self._history.life_of(changes, new.retrieved_at)),
             *self._history.entries(username, observation, known.history),
             delete=known.history.outdated,
         )
-        return _Found(kept, body=fetched.body)
+        return _Found(new, body=fetched.body)
 
     async def _answer(
         self, username: str, fields: tuple[str, ...], stored: Stored, *, new: bool, requests: int
@@ -285,32 +272,11 @@ class PinnedVideosService:
         changes = self._history.current(stored.changes, self._clock())
         if changes is not None and stored.fields != fields:
             changes = changes.only(fields)
-        note = None if self._closed else await self._ledger.note()
+        note = None if self._flights.closing else await self._ledger.note()
         snapshot = stored.narrowed(username, fields)
         return Answer(snapshot, not new, requests, note, stored=self._cache.enabled, changes=changes)
 
-    def _stopping(self) -> TikTokError:
-        return StoppingError("the program ended before this account was answered.")
-
     def _log_unclaimed(self, account: str, requests: int, found: _Found | None) -> None:
         kept = found is not None and found.stored is not None and self._cache.enabled
-        _log.info(
-            "ended after all callers had left; its answer is %s: account=%s requests=%d",
-            "stored for the next call" if kept else "not stored",
-            account,
-            requests,
-        )
-
-
-def stored_keys(username: str, now: float) -> list[str]:
-    """Every key under which something of an account may be stored, its name last."""
-    return [answer_key(username), *observation_keys(username, now), seen_key(username)]
-
-
-def unusable(store: Store, fault: UnusableStoreError) -> ConfigurationError:
-    """The error for a store that can never work."""
-    return ConfigurationError(
-        f"the state store of TIKTOK_STATE ({store.describe()}) cannot work: {fault}.",
-        next_step="Set TIKTOK_STATE to a Redis 6.2 or later without cluster mode whose user may run all commands on "
-        "keys that begin with tpv:, or to sqlite:///PATH.",
-    )
+        outcome = "its answer is stored for the next call" if kept else "no answer is stored"
+        _log.info("ended after all callers had left; %s: account=%s requests=%d", outcome, account, requests)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
@@ -20,6 +21,7 @@ LEASE: Final = 10.0
 _POLL: Final = 0.05
 
 T = TypeVar("T")
+K = TypeVar("K")
 Ask: TypeAlias = Callable[[RequestContext], Coroutine[Any, Any, T]]
 
 
@@ -117,23 +119,27 @@ class SingleFlight(Generic[T]):
             del self._joinable[key]
 
 
-async def with_lease(
-    store: Store, key: str, *, found: Callable[[], Awaitable[T | None]], ask: Callable[[], Awaitable[T]]
-) -> T:
-    """What `found` reads from the store, or else what `ask` brings, which one process at a time does.
+@asynccontextmanager
+async def lease(
+    store: Store | None, key: str, read: Callable[[], Awaitable[K]], *, enough: Callable[[K], bool]
+) -> AsyncGenerator[K]:
+    """What `read` returns as soon as that is enough, or as soon as this process may send the request itself.
 
-    A process that was killed keeps others waiting for as long as its lease lives.
+    One process at a time may (any, without a store). A process that was killed keeps others waiting for as long as its
+    lease lives.
     """
-    loop = asyncio.get_running_loop()
-    lease = Entry(key, secrets.token_hex(8).encode(), LEASE)
-    give_up = loop.time() + LEASE
+    if store is None:
+        yield await read()
+        return
+    entry = Entry(key, secrets.token_hex(8).encode(), LEASE)
+    give_up = asyncio.get_running_loop().time() + LEASE
     try:
         while True:
-            acquired = await store.add(lease)
-            if (result := await found()) is not None:
-                return result
-            if acquired or loop.time() >= give_up:
-                return await ask()
+            acquired = await store.add(entry)
+            known = await read()
+            if acquired or enough(known) or asyncio.get_running_loop().time() >= give_up:
+                break
             await asyncio.sleep(_POLL)
+        yield known
     finally:
-        await store.release(key, lease.value)
+        await store.release(key, entry.value)

@@ -20,6 +20,11 @@ class StateStoreError(Exception):
 class UnusableStoreError(StateStoreError):
     """A store that can never work as it is set up: waiting does not help, changing the configuration does."""
 
+    next_step = (
+        "Set TIKTOK_STATE to a Redis 6.2 or later, not in cluster mode, whose user may run all commands on keys that "
+        "begin with tpv:, or to sqlite:////PATH."
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
