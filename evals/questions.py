@@ -85,7 +85,7 @@ def _best_video(what: str, name: str) -> Callable[[Sequence[Reading]], object]:
     )[what]
 
 
-FIVE = ("nasa", "esa", "slow_travel", "night_bus", "bread.and.salt")
+FIVE = ("nasa", "esa", "slow_travel", "corner_bakery", "kitchen_lab")
 
 QUESTIONS = (
     # One account
@@ -175,25 +175,25 @@ QUESTIONS = (
     Question(
         "Whose pinned videos engage most: @nasa's, @esa's or @rain_studio's?",
         (compare("nasa", "esa", "rain_studio", by="engagement_rate"),),
-        "rain_studio",
+        "nasa",
         lambda read: _order(read).split(", ")[0],
     ),
     Question(
         "Order @slow_travel, @esa and @nasa by the likes of their pinned videos, most first, separated by commas.",
         (compare("slow_travel", "esa", "nasa", by="like_count"),),
-        "nasa, esa, slow_travel",
+        "slow_travel, nasa, esa",
         _order,
     ),
     Question(
         f"Whose pinned videos are seen least: {', '.join(FIVE)}?",
         (compare(*FIVE),),
-        "bread.and.salt",
+        "kitchen_lab",
         lambda read: _order(read).split(", ")[-1],
     ),
     Question(
         "How many pinned videos have @nasa, @esa and @rain_studio together?",
         (compare("nasa", "esa", "rain_studio"),),
-        "8",
+        "7",
         lambda read: sum(one["totals"]["videos"] for one in read[0]["accounts"]),
     ),
     # Failures, and what is none
@@ -215,14 +215,14 @@ QUESTIONS = (
     Question('What is the status for the name "not a name"?', (get("not a name"),), "invalid_argument", _status),
     # Unknown, and traps
     Question(
-        "How many favorites has @night_bus's video 7264479579599084779? A number, or unknown.",
-        (get("night_bus"),),
+        "How many favorites has @corner_bakery's video 7215890311404130269? A number, or unknown.",
+        (get("corner_bakery"),),
         "unknown",
-        lambda read: _video(read, "7264479579599084779").get("favorites_count", "unknown"),
+        lambda read: _video(read, "7215890311404130269").get("favorites_count", "unknown"),
     ),
     Question(
-        "Over how many videos is @bread.and.salt's total of favorites?",
-        (get("bread.and.salt"),),
+        "Over how many videos is @kitchen_lab's total of favorites?",
+        (get("kitchen_lab"),),
         "2",
         _note(r"favorites_count covers (\d+)"),
     ),
@@ -258,9 +258,9 @@ QUESTIONS = (
         lambda read: f"{read[0]['totals']['engagement_rate'] * 100:.2f}",
     ),
     Question(
-        "Which hashtags of @bread.and.salt's first pinned video are not in its caption? Separated by commas.",
-        (get("bread.and.salt"),),
-        "mercado, comidacasera",
+        "Which hashtags of @kitchen_lab's first pinned video are not in its caption? Separated by commas.",
+        (get("kitchen_lab"),),
+        "firsttry",
         _outside_caption,
     ),
     Question(
@@ -270,9 +270,9 @@ QUESTIONS = (
         _note(r"asking again later can help for @(\w+)\."),
     ),
     Question(
-        "Which video is missing in @night_bus's total of favorites? Its id.",
-        (get("night_bus"),),
-        "7264479579599084779",
+        "Which video is missing in @corner_bakery's total of favorites? Its id.",
+        (get("corner_bakery"),),
+        "7215890311404130269",
         _note(r"favorites_count .*TikTok sent no value for (\d+)"),
     ),
     Question(

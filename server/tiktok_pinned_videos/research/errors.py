@@ -211,7 +211,6 @@ class InternalError(TikTokError):
         super().__init__(what)
 
 
-def after_reset(now: float) -> str:
-    """The next step once a day's quota is used up; `now` in Unix seconds."""
-    tomorrow = datetime.fromtimestamp(now, UTC).date() + timedelta(days=1)
-    return f"Call again after the quota resets at {tomorrow} 00:00 UTC."
+def reset_time(now: float) -> str:
+    """When TikTok resets the daily quota, for people; `now` in Unix seconds."""
+    return f"{datetime.fromtimestamp(now, UTC).date() + timedelta(days=1)} 00:00 UTC"

@@ -19,7 +19,7 @@ from .errors import (
     RateLimitError,
     ScopeMissingError,
     TikTokError,
-    after_reset,
+    reset_time,
 )
 from .text import clean
 
@@ -99,7 +99,6 @@ _QUOTA: Final = _Row(QuotaExceededError, "TikTok says that the project's daily q
 _SIMULATED: Final = _Row(
     QuotaExceededError,
     "the sandbox simulates a used-up daily quota for this account only.",
-    "Other accounts are answered; nothing of a real quota was used.",
 )
 _BY_CODE: Final = {
     "access_token_invalid": _Row(
@@ -174,11 +173,12 @@ def _temporary(reply: Reply, message: str) -> bool:
 
 
 def _made(row: _Row, reply: Reply, code: str | None, message: str, log_id: str | None) -> TikTokError:
-    if row is _QUOTA and reply.sandbox:
-        row = _SIMULATED
     next_step = row.next_step
-    if row is _QUOTA and reply.received_at is not None:
-        next_step = after_reset(reply.received_at)
+    resets = reset_time(reply.received_at) if reply.received_at is not None else "00:00 UTC"
+    if row is _QUOTA and reply.sandbox:
+        row, next_step = _SIMULATED, f"Other accounts are answered; a real quota would reset at {resets}."
+    elif row is _QUOTA:
+        next_step = f"Call again after the quota resets at {resets}."
     elif row.kind is RateLimitError and reply.retry_after:
         next_step = f"Wait {reply.retry_after:.0f} s, as TikTok asks, then call again."
     error = row.kind(

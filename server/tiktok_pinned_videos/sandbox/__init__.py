@@ -1,4 +1,5 @@
-"""TikTok's side of the wire, embedded. Written from the documents alone; imports nothing else of the package.
+"""TikTok's side of the wire, embedded: one ASGI application, written from the documents alone.
 
-`transport.SandboxTransport` plays it inside an httpx client, `server.serve` on a loopback port.
+`transport.SandboxTransport` runs it inside an httpx client, `server.serve` on a loopback port. It must not import the
+client.
 """

@@ -1,6 +1,6 @@
-"""The account that changes: every minute one video is unpinned, another pinned, and all have been seen more often.
+"""The account `sandbox_changing`: every minute one video is unpinned, another is pinned, and all have more views.
 
-Knows the time it is asked at and nothing else, so that two sandboxes say the same at the same moment.
+It depends on the time only, so that all sandboxes answer the same at the same moment.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from .videos import Counts, Tag, Video, compose
 
 _MINUTE = 60
-_BEGAN = 1_767_225_600  # 2026-01-01 00:00 UTC: before it nothing had been seen
+_BEGAN = 1_767_225_600  # 2026-01-01 00:00 UTC
 _PINNED = 3
 _CAPTIONS = (
     "Day 1: the seed, the pot, the patience #growing",

@@ -1,7 +1,7 @@
-"""The account that attacks its reader. Text as bad as people have put into captions, and nothing that is executed.
+"""The account `sandbox_hostile`: prompt injection, markup and invisible characters, as in the worst real captions.
 
-Every string here is meant to arrive on the wire as it stands: cleaning is the business of whoever shows it. Invisible
-characters are written as escapes, so that this file can be reviewed.
+The strings are sent as they are; clients must clean them. Invisible characters are written as escapes, so that this
+file can be reviewed.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _ASTRONAUT = "👩\u200d🚀"  # a joiner that belongs where it is
 
 
 def _tagged(text: str) -> str:
-    """The text in tag characters: seen by no reader, read by many models."""
+    """The text in tag characters, which people cannot see and many models read."""
     return "".join(chr(0xE0000 + ord(character)) for character in text)
 
 
 @cache
 def hostile_videos() -> tuple[Video, ...]:
-    """Three videos whose every foreign text tries something."""
+    """Three videos in which every text is an attack."""
     return (
         compose(
             key="hostile instructions",

@@ -1,10 +1,10 @@
-"""The accounts that a first try is likely to name. Invented like all others, but with every field filled."""
+"""The accounts that a first try is likely to name: invented like all others, with every field filled."""
 
 from __future__ import annotations
 
 from functools import cache
 
-from .videos import Counts, Label, Tag, Video, compose
+from .videos import Counts, Disclosure, Label, Tag, Video, compose
 
 _SPACE = Tag("space", "Rockets, planets and everything above the clouds.")
 _SCIENCE = Tag("science", "Ask why, then show us.")
@@ -29,6 +29,7 @@ def nasa() -> tuple[Video, ...]:
             stem=True,
             stickers=("Shooting Star",),
             effects=("Slow Zoom",),
+            disclosures=(Disclosure("AIGC", 2),),
         ),
         compose(
             key="nasa heat shield",
@@ -61,7 +62,7 @@ def nasa() -> tuple[Video, ...]:
 
 @cache
 def esa() -> tuple[Video, ...]:
-    """Three videos of its neighbour across the ocean."""
+    """Three videos of another space agency."""
     return (
         compose(
             key="esa river",
@@ -100,5 +101,6 @@ def esa() -> tuple[Video, ...]:
             stem=True,
             label=Label(content="Sound in this video was made from data.", type=1),
             effects=("Sound Wave",),
+            disclosures=(Disclosure("AIGC", 1),),
         ),
     )

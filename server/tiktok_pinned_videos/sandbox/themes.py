@@ -1,15 +1,18 @@
-"""What invented accounts make videos about. Raw material only: no rule, no chance."""
+"""What invented accounts make videos about."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .videos import Label, Tag
+from .videos import Disclosure, Label, Tag
+
+AI = (Disclosure("AIGC", 1), Disclosure("AIGC", 2))
+BRANDED = (Disclosure("Branded", 1), Disclosure("Branded", 7))
 
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """Captions and all that goes with them; `tags` holds at least five, `captions` at least three."""
+    """Captions and what goes with them; at least three captions and five tags."""
 
     regions: tuple[str, ...]
     captions: tuple[str, ...]
@@ -19,6 +22,7 @@ class Theme:
     stem: bool = False
     stickers: tuple[str, ...] = ()
     effects: tuple[str, ...] = ()
+    disclosures: tuple[Disclosure, ...] = (*AI, *BRANDED)
 
 
 THEMES = (
@@ -40,24 +44,7 @@ THEMES = (
         ),
         mentions=("@corner_mill", "@night_oven"),
         stickers=("Flour Cloud",),
-    ),
-    Theme(
-        regions=("US", "CA", "GB"),
-        captions=(
-            "Day 41 of walking this trail every morning: the fog finally lifted at the ridge ⛰️",
-            "Everything I carry for three nights outdoors, 6.2 kg on the scale",
-            "A moose had the right of way, so we waited. Turn the sound on",
-            "Cheap rain jacket against expensive rain jacket, four hours under a waterfall",
-        ),
-        tags=(
-            Tag("hiking", "Trails, summits and sore feet from all over the world."),
-            Tag("outdoors"),
-            Tag("trailtok"),
-            Tag("ultralight"),
-            Tag("morningwalk"),
-        ),
-        mentions=("@ridge_walkers",),
-        effects=("Golden Hour",),
+        disclosures=BRANDED,
     ),
     Theme(
         regions=("JP",),
@@ -95,23 +82,7 @@ THEMES = (
         mentions=("@lab_bench_nine", "askthephysicist"),
         stem=True,
         effects=("Slow Zoom",),
-    ),
-    Theme(
-        regions=("ES", "MX", "AR"),
-        captions=(
-            "La salsa de mi abuela en un minuto: tomate, paciencia y nada de azúcar 🍅",
-            "Probé el mercado más antiguo de la ciudad con solo diez euros",
-            "Tortilla con cebolla o sin cebolla: hoy se acaba la discusión",
-        ),
-        tags=(
-            Tag("recetas", "Cocina de casa, paso a paso."),
-            Tag("cocinafacil"),
-            Tag("abuela"),
-            Tag("mercado"),
-            Tag("comidacasera"),
-        ),
-        mentions=("@la_mesa_de_ines",),
-        stickers=("Buen Provecho",),
+        disclosures=AI,
     ),
     Theme(
         regions=("US", "BR", "NL"),
@@ -132,6 +103,7 @@ THEMES = (
             content="Participating in this activity could result in you or others getting hurt.", type=2, warn=True
         ),
         effects=("Green Screen", "Replay"),
+        disclosures=BRANDED,
     ),
     Theme(
         regions=("EG", "JO", "AE"),
@@ -148,40 +120,5 @@ THEMES = (
             Tag("مقهى"),
         ),
         mentions=("@qahwa.house",),
-    ),
-    Theme(
-        regions=("GB", "FR", "US"),
-        captions=(
-            "Balcony tomatoes, week by week, in 40 seconds 🌱 The slug wins in week six",
-            "Repotting a plant that is older than me. Wish us luck",
-            "Stop watering on a schedule. Do this with your finger instead",
-            "A bee hotel from scrap wood, and the first guests two days later 🐝",
-        ),
-        tags=(
-            Tag("gardening", "Balconies, allotments and windowsills: grow with us."),
-            Tag("plantsoftiktok"),
-            Tag("balconygarden"),
-            Tag("growyourown"),
-            Tag("beehotel"),
-            Tag("urbanjungle"),
-        ),
-        mentions=("@old_fern", "plot_seventeen"),
-        stickers=("Watering Can",),
-    ),
-    Theme(
-        regions=("SE", "FI", "DK"),
-        captions=(
-            "One year of piano at 52. Day 1 and day 365, same piece",
-            "Tuning a piano that stood in a barn for thirty winters 🎹",
-            "The neighbours asked for quiet. So we played it pianissimo, all nine of us",
-        ),
-        tags=(
-            Tag("piano", "Black keys, white keys, any level."),
-            Tag("musiciansoftiktok"),
-            Tag("learnpiano"),
-            Tag("practice"),
-            Tag("nevertoolate"),
-        ),
-        mentions=("@barn.keys",),
     ),
 )

@@ -1,7 +1,6 @@
-"""One video as TikTok would hand it out. Knows the documented fields and their types; invents nothing by itself.
+"""One video as TikTok sends it: a dict from TikTok's field names to JSON values.
 
-A video is a dict from TikTok's field names to JSON values. A field that is missing is one TikTok holds no value for:
-the wire leaves such fields out rather than sending null.
+A missing field is one that TikTok has no value for.
 """
 
 from __future__ import annotations
@@ -12,29 +11,14 @@ from dataclasses import dataclass
 
 Video = dict[str, object]
 
-FIELDS = (
-    "id",
-    "create_time",
-    "username",
-    "region_code",
-    "video_description",
-    "music_id",
-    "like_count",
-    "comment_count",
-    "share_count",
-    "view_count",
-    "hashtag_names",
-    "is_stem_verified",
-    # The page also writes favourites_count in one place; the live API does not know that spelling.
-    "favorites_count",
-    "video_duration",
-    "hashtag_info_list",
-    "video_mention_list",
-    "video_label",
-    "sticker_info_list",
-    "effect_info_list",
-    "video_tag",
+# As the page lists them, and the three of the newer page. The page also writes favourites_count in one place; the API
+# does not accept that spelling.
+_COMPLETE_LIST = (
+    "id,create_time,username,region_code,video_description,music_id,like_count,comment_count,share_count,view_count,"
+    "hashtag_names,is_stem_verified,favorites_count,video_duration,hashtag_info_list,video_mention_list,video_label,"
+    "sticker_info_list,effect_info_list,video_tag"
 )
+FIELDS = frozenset(_COMPLETE_LIST.split(","))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +31,7 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How often a video was seen and what its viewers did."""
+    """A video's statistics."""
 
     views: int
     likes: int
@@ -58,7 +42,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What `video_label` says; most videos carry the plain one."""
+    """The values of `video_label`; most videos have the empty one."""
 
     content: str = ""
     type: int = 0
@@ -67,11 +51,19 @@ class Label:
     sink: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """One entry of `video_tag`: AIGC 1 AI-generated, 2 labeled so by the creator; Branded 1 paid, 7 commission."""
+
+    type: str
+    number: int
+
+
 def snowflake(seconds: int, name: str) -> int:
     """An int64 of 19 digits: the time in its upper half, something of `name` in the lower.
 
-    Odd, so that no double holds it: whoever sends it through a float sees the digits change. `seconds` is a Unix
-    time after 1978-05-05 and before 2038-01-19.
+    Odd, so that no double holds it: a client that reads it as a float changes digits. `seconds` is a Unix time after
+    1978-05-05 and before 2038-01-19.
     """
     low = int.from_bytes(hashlib.sha256(name.encode("utf-8")).digest()[:4], "big")
     return seconds << 32 | low | 1
@@ -91,10 +83,11 @@ def compose(
     label: Label | None = None,
     stickers: Sequence[str] = (),
     effects: Sequence[str] = (),
+    disclosures: Sequence[Disclosure] = (),
 ) -> Video:
-    """A video with every field but the username, which is whatever the caller asked for.
+    """A video with every field but the username, which is the requested one.
 
-    `key` tells this video from all others, `created` is a Unix time in seconds, `duration` is in seconds.
+    `key` is different for every video, `created` is a Unix time in seconds, `duration` is in seconds.
     """
     label = label or Label()
     return {
@@ -114,7 +107,7 @@ def compose(
         "video_duration": duration,
         "hashtag_info_list": [
             {
-                # One hashtag has one id, whoever uses it.
+                # A hashtag has the same id in every account.
                 "hashtag_id": snowflake(1_500_000_000, f"hashtag {tag.name}"),
                 "hashtag_name": tag.name,
                 "hashtag_description": tag.description,
@@ -129,12 +122,12 @@ def compose(
             "warn": label.warn,
             "sink": label.sink,
         },
-        # The pages disagree about the shapes of the last three: an id is a number here and a string there.
+        # TikTok's pages disagree about the format of these two: ids are numbers on one, strings on the other.
         "sticker_info_list": [
             {"sticker_id": snowflake(1_600_000_000, f"sticker {name}"), "sticker_name": name} for name in stickers
         ],
         "effect_info_list": [
             {"effect_id": str(snowflake(1_610_000_000, f"effect {name}")), "effect_name": name} for name in effects
         ],
-        "video_tag": {"number": 1, "type": "Science" if stem else "Lifestyle"},
+        "video_tag": [{"video_tag_type": tag.type, "video_tag_number": tag.number} for tag in disclosures],
     }
