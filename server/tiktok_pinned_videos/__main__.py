@@ -1,4 +1,4 @@
-"""The console script. The garbage collector rests while modules are loaded, and leaves them alone afterwards."""
+"""The console script. Pauses the garbage collector while modules are imported, and excludes them afterwards."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ _SERVERS = ("stdio", "http", "sandbox")
 
 def main() -> None:
     """Run the command line."""
-    # Imports make hundreds of thousands of objects that all live on: looking through them costs a tenth of the start.
+    # Imports make hundreds of thousands of objects that all stay: collecting among them costs a tenth of the start.
     gc.disable()
-    _obey_signals()
+    _handle_signals()
+    _check_telemetry()
     from tiktok_pinned_videos.transports.handshake import begin
 
-    opening = begin(sys.argv[1:], os.environ, _load_server)
+    handshake = begin(sys.argv[1:], os.environ, _load_server)
     from tiktok_pinned_videos.cli import cli
 
     try:
-        cli(prog_name="tiktok-pinned-videos-mcp", obj=opening)
+        cli(prog_name="tiktok-pinned-videos-mcp", obj=handshake)
     finally:
         # The interpreter's own end would answer a signal with a traceback.
-        _obey_signals()
+        _handle_signals()
 
 
 def _load_server() -> None:
-    """Import what a server on stdin and stdout is made of, so that it is there for those who import it next."""
+    """Import what a server on stdin and stdout needs."""
     import importlib
 
     server = (
@@ -45,19 +46,28 @@ def _load_server() -> None:
         importlib.import_module(f"tiktok_pinned_videos.{module}")
 
 
-def _end_with(code: int) -> Callable[[int, FrameType | None], None]:
+def _check_telemetry() -> None:
+    if any(name.startswith("OTEL_P") for name in os.environ) and _command() in (*_SERVERS, "doctor"):
+        from tiktok_pinned_videos.observability.environment import drop_unusable
+
+        for line in drop_unusable(os.environ):
+            with contextlib.suppress(OSError):
+                os.write(2, f"{line}\n".encode())
+
+
+def _exit_with(code: int) -> Callable[[int, FrameType | None], None]:
     def end(_: int, __: FrameType | None) -> None:
         os._exit(code)
 
     return end
 
 
-def _obey_signals() -> None:
-    """Until a command has its own ways: a server that is told to stop ends well, a command has not done its work."""
+def _handle_signals() -> None:
+    """Until a command has its own handlers: a server that is stopped ends well, a command has not done its work."""
     code = 0 if _command() in _SERVERS else 130
     for name in ("SIGINT", "SIGTERM"):
         with contextlib.suppress(ValueError):  # not in the main thread
-            signal.signal(getattr(signal, name), _end_with(code))
+            signal.signal(getattr(signal, name), _exit_with(code))
 
 
 def _command() -> str:

@@ -30,6 +30,7 @@ class LazyBackend:
         self._transport = transport
         self._clock = clock
         self._service: PinnedVideosService | None = None
+        self._drain_until = 0.0
 
     @property
     def settings(self) -> Settings:
@@ -44,11 +45,16 @@ class LazyBackend:
             self._service = build_service(self._settings, transport=self._transport, clock=self._clock)
         return self._service
 
+    def drain_within(self, seconds: float) -> None:
+        """From now on, give requests already sent this long to finish; only the first call counts."""
+        self._drain_until = self._drain_until or time.monotonic() + seconds
+
     async def aclose(self) -> None:
         """Close what was built."""
         service, self._service = self._service, None
+        now = time.monotonic()
         if service is not None:
-            await service.aclose(drain=_DRAIN)
+            await service.aclose(drain=max(0.0, (self._drain_until or now + _DRAIN) - now))
 
 
 def build_service(

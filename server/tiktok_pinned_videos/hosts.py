@@ -1,6 +1,7 @@
 """Parse host names and origins as URLs compare them: case, ports and trailing dots do not matter.
 
-Allowed values are written `host`, `host:port` or `host:*`, and as full origins, with `:*` for any port.
+Allowed values are written `host`, `host:port` or `host:*`, and as full origins. `:*` allows any port, and `scheme://*`
+any origin of a scheme.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 _NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*")
 _PORT: Final = re.compile(r"[0-9]{1,5}|\*")
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
+_OPAQUE_HOST: Final = re.compile(r"[^\s/?#@*\\]{1,253}")
+"""Host of an origin whose scheme is not HTTP: editors and browser extensions write identifiers there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class Host:
 
     def admits(self, other: Host) -> bool:
         """Whether `other` is a way to write this one."""
-        return self.name == other.name and (self.port in ("*", other.port))
+        return self.name in ("*", other.name) and self.port in ("*", other.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +69,16 @@ def parse_host(text: str) -> Host:
 
 
 def parse_origin(text: str) -> Origin:
-    """A full origin such as `https://app.example.org`. Raises ValueError for anything else."""
+    """A full origin of any scheme such as `https://app.example.org`, or `scheme://*`. Raises ValueError otherwise."""
     scheme, separator, rest = text.partition("://")
     scheme = scheme.lower()
-    if not separator or scheme not in _DEFAULT_PORTS:
-        raise ValueError("no origin of http or https")
+    if not separator or not _SCHEME.fullmatch(scheme):
+        raise ValueError("no origin")
+    if rest == "*":
+        return Origin(scheme, Host("*", "*"))
+    if scheme not in _DEFAULT_PORTS:
+        if not _OPAQUE_HOST.fullmatch(rest):
+            raise ValueError("no origin")
+        return Origin(scheme, Host(rest.lower(), ""))
     host = parse_host(rest)
     return Origin(scheme, Host(host.name, host.port or _DEFAULT_PORTS[scheme]))

@@ -37,16 +37,25 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, but it says when it is ready, and being asked to stop is no accident."""
+    """uvicorn that reports when it is ready and when it stops, and for which a signal is a normal end."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None] | None = None
+    ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._stopping = stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """See uvicorn."""
         await super().startup(sockets)
         self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
+        if self._stopping is not None:
+            self._stopping()
+        await super().shutdown(sockets)
 
     async def stop_with(self, stop: asyncio.Event) -> None:
         """Stop once the event is set."""

@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from dataclasses import replace
-from typing import cast
+from typing import Final, cast
 
-import click
 from mcp.server.mcpserver import MCPServer
 
 from tiktok_pinned_videos.app import LazyBackend, build_server
+from tiktok_pinned_videos.observability.logs import notice
 from tiktok_pinned_videos.observability.metrics import configure_telemetry
 from tiktok_pinned_videos.serving import listen
 from tiktok_pinned_videos.settings import Channels, Settings
 from tiktok_pinned_videos.transports.auth import AuthenticationSettingsError, authentication_for
-from tiktok_pinned_videos.transports.guard import PATH
-from tiktok_pinned_videos.transports.http import address_of, build_app, is_only_here, serve
+from tiktok_pinned_videos.transports.http import PATH, address_of, build_app, is_loopback_only, serve
 
 from . import loaded, stop
 
+_DRAIN: Final = 3.5
+"""Seconds for calls in progress, and for requests already sent, after a signal."""
+
 
 def run(settings: Settings, *, host: str, port: int) -> None:
-    """Serve until told to stop; what is in flight then is answered."""
+    """Serve until a signal; calls in progress are answered."""
     try:
         listener = listen(host, port)
     except OSError as error:
-        stop(f"{host} port {port} cannot be opened: {error.strerror or error}. Choose others by --host and --port.", 1)
+        reason = error.strerror or error
+        stop(f"Cannot listen on {host} port {port}: {reason}. Choose others with --host and --port.", 1)
+    _raise_file_limit()
     with listener:
-        only_here = is_only_here(listener)
+        local = is_loopback_only(listener)
         try:
-            authentication = authentication_for(settings, loopback=only_here)
+            authentication = authentication_for(settings, loopback=local)
         except AuthenticationSettingsError as error:
             stop(str(error))
-        send_rest = configure_telemetry(os.environ)
+        stop_telemetry = configure_telemetry(os.environ)
         address, bound = address_of(listener)
         backend = LazyBackend(settings, transport=None, clock=time.time)
         if settings.configured:
@@ -48,15 +53,30 @@ def run(settings: Settings, *, host: str, port: int) -> None:
         loaded()
 
         def ready() -> None:
-            click.echo(f"MCP server on http://{address}:{bound}{PATH}", err=True)
+            notice(f"MCP server on http://{address}:{bound}{PATH}")
             if not settings.configured:
-                click.echo("No TikTok credentials are set: calls will say how to set them.", err=True)
-            if not only_here and not settings.allowed_hosts:
-                click.echo(
-                    f"MCP_ALLOWED_HOSTS is not set: only requests to localhost or {address} are answered.", err=True
-                )
+                notice("No TikTok credentials are set: calls will say how to set them.")
+            if not local and not settings.allowed_hosts:
+                notice(f"MCP_ALLOWED_HOSTS is not set: only requests to localhost or {address} are answered.")
+
+        def stopping() -> None:
+            backend.drain_within(_DRAIN)
 
         try:
-            asyncio.run(serve(app, listener, ready=ready))
+            asyncio.run(serve(app, listener, drain=_DRAIN, ready=ready, stopping=stopping))
         finally:
-            send_rest()
+            stop_telemetry()
+
+
+def _raise_file_limit() -> None:
+    """Allow as many connections as the system permits."""
+    with contextlib.suppress(ImportError):  # Windows
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        for wanted in (65536, 10240):  # macOS permits no more than 10240
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(
+                    resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
+                )
+                return

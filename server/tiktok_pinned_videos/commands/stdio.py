@@ -5,26 +5,38 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
+from typing import Final
 
-from tiktok_pinned_videos.app import build_server
+from tiktok_pinned_videos.app import LazyBackend, build_server
+from tiktok_pinned_videos.observability.logs import notice
 from tiktok_pinned_videos.observability.metrics import configure_telemetry
 from tiktok_pinned_videos.settings import Settings
-from tiktok_pinned_videos.transports.handshake import Opening
+from tiktok_pinned_videos.transports.handshake import HandshakeCache
 from tiktok_pinned_videos.transports.stdio import serve_stdio
 
 from . import loaded, stop
 
+_DRAIN: Final = 3.5
+"""Seconds for received calls, and for requests already sent, after the end of input or a signal."""
 
-def run(settings: Settings, opening: Opening | None) -> None:
-    """Serve until the client leaves. `opening`: what it said before all of this was loaded."""
+
+def run(settings: Settings, cache: HandshakeCache | None) -> None:
+    """Serve until the client leaves. `cache`: what it sent before everything was imported."""
     if sys.__stdin__ is None or sys.__stdout__ is None:
         stop("stdin or stdout is closed: an MCP server talks to its client there. Start it from an MCP client.", 1)
-    server = build_server(settings)
-    send_rest = configure_telemetry(os.environ)
+    if os.isatty(0):
+        notice(
+            "This is an MCP server: it waits for messages of an MCP client on stdin (end it with Ctrl-C). "
+            "To ask for an account yourself, type: tiktok-pinned-videos-mcp get nasa --sandbox"
+        )
+    backend = LazyBackend(settings, transport=None, clock=time.time)
+    server = build_server(settings, backend=backend)
+    stop_telemetry = configure_telemetry(os.environ)
     loaded()
     try:
-        asyncio.run(serve_stdio(server, opening))
+        asyncio.run(serve_stdio(server, cache, drain=_DRAIN, stopping=lambda: backend.drain_within(_DRAIN)))
     except OSError as fault:
         stop(f"stdin or stdout cannot be used ({fault.strerror or fault}): an MCP server talks to its client there.", 1)
     finally:
-        send_rest()
+        stop_telemetry()

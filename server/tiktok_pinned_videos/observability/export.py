@@ -1,4 +1,4 @@
-"""The OpenTelemetry SDK, set up from the standard OTEL_* variables: OTLP over HTTP. Imported only when asked for.
+"""Exporters of traces and metrics over OTLP/HTTP. Imported only when the environment asks for them.
 
 The exporters read endpoint, headers and timeouts from the environment themselves.
 """
@@ -22,19 +22,18 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from tiktok_pinned_videos.about import NAME, version
 
-from .metrics import LAST_WORDS
-
-# The SDK's own bounds are made for milliseconds.
+# The SDK's default bounds are meant for milliseconds.
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 240)
+_STOP_TIMEOUT: Final = 1.0
 
 
 def start(signals: Sequence[str], env: Mapping[str, str]) -> Callable[[], None]:
-    """Export `signals` from now on; what is returned sends the rest and ends it."""
+    """Export `signals` from now on; the returned function sends the rest within a second."""
     named = "OTEL_SERVICE_NAME" in env or "service.name=" in env.get("OTEL_RESOURCE_ATTRIBUTES", "")
     ours = {"service.version": version()} | ({} if named else {"service.name": NAME})
     resource = Resource.create(ours)
     stops: list[Callable[[], None]] = []
-    # At exit the SDK would wait for an endpoint that does not answer; `stop` does not.
+    # shutdown_on_exit would wait for an endpoint that does not answer.
     if "traces" in signals:
         tracing = TracerProvider(resource=resource, shutdown_on_exit=False)
         tracing.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
@@ -42,18 +41,14 @@ def start(signals: Sequence[str], env: Mapping[str, str]) -> Callable[[], None]:
         stops.append(tracing.shutdown)
     if "metrics" in signals:
         seconds = View(instrument_unit="s", aggregation=ExplicitBucketHistogramAggregation(_SECONDS))
-        metering = MeterProvider(
-            [PeriodicExportingMetricReader(OTLPMetricExporter())],
-            resource=resource,
-            shutdown_on_exit=False,
-            views=[seconds],
-        )
+        reader = PeriodicExportingMetricReader(OTLPMetricExporter())
+        metering = MeterProvider([reader], resource=resource, shutdown_on_exit=False, views=[seconds])
         metrics.set_meter_provider(metering)
         stops.append(metering.shutdown)
 
     def stop() -> None:
         threads = [threading.Thread(target=each, daemon=True) for each in stops]
-        deadline = time.monotonic() + LAST_WORDS
+        deadline = time.monotonic() + _STOP_TIMEOUT
         for thread in threads:
             thread.start()
         for thread in threads:

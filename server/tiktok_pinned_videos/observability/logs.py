@@ -1,41 +1,109 @@
-"""Logging to stderr, for people or for machines. Stdout belongs to the protocol; no secret and no caption is logged."""
+"""Logging to stderr for people or for machines, without ever waiting for stderr.
+
+Stdout belongs to the protocol. No secret and no caption is logged. Lines go through a bounded queue to a daemon thread
+that writes to descriptor 2. If nobody reads stderr, lines are dropped and counted; the program goes on.
+"""
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import json
 import logging
+import os
+import queue
 import re
-import sys
+import threading
+import time
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final, Literal
 
 from .record import CallRecord
 
+_MAX_LINES: Final = 1000
+"""Lines that wait to be written."""
+_FLUSH_TIMEOUT: Final = 0.5
+"""Seconds that the end of the program waits for lines to be written."""
 _calls: Final = logging.getLogger("tiktok_pinned_videos.calls")
 _PLAIN: Final = re.compile(r"[\w.,:/@+-]+", re.ASCII)
 # They log addresses, and httpx every single one.
 _QUIET: Final = ("httpx", "httpx2", "httpcore", "httpcore2", "mcp", "uvicorn", "opentelemetry", "asyncio")
 
 
+class _Stderr:
+    """Writes lines to descriptor 2 from a daemon thread."""
+
+    def __init__(self) -> None:
+        self._lines: queue.Queue[bytes] = queue.Queue(_MAX_LINES)
+        self._dropped = 0
+        threading.Thread(target=self._write_all, name="stderr", daemon=True).start()
+        atexit.register(self._flush)
+
+    def put(self, line: str) -> None:
+        """Queue a line, or count it as dropped."""
+        try:
+            self._lines.put_nowait(line.encode("utf-8", errors="backslashreplace") + b"\n")
+        except queue.Full:
+            self._dropped += 1
+
+    def _write_all(self) -> None:
+        while True:
+            line = self._lines.get()
+            _write(line)
+            dropped, self._dropped = self._dropped, 0
+            if dropped:
+                _write(f"{dropped} log lines were dropped because nothing read stderr.\n".encode())
+            self._lines.task_done()
+
+    def _flush(self) -> None:
+        deadline = time.monotonic() + _FLUSH_TIMEOUT
+        while self._lines.unfinished_tasks and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+
+@cache
+def _stderr() -> _Stderr:
+    return _Stderr()
+
+
+def _write(line: bytes) -> None:
+    while line:
+        try:
+            line = line[os.write(2, line) :]
+        except BlockingIOError:  # somebody else has put the pipe into non-blocking mode
+            time.sleep(0.05)
+        except OSError:  # closed
+            return
+
+
+class _Handler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        # A record that cannot be formatted must not end the call that logs it.
+        with contextlib.suppress(Exception):
+            _stderr().put(self.format(record))
+
+
 def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
     """Set up the root logger, before the SDK does it its own way."""
-    stream = sys.stderr
-    reconfigure = getattr(stream, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(encoding="utf-8", errors="backslashreplace")
-    handler = logging.StreamHandler(stream)
+    handler = _Handler()
     handler.setFormatter(_JSONFormatter() if log_format == "json" else _TextFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # Strangers can cause its warnings at will: each request that is none is one.
+    # Any client can cause its warnings: one for each malformed request.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
+def notice(line: str) -> None:
+    """Print a line for the person who starts a server, at any log level."""
+    _stderr().put(line)
+
+
 def log_call(record: CallRecord) -> None:
     """One line for one call of a tool."""
     if _calls.isEnabledFor(logging.INFO):
-        # Not by `info`, which would look for the line of code that asks: nobody reads it, and it takes as long again.
+        # `info` would search the stack for the calling line, which nobody reads and which takes as long again.
         facts = {"name": _calls.name, "levelno": logging.INFO, "levelname": "INFO", "msg": "call", "call": record}
         _calls.handle(logging.makeLogRecord(facts))
 
@@ -55,28 +123,25 @@ def _call_facts(record: CallRecord) -> dict[str, Any]:
 
 class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        time = _time(record)
+        when = _time(record)
         call = getattr(record, "call", None)
         if isinstance(call, CallRecord):
             facts = _call_facts(call)
             words = " ".join(f"{key}={_quoted(value)}" for key, value in facts.items() if value not in (None, ""))
-            return f"{time} {record.levelname} {words}"
-        return f"{time} {record.levelname} {record.name}: {_message(self, record)}"
+            return f"{when} {record.levelname} {words}"
+        return f"{when} {record.levelname} {record.name}: {_message(self, record)}"
 
 
 class _JSONFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {"time": _time(record), "level": record.levelname, "logger": record.name}
         call = getattr(record, "call", None)
-        if isinstance(call, CallRecord):
-            entry |= _call_facts(call)
-        else:
-            entry["message"] = _message(self, record)
+        entry |= _call_facts(call) if isinstance(call, CallRecord) else {"message": _message(self, record)}
         return json.dumps(entry, ensure_ascii=False)
 
 
 def _quoted(value: Any) -> str:
-    # Names are written by callers: none may look like the next field, or like the blank before it.
+    # Callers write usernames: none may imitate the next field or a separator.
     if not isinstance(value, str):
         return str(value)
     return value if _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=True)
@@ -87,13 +152,9 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    """The message in one line, without characters that a terminal obeys."""
     message = record.getMessage()
     if record.exc_info:
         message += " | " + formatter.formatException(record.exc_info).replace("\n", " | ")
-    # Whatever a message quotes: it is one line, and tells the terminal nothing.
     message = message.replace("\n", " ")
-    return (
-        message
-        if message.isprintable()
-        else "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in message)
-    )
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in message)

@@ -1,17 +1,16 @@
-"""uvicorn's h11 protocol, with bounds on connections: how many there are, and how long one may keep us waiting.
+"""uvicorn's h11 protocol with the limits on connections that uvicorn lacks.
 
-A connection that has no call under way is closed after `IDLE` seconds whatever it drips, `HEAD_TIME` seconds after the
-first byte of a head that does not end, and `WRITE_TIME` seconds after its peer has stopped reading. Only the gate knows
-whose call it is: a connection without an admitted call is unauthenticated, and of more than `MAX_UNAUTHENTICATED` the
-oldest is closed. So is, of more than `MAX_CONNECTIONS` in all, the
-one without a call for longest. Bytes are parsed by h11, which bounds heads and trailers in size.
+A connection is pending until a request on it is authenticated. Pending connections are closed after `HEAD_TIMEOUT` with
+an unfinished head and after `IDLE_TIMEOUT` in any case. When there are more than `MAX_PENDING`, the oldest are closed,
+but none that is younger than a second, so that any number of callers may connect at the same moment. A connection whose
+peer does not read is closed after `WRITE_TIMEOUT`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import weakref
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import h11
 from starlette.types import Scope
@@ -19,87 +18,116 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of request line and headers, or of trailers."""
-MAX_CONNECTIONS = 384
-MAX_UNAUTHENTICATED = 256
-HEAD_TIME = 20.0
-IDLE = 75.0
-"""Seconds; above the 60 s of common load balancers, so that they hang up first."""
-WRITE_TIME = 60.0
+MAX_PENDING: Final = 256
+MIN_AGE: Final = 1.0
+"""Seconds for which a connection cannot be evicted."""
+HEAD_TIMEOUT: Final = 20.0
+IDLE_TIMEOUT: Final = 75.0
+"""Above the 60 s of common load balancers, so that they close first."""
+WRITE_TIMEOUT: Final = 60.0
+LINGER: Final = 1.0
+"""Seconds in which a rejected client that is still sending can read why."""
 _CONNECTION: Final = "connection"
 
 
 def admit(scope: Scope) -> None:
-    """Tell the connection that this request may be answered whatever it takes; until then it may be closed."""
-    connection: weakref.ref[Connection] | None = scope.get("state", {}).get(_CONNECTION)
-    known = connection() if connection is not None else None
-    if known is not None:
-        known.admit()
+    """Mark the connection of an authenticated request: it is not evicted, and has no timeout but that of writing."""
+    reference: weakref.ref[Connection] | None = scope.get("state", {}).get(_CONNECTION)
+    connection = reference() if reference is not None else None
+    if connection is not None:
+        connection.admit()
+
+
+class _LingeringTransport:
+    """The transport as uvicorn sees it: closing a connection that still receives a request takes a moment.
+
+    To close a socket with unread bytes resets it, and the client may never read the response.
+    """
+
+    def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
+        self._transport = transport
+        self._connection = connection
+        self._lingers = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        return self._lingers or self._transport.is_closing()
+
+    def resume_reading(self) -> None:
+        if not self._lingers:
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        if self.is_closing() or not self._connection.is_receiving() or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        self._lingers = True
+        self._transport.pause_reading()
+        self._transport.write_eof()
+        self._connection.linger()
 
 
 class Connection(H11Protocol):
-    """One connection; all of a process share the order in which they came or became idle."""
+    """One connection. All connections of a process share the list of pending ones, oldest first."""
 
-    _unauthenticated: dict[Connection, None] = {}  # noqa: RUF012 - shared on purpose: uvicorn makes one protocol per connection
-    _resting: dict[Connection, None] = {}  # noqa: RUF012 - as above
-
-    _admitted = False
-    _head_timer: asyncio.TimerHandle | None = None
-    _idle_timer: asyncio.TimerHandle | None = None
+    _pending: ClassVar[dict[Connection, float]] = {}
+    _timer: asyncio.TimerHandle | None = None
     _write_timer: asyncio.TimerHandle | None = None
+    _in_head = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - as in uvicorn
-        """Make room for it, if need be."""
-        super().connection_made(transport)
-        # Weak: a request must not keep the connection, and what was read from it, until garbage is collected.
+        """Start the timeout; evict if there are too many pending connections."""
+        wrapped: Any = _LingeringTransport(transport, self)
+        super().connection_made(wrapped)
+        # Weak, so that a request does not keep what was read from the connection.
         self.app_state = self.app_state | {_CONNECTION: weakref.ref(self)}
-        self._unauthenticated[self] = None
-        self._idle_timer = self.loop.call_later(IDLE, self._give_up)
-        if len(self._unauthenticated) > MAX_UNAUTHENTICATED:
-            self._drop_oldest(self._unauthenticated)
-        elif len(self.connections) > MAX_CONNECTIONS:
-            # This one may be the only unauthenticated one; then all places are taken by calls, and it goes.
-            self._drop_oldest(self._resting or self._unauthenticated)
+        now = self.loop.time()
+        self._pending[self] = now
+        self._set_timer(IDLE_TIMEOUT)
+        while len(self._pending) > MAX_PENDING:
+            oldest, since = next(iter(self._pending.items()))
+            if now - since < MIN_AGE:
+                break
+            del self._pending[oldest]
+            oldest.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Pass on to the parser; what begins no call is the beginning of a head."""
+        """Parse; bytes outside a request begin a head."""
         super().data_received(data)
         self._watch_head()
 
     def on_response_complete(self) -> None:
-        """The call has ended; what was sent behind it may begin the next at once."""
-        if self._admitted:
-            self._admitted = False
-            self._resting[self] = None
-        self._stop_timers()
-        self._idle_timer = self.loop.call_later(IDLE, self._give_up)
+        """Wait for the next request, which may have been received already."""
+        self._in_head = False
+        self._set_timer(IDLE_TIMEOUT)
         super().on_response_complete()
         if self.conn.trailing_data[0]:
             self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is waited for any more."""
-        self._stop_timers()
-        if self._write_timer is not None:
-            self._write_timer.cancel()
-        self._unauthenticated.pop(self, None)
-        self._resting.pop(self, None)
+        """Stop all timers."""
+        self._pending.pop(self, None)
+        for timer in (self._timer, self._write_timer):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """The peer does not read; that is waited for, but not for ever."""
+        """Start the timeout for a peer that does not read."""
         super().pause_writing()
-        self._write_timer = self.loop.call_later(WRITE_TIME, self.transport.abort)
+        self._write_timer = self.loop.call_later(WRITE_TIMEOUT, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The peer has read."""
+        """Stop that timeout."""
         super().resume_writing()
         if self._write_timer is not None:
             self._write_timer.cancel()
-            self._write_timer = None
 
     def send_400_response(self, msg: str) -> None:
-        """Say it unless something else has been said; whoever is at work on an answer may stop."""
-        if self._has_call():
+        """Answer unless a response has begun; end the request that is being answered."""
+        if self.is_answering():
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
@@ -107,40 +135,37 @@ class Connection(H11Protocol):
         else:
             self.transport.abort()
 
-    def handle_websocket_upgrade(self, event: Any) -> None:
-        """Never reached: without a WebSocket library an offer to upgrade is ignored, as RFC 9110 says."""
-        self.transport.abort()
-
     def _unsupported_upgrade_warning(self) -> None:
-        """Nothing to warn of: the offer is ignored."""
+        """Ignore offers to upgrade, as RFC 9110 says."""
 
     def admit(self) -> None:
         """See the function."""
-        self._admitted = True
-        self._stop_timers()
-        self._unauthenticated.pop(self, None)
-        self._resting.pop(self, None)
+        self._pending.pop(self, None)
+        self._set_timer(None)
 
-    @staticmethod
-    def _drop_oldest(among: dict[Connection, None]) -> None:
-        oldest = next(iter(among))
-        del among[oldest]
-        oldest.transport.abort()
+    def linger(self) -> None:
+        """Drop what was received and close soon."""
+        cycle: Any = self.cycle
+        if cycle is not None:
+            cycle.body.clear()
+        self._pending.setdefault(self, self.loop.time())
+        self._set_timer(LINGER)
 
-    def _watch_head(self) -> None:
-        if self._head_timer is None and not self._has_call():
-            self._head_timer = self.loop.call_later(HEAD_TIME, self._give_up)
-
-    def _has_call(self) -> bool:
+    def is_answering(self) -> bool:
+        """Whether the application has a request of this connection."""
         cycle: Any = self.cycle
         return cycle is not None and not cycle.response_complete
 
-    def _give_up(self) -> None:
-        if not self._admitted:
-            self.transport.abort()
+    def is_receiving(self) -> bool:
+        """Whether the peer may still send bytes of a request."""
+        return self.conn.their_state in (h11.SEND_BODY, h11.ERROR)
 
-    def _stop_timers(self) -> None:
-        for timer in (self._head_timer, self._idle_timer):
-            if timer is not None:
-                timer.cancel()
-        self._head_timer = self._idle_timer = None
+    def _watch_head(self) -> None:
+        if not self._in_head and not self.is_answering() and not self.transport.is_closing():
+            self._in_head = True
+            self._set_timer(HEAD_TIMEOUT)
+
+    def _set_timer(self, seconds: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if seconds is None else self.loop.call_later(seconds, self.transport.abort)

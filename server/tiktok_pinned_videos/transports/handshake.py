@@ -1,13 +1,16 @@
-"""Answers a client's first requests over stdio while the SDK is still being loaded.
+"""Answers a client's first requests over stdio while the SDK is being imported.
 
 The answers are those that the SDK itself gave to the same messages in an earlier start of the same program with the
-same settings (`snapshot` keeps them). Once the SDK is loaded it is given the conversation from its beginning, and what
-it says to a message already answered is compared and not sent again. Why, and what keeps this right: ADR 9.
+same settings. They are kept in a file of the user's cache folder. Once the SDK is imported it gets the conversation
+from its beginning, and its answers to messages already answered are compared and not sent again. ADR 9 has the reasons.
+
+pathlib, platformdirs and typing are not imported: they would take longer than everything that is done here.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -15,70 +18,72 @@ import select
 import stat
 import sys
 import threading
+from importlib.machinery import PathFinder
 
-from .handshake_file import digest, read_snapshot, snapshot_file, write_snapshot
-
-TYPE_CHECKING = False  # typing itself takes too long here
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Final
 
-_PLAIN: Final = ((), ("--sandbox",), ("stdio",), ("stdio", "--sandbox"), ("--sandbox", "stdio"))
+_STARTS: Final = ((), ("--sandbox",), ("stdio",), ("stdio", "--sandbox"), ("--sandbox", "stdio"))
 _LISTS: Final = {f"{what}/list" for what in ("tools", "prompts", "resources", "resources/templates")}
-_ANSWERED: Final = {"initialize", "server/discover", "ping"} | _LISTS
-"""Requests whose answer depends on the program, its settings and the messages before, and on nothing else."""
-_NUMBER: Final = re.compile(r'-?\d{1,15}|"[\w .:/+-]{0,100}"', re.ASCII)
-"""Ids that everybody writes alike."""
-_HEAD: Final = '{"jsonrpc":"2.0","id":'
-"""How the SDK begins an answer. What follows the id is kept."""
-_MOST: Final = 64 * 1024
-"""Bytes of a conversation; then the SDK has to speak."""
+_CACHEABLE: Final = {"initialize", "server/discover", "ping"} | _LISTS
+"""Requests whose answer depends only on the program, its settings and the messages before."""
+_SIMPLE_ID: Final = re.compile(r'-?\d{1,15}|"[\w .:/+-]{0,100}"', re.ASCII)
+"""Ids that every JSON library writes alike."""
+_PREFIX: Final = '{"jsonrpc":"2.0","id":'
+"""How the SDK's answers begin. What follows the id is kept."""
+_MAX_RECEIVED: Final = 64 * 1024
+_MAX_FILE: Final = 256 * 1024
+_MAX_FILES: Final = 20
+_SECRETS: Final = ("TIKTOK_CLIENT_KEY", "TIKTOK_CLIENT_SECRET", "TIKTOK_STATE", "MCP_BEARER_TOKEN")
+"""Variables that can hold a secret: only whether they are set counts. None of them changes an answer."""
 
 
-def begin(arguments: Sequence[str], env: Mapping[str, str], load: Callable[[], object]) -> Opening | None:
-    """Call `load` in a thread and answer what is known until it is done; without a snapshot do neither.
+def begin(arguments: Sequence[str], env: Mapping[str, str], load: Callable[[], object]) -> HandshakeCache | None:
+    """Call `load` in a thread and answer known requests until it is done; without a snapshot do neither.
 
-    None where this is no server with a client on a pipe, is switched off, or is on Windows, whose pipes cannot be
-    waited for. What comes back learns for the next start.
+    None where this is no stdio server with a client on a pipe, where it is switched off, and on Windows, whose pipes
+    cannot be waited for.
     """
     off = env.get("TIKTOK_INSTANT", "").strip().lower() in ("0", "false", "no", "off")
-    if sys.platform == "win32" or off or tuple(arguments) not in _PLAIN:
+    if sys.platform == "win32" or off or tuple(arguments) not in _STARTS:
         return None
     try:
         kind = os.fstat(0).st_mode
         if not stat.S_ISFIFO(kind) and not stat.S_ISSOCK(kind):
             return None
-        opening = Opening(snapshot_file(arguments, env))
+        cache = HandshakeCache(snapshot_file(arguments, env))
     except OSError:
         return None
-    if opening.known:
-        opening.answer_during(load)
-    return opening
+    if cache.known:
+        cache.answer_while(load)
+    return cache
 
 
 def split_answer(text: str) -> tuple[str, str] | None:
     """The id of an answer as the SDK writes it, as JSON, and what follows; None for any other message."""
-    if not text.startswith(_HEAD):
+    if not text.startswith(_PREFIX):
         return None
-    number, end = json.JSONDecoder().raw_decode(text, len(_HEAD))
+    number, end = json.JSONDecoder().raw_decode(text, len(_PREFIX))
     return json.dumps(number), text[end:]
 
 
-class Opening:
-    """The beginning of a conversation: what was said, what is known to answer it, what was answered."""
+class HandshakeCache:
+    """The beginning of a conversation: what was received, which answers are known, which were sent."""
 
     def __init__(self, file: str) -> None:
         self.received = b""
         self.known = read_snapshot(file)
         self._file = file
-        self._news = self._outdated = False
-        self._heard, self._given = _Course(), _Course()
-        self._sent: dict[str, str] = {}  # by id: what was sent before the SDK had an answer
-        self._open: dict[str, str] = {}  # by id: the key under which the SDK's answer is known
+        self._changed = self._outdated = False
+        self._before, self._after = _Conversation(), _Conversation()  # as answered here, as given to the SDK
+        self._sent: dict[str, str] = {}  # by id
+        self._open: dict[str, str] = {}  # by id: the key of the answer that the SDK will give
         self._repeated: set[str] = set()  # ids of more than one request
 
-    def answer_during(self, load: Callable[[], object]) -> None:
-        """Answer while `load` runs in a thread. A fault of `load` is met again by whoever needs what it loads."""
+    def answer_while(self, load: Callable[[], object]) -> None:
+        """Answer while `load` runs in a thread. Whatever needs what `load` imports will see its exception again."""
         ready, done = os.pipe()
 
         def run() -> None:
@@ -87,18 +92,18 @@ class Opening:
             os.close(done)
 
         usual = sys.getswitchinterval()
-        sys.setswitchinterval(0.001)  # seconds that an answer waits for its turn beside the thread
+        sys.setswitchinterval(0.001)  # how long an answer waits for the importing thread, in seconds
         threading.Thread(target=run, daemon=True).start()
         watched = [ready, 0]
         while ready not in (readable := select.select(watched, [], [])[0]):
-            if readable and not self._hear(os.read(0, 65536)):
+            if readable and not self._receive(os.read(0, 65536)):
                 watched = [ready]
         os.close(ready)
         sys.setswitchinterval(usual)
 
-    def asked(self, message: dict[str, Any], number: str | None) -> None:
-        """The SDK is given a message; `number`: its id as JSON, when it is a request."""
-        key = self._given.key(message)
+    def received_message(self, message: dict[str, Any], number: str | None) -> None:
+        """The SDK gets a message; `number`: its id as JSON if it is a request."""
+        key = self._after.key(message)
         if number is None:
             return
         if key:
@@ -107,55 +112,55 @@ class Opening:
             self._repeated.add(number)
 
     def was_sent(self, number: str, rest: str) -> bool:
-        """Whether this answer of the SDK's (see `split_answer`) was sent before; else the next start may know it."""
-        if number not in self._open:
-            return False
-        if number in self._repeated and self._sent.get(number) != rest:
-            return False  # it answers the later request
+        """Whether this answer of the SDK (see `split_answer`) was sent before; if not, it is learned."""
+        if number not in self._open or (number in self._repeated and self._sent.get(number) != rest):
+            return False  # not one of the first requests, or the answer to a later request with the same id
         key, sent = self._open.pop(number), self._sent.pop(number, None)
         if sent is not None and sent != rest:
             self._forget()
         elif rest.startswith(',"result":') and self.known.get(key) != rest:
-            self.known[key], self._news = rest, True
+            self.known[key], self._changed = rest, True
         return sent is not None
 
-    def keep(self) -> None:
-        """Write down what is new, if anything is."""
-        if self._news:
-            self._news = False
+    def save(self) -> None:
+        """Write the snapshot if it changed."""
+        if self._changed:
+            self._changed = False
             write_snapshot(self._file, self.known)
 
     def _forget(self) -> None:
         if not self._outdated:
             import logging
 
-            logging.getLogger(__name__).warning("the client was answered by an outdated snapshot: start it again")
+            logging.getLogger(__name__).warning(
+                "The first answers came from an outdated snapshot, which was deleted. Restart the client."
+            )
         self._outdated, self.known = True, {}
         with contextlib.suppress(OSError):
             os.unlink(self._file)
 
-    def _hear(self, piece: bytes) -> bool:
-        """Answer what has come, if all of it is known; False when it and all that follows has to wait for the SDK."""
+    def _receive(self, piece: bytes) -> bool:
+        """Answer what was received if all of it is known; False when it and all that follows must wait for the SDK."""
         if not piece and self.received[-1:] in (b"", b"\n"):
-            os._exit(0)  # stdin has ended, and all that was asked is answered
+            os._exit(0)  # end of input, everything is answered
         lines = (self.received.rpartition(b"\n")[2] + piece).split(b"\n")[:-1]
         self.received += piece
         try:
             answers = self._answers_to(lines)
-            _send("".join(f"{_HEAD}{number}{rest}" for number, rest in answers.items()).encode())
+            _send("".join(f"{_PREFIX}{number}{rest}\n" for number, rest in answers.items()).encode())
         except BrokenPipeError:
             os._exit(0)  # nobody reads stdout
         except (OSError, ValueError, LookupError, RecursionError):
             return False
         self._sent |= answers
-        return piece != b"" and len(self.received) < _MOST
+        return piece != b"" and len(self.received) < _MAX_RECEIVED
 
     def _answers_to(self, lines: list[bytes]) -> dict[str, str]:
-        """By id, as JSON, what follows it. LookupError when one is not known, ValueError for what is no JSON."""
+        """What follows each id. Raises LookupError when an answer is not known, ValueError for what is no JSON."""
         answers: dict[str, str] = {}
         for line in lines:
             message = json.loads(line.decode())
-            key = self._heard.key(message)
+            key = self._before.key(message)
             if key is None:
                 raise LookupError
             if "id" in message:
@@ -163,17 +168,17 @@ class Opening:
         return answers
 
 
-class _Course:
-    """How a conversation went, as one digest, as long as it goes as many begin."""
+class _Conversation:
+    """A digest of the messages so far, while they are those of an ordinary beginning."""
 
     def __init__(self) -> None:
         self._digest: str | None = ""
         self._numbers: set[str] = set()
 
     def key(self, message: Any) -> str | None:
-        """What a message's answer is known by: all that was said up to it. None from the first unusual one on."""
+        """The key of the answer to a message: all messages up to it. None from the first unusual one on."""
         if self._digest is not None and self._is_usual(message):
-            self._digest = digest(self._digest, {name: message[name] for name in message if name != "id"})
+            self._digest = _digest(self._digest, {name: message[name] for name in message if name != "id"})
         else:
             self._digest = None
         return self._digest
@@ -184,14 +189,68 @@ class _Course:
         if "id" not in facts:
             return facts.get("jsonrpc") == "2.0" and method == "notifications/initialized"
         number = json.dumps(facts["id"])
-        usual = number not in self._numbers and _NUMBER.fullmatch(number) is not None
+        usual = number not in self._numbers and _SIMPLE_ID.fullmatch(number) is not None
         self._numbers.add(number)
-        return usual and facts.get("jsonrpc") == "2.0" and method in _ANSWERED
+        return usual and facts.get("jsonrpc") == "2.0" and method in _CACHEABLE
 
 
-def _send(line: bytes) -> None:
-    while line:
+def _send(text: bytes) -> None:
+    while text:
         try:
-            line = line[os.write(1, line) :]
+            text = text[os.write(1, text) :]
         except BlockingIOError:
             select.select([], [1], [])
+
+
+def snapshot_file(arguments: Sequence[str], env: Mapping[str, str]) -> str:
+    """The snapshot's path, which names the program, its dependencies and settings. OSError where there is none."""
+    home = os.path.expanduser("~")
+    caches = f"{home}/Library/Caches" if sys.platform == "darwin" else env.get("XDG_CACHE_HOME") or f"{home}/.cache"
+    sdk = PathFinder.find_spec("mcp")
+    if sdk is None or not sdk.submodule_search_locations or not caches.startswith("/"):
+        raise OSError
+    installed = os.listdir(os.path.dirname(sdk.submodule_search_locations[0]))
+    packages = sorted(name for name in installed if name.endswith(".dist-info"))
+    # A checkout changes without changing its version.
+    tree = os.walk(os.path.dirname(os.path.dirname(__file__)))
+    files = (f"{folder}/{name}" for folder, _, names in tree for name in names if not name.endswith(".pyc"))
+    changed = max(os.stat(file).st_mtime_ns for file in files)
+    ours = (name for name in env if name.startswith(("TIKTOK_", "MCP_", "LOG_")))
+    settings = sorted((name, "" if name in _SECRETS else env[name]) for name in ours)
+    key = _digest(sys.version, sys.path, packages, changed, arguments, settings)
+    return f"{caches}/tiktok-pinned-videos-mcp/start-{key}.json"
+
+
+def _digest(*facts: Any) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def read_snapshot(file: str) -> dict[str, str]:
+    """Answers by key; none if the file is missing, broken, too long or writable by another user."""
+    try:
+        with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as opened:
+            facts = os.fstat(opened.fileno())
+            if facts.st_uid != os.geteuid() or facts.st_mode & 0o022 or facts.st_size > _MAX_FILE:
+                return {}
+            known = json.loads(opened.read())
+            return known if all(isinstance(rest, str) for rest in known.values()) else {}
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return {}
+
+
+def write_snapshot(file: str, known: dict[str, str]) -> None:
+    """Replace the file atomically and delete the oldest of too many; do nothing where that is impossible."""
+    while len(text := json.dumps(known).encode()) > _MAX_FILE:
+        del known[next(iter(known))]
+    folder, unfinished = os.path.dirname(file), f"{file}.{os.getpid()}"
+    with contextlib.suppress(OSError):
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        files = sorted((entry.stat().st_mtime, entry.path) for entry in os.scandir(folder))
+        for _, oldest in files[:-_MAX_FILES]:
+            os.unlink(oldest)
+        try:
+            with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
+                opened.write(text)
+            os.replace(unfinished, file)
+        except OSError:
+            os.unlink(unfinished)

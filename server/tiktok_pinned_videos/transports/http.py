@@ -1,7 +1,6 @@
-"""MCP on Streamable HTTP: the application from settings, and how it is served.
+"""MCP over Streamable HTTP: the application from settings, and how it is served.
 
-Every request is complete in itself (no session is kept), so any replica answers any request. Knows uvicorn and the SDK;
-who may call is `auth`'s, what a request may be is `gate`'s.
+Every request is complete in itself (there are no sessions), so any replica can answer any request.
 """
 
 from __future__ import annotations
@@ -9,44 +8,49 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import json
 import socket
 from collections.abc import Callable, Mapping
-from typing import Any, Final, assert_never
+from typing import Any, Final, assert_never, cast
 from urllib.parse import urlsplit
 
 import uvicorn
+from mcp.server.auth.middleware.bearer_auth import RequireAuthMiddleware
 from mcp.server.mcpserver import MCPServer
-from mcp.server.transport_security import TransportSecuritySettings
-from starlette.types import ASGIApp, Receive, Scope, Send
+from pydantic import AnyHttpUrl
+from starlette.authentication import AuthenticationError
+from starlette.datastructures import Headers
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tiktok_pinned_videos.mcp_server.backend import Backend
 from tiktok_pinned_videos.serving import Server
 from tiktok_pinned_videos.settings import Settings
-from tiktok_pinned_videos.transports.origins import AllowedAddresses
 
-from .auth import Authentication, AuthorizationServer, JWTVerifier, NoAuthentication, SharedSecret
-from .bounds import MAX_BODY, refuse
+from .auth import Authentication, AuthorizationServer, BearerBackend, JWTVerifier, SharedSecret
 from .connections import MAX_HEAD, Connection
-from .guard import PATH, Authenticator, Gate, SecretAuthenticator, TokenAuthenticator
-from .health import health_routes
+from .endpoint import Endpoint, Lifespan, refusal
+from .health import HEALTH_PATHS, health
 from .keys import KeySet
+from .origins import AllowedAddresses
+from .rejections import log_rejection
 
-DRAIN: Final = 6
-"""Seconds that calls in flight get to end when the server is told to stop; with telemetry it is below 8 s."""
-_MAX_WAITING: Final = 2048
-"""Connections that may wait to be accepted; one that finds no place is tried again by its kernel a second later."""
+PATH: Final = "/mcp"
+_MAX_BACKLOG: Final = 2048
 _METADATA: Final = "/.well-known/oauth-protected-resource"
+_EXPOSED_HEADERS: Final = ("Mcp-Protocol-Version", "Mcp-Session-Id", "Retry-After", "WWW-Authenticate")
 
 
 def address_of(listener: socket.socket) -> tuple[str, int]:
-    """Address (IPv6 in brackets) and port it has."""
+    """Address (IPv6 in brackets) and port of a socket."""
     host, port = listener.getsockname()[:2]
     return (f"[{host}]" if ":" in host else host), port
 
 
-def is_only_here(listener: socket.socket) -> bool:
-    """Whether nobody but this machine can connect to it."""
+def is_loopback_only(listener: socket.socket) -> bool:
+    """Whether only this machine can connect."""
     return ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback
 
 
@@ -63,105 +67,149 @@ def build_app(
 
     `build` makes the MCP server for `both` result channels or for `text` alone: a connection may choose.
     """
-    servers = {channels: _mcp_app(build(channels)) for channels in ("both", "text")}
-    others: dict[str, ASGIApp] = {route.path: route for route in health_routes(backend)}
-    authenticate: Authenticator | None
+    endpoint = Endpoint(build, default_channels=settings.result_channels)
+    protected: ASGIApp = endpoint
+    routes = health(backend)
     match authentication:
         case AuthorizationServer():
-            resource = _resource(settings, authentication, host=host, port=port)
+            resource = _public_url(settings, host=host, port=port)
+            path = urlsplit(resource).path.rstrip("/")
+            metadata = _metadata(resource, authentication)
+            routes |= dict.fromkeys((_METADATA, _METADATA + path, _METADATA + PATH), metadata)
             verifier = JWTVerifier(authentication, KeySet(authentication.issuer, authentication.jwks_url))
-            path = _METADATA + urlsplit(resource).path.rstrip("/")
             parts = urlsplit(resource)
-            authenticate = TokenAuthenticator(verifier, metadata_url=f"{parts.scheme}://{parts.netloc}{path}")
-            others |= dict.fromkeys((path, _METADATA), _metadata(resource, authentication.issuer))
+            metadata_url = AnyHttpUrl(f"{parts.scheme}://{parts.netloc}{_METADATA}{path}")
+            required = RequireAuthMiddleware(endpoint, [*authentication.required_scopes], metadata_url)
+            protected = AuthenticationMiddleware(required, BearerBackend(verifier), _unavailable)
         case SharedSecret():
-            authenticate = SecretAuthenticator(authentication)
-        case NoAuthentication():
-            authenticate = None
+            protected = AuthenticationMiddleware(RequireAuthMiddleware(endpoint, []), BearerBackend(authentication))
+        case None:
+            pass
         case _:
             assert_never(authentication)
-    gate = Gate(
-        {channels: app for channels, (app, _) in servers.items()},
-        others,
-        default_channels=settings.result_channels,
-        addresses=AllowedAddresses(host, hosts=settings.allowed_hosts, origins=settings.allowed_origins),
-        authenticate=authenticate,
+    routes |= {PATH: protected, f"{PATH}/": protected}
+    with_cors = CORSMiddleware(
+        _Routes(routes),
+        # Only allowed origins come this far.
+        allow_origin_regex=".*",
+        allow_methods=("GET", "POST"),
+        allow_headers=("*",),
+        allow_private_network=True,
+        expose_headers=_EXPOSED_HEADERS,
     )
+    addresses = AllowedAddresses(host, hosts=settings.allowed_hosts, origins=settings.allowed_origins)
+    return _Application(with_cors, endpoint.lifespans, addresses)
 
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+
+class _Application:
+    """Checks Host and Origin, closes the connections of requests that are not authenticated, and stops well."""
+
+    def __init__(self, app: ASGIApp, lifespans: list[Lifespan], addresses: AllowedAddresses) -> None:
+        self._app = app
+        self._lifespans = lifespans
+        self._addresses = addresses
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _lifespan([lifespan for _, lifespan in servers.values()], receive, send)
+            await self._run(receive, send)
             return
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start" and "admitted" not in scope:
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            await send(message)
+
         try:
-            await gate(scope, receive, send)
-        except asyncio.CancelledError:  # by uvicorn, which has waited for `DRAIN`
-            with contextlib.suppress(RuntimeError):  # an answer has begun
-                await refuse(send, 503, "the server is stopping", {"Connection": "close", "Retry-After": "1"})
+            app = self._rejection(scope) or self._app
+            await app(scope, receive, sending)
+        except asyncio.CancelledError:  # by uvicorn, which has waited for the calls in progress
+            stopping = refusal(503, "The server is stopping.", {"Connection": "close", "Retry-After": "1"})
+            with contextlib.suppress(RuntimeError):  # a response has begun
+                await stopping(scope, receive, send)
 
-    return application
+    def _rejection(self, scope: Scope) -> Response | None:
+        path = bytes(scope["raw_path"]).decode("latin-1")
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host"), headers.get("origin")
+        if "://" in path:  # the absolute form, whose host counts
+            _, _, rest = path.partition("://")
+            host, slash, path = rest.partition("/")
+            path = slash + path
+        scope["exact_path"] = path
+        # A name may be an attacker's that points here; an address cannot, and probes send addresses or nothing.
+        if not self._addresses.host(host, any_address=path in HEALTH_PATHS):
+            log_rejection(421, f"the Host is {host!r}, expected one of: {self._addresses.expected_hosts}")
+            return refusal(421, "This Host is not served here. The operator can allow it with MCP_ALLOWED_HOSTS.")
+        if origin is not None and not self._addresses.origin(origin):
+            log_rejection(403, f"the Origin is {origin!r}, expected one of: {self._addresses.expected_origins}")
+            return refusal(403, "This Origin is not allowed. The operator can allow it with MCP_ALLOWED_ORIGINS.")
+        return None
 
-
-_Lifespan = Callable[[], contextlib.AbstractAsyncContextManager[Any]]
-
-
-def _mcp_app(server: MCPServer[Any]) -> tuple[ASGIApp, _Lifespan]:
-    # Of the application only what makes it: the gate has routed already, and another router takes time with each call.
-    server.streamable_http_app(
-        # With JSON responses progress would be lost, and a client that goes away would not end its call.
-        json_response=False,
-        stateless_http=True,
-        max_request_body_size=MAX_BODY,
-        # The gate has looked at both already, more closely.
-        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
-    )
-    return server.session_manager.handle_request, server.session_manager.run
-
-
-async def _lifespan(contexts: list[_Lifespan], receive: Receive, send: Send) -> None:
-    await receive()
-    async with contextlib.AsyncExitStack() as stack:
-        for context in contexts:
-            await stack.enter_async_context(context())
-        await send({"type": "lifespan.startup.complete"})
+    async def _run(self, receive: Receive, send: Send) -> None:
         await receive()
-    await send({"type": "lifespan.shutdown.complete"})
+        async with contextlib.AsyncExitStack() as stack:
+            for lifespan in self._lifespans:
+                await stack.enter_async_context(lifespan())
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
 
 
-def _resource(settings: Settings, server: AuthorizationServer, *, host: str, port: int) -> str:
-    """The URL that tokens are asked for."""
-    if urlsplit(server.audience).scheme in ("http", "https"):
-        return server.audience
+class _Routes:
+    """Exact paths as they were sent: a decoded path could be another one to a proxy. Never redirects."""
+
+    def __init__(self, routes: Mapping[str, ASGIApp]) -> None:
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._routes.get(scope["exact_path"]) or refusal(404, f"Not found. MCP is served at {PATH}.")
+        await app(scope, receive, send)
+
+
+def _public_url(settings: Settings, *, host: str, port: int) -> str:
+    """The URL of the endpoint as clients see it."""
+    if settings.public_url:
+        return settings.public_url
+    if urlsplit(settings.jwt_audience).scheme in ("http", "https"):
+        return settings.jwt_audience
     if settings.allowed_hosts:
         return f"https://{settings.allowed_hosts[0].removesuffix(':*')}{PATH}"
     return f"http://{host}:{port}{PATH}"
 
 
-def _metadata(resource: str, issuer: str) -> ASGIApp:
-    """Where to get a token, and for what (RFC 9728)."""
-    facts: Mapping[str, Any] = {
+def _metadata(resource: str, server: AuthorizationServer) -> ASGIApp:
+    """Where to get a token, and for what (RFC 9728). The issuer is written as it was configured."""
+    facts: dict[str, Any] = {
         "resource": resource,
-        "authorization_servers": [issuer],
+        "authorization_servers": [server.issuer],
         "bearer_methods_supported": ["header"],
     }
-    body = json.dumps(facts).encode()
+    if server.required_scopes:
+        facts["scopes_supported"] = [*server.required_scopes]
 
     async def metadata(scope: Scope, receive: Receive, send: Send) -> None:
-        del receive
+        response: Response = JSONResponse(facts, headers={"Cache-Control": "max-age=3600"})
         if scope["method"] not in ("GET", "HEAD"):
-            await refuse(send, 405, "only GET is served here", {"Allow": "GET"})
-            return
-        headers = [(b"content-type", b"application/json"), (b"cache-control", b"max-age=3600")]
-        headers.append((b"content-length", str(len(body)).encode()))
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body if scope["method"] == "GET" else b""})
+            response = refusal(405, "Only GET is supported here.", {"Allow": "GET, HEAD"})
+        await response(scope, receive, send)
 
     return metadata
 
 
-async def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -> None:
-    """Serve until SIGINT, SIGTERM or SIGHUP, then answer what is in flight and return. `ready` is called once."""
+def _unavailable(_: HTTPConnection, error: AuthenticationError) -> Response:
+    words = f"The token cannot be checked now: {error}. Try again."
+    return refusal(503, words, {"Retry-After": "3"})
+
+
+async def serve(
+    app: ASGIApp, listener: socket.socket, *, drain: float, ready: Callable[[], None], stopping: Callable[[], None]
+) -> None:
+    """Serve until SIGINT, SIGTERM or SIGHUP, then answer what is in progress and return.
+
+    `drain`: seconds for that. `ready` and `stopping` are called once.
+    """
     config = uvicorn.Config(
-        app,
+        cast("Any", app),
         http=Connection,
         lifespan="on",
         ws="none",
@@ -169,10 +217,9 @@ async def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], No
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        backlog=_MAX_WAITING,
+        backlog=_MAX_BACKLOG,
         h11_max_incomplete_event_size=MAX_HEAD,
-        timeout_keep_alive=3600,  # `Connection` has its own, which no dripping byte prolongs
-        timeout_graceful_shutdown=DRAIN,
+        timeout_keep_alive=3600,  # `Connection` has a timeout that dripping bytes do not extend
+        timeout_graceful_shutdown=cast("int", drain),  # any number of seconds works
     )
-
-    await Server(config, ready).serve(sockets=[listener])
+    await Server(config, ready, stopping).serve(sockets=[listener])

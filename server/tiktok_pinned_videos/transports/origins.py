@@ -1,4 +1,4 @@
-"""Which `Host` and `Origin` headers the HTTP server accepts."""
+"""Check `Host` and `Origin` headers before anything else reads a request."""
 
 from __future__ import annotations
 
@@ -9,28 +9,34 @@ from tiktok_pinned_videos.hosts import LOOPBACK_NAMES, Host, parse_host, parse_o
 
 
 class AllowedAddresses:
-    """What requests may say they were sent to, and which pages may send them.
+    """Which hosts requests may name and which web pages may send them.
 
-    This machine's names and the bound address are allowed on any port, and what the operator named besides.
+    Loopback names and the bound address are allowed on any port, and everything the operator lists.
     """
 
     def __init__(self, bound: str, *, hosts: Iterable[str] = (), origins: Iterable[str] = ()) -> None:
         own = [f"{name}:*" for name in (*LOOPBACK_NAMES, bound)]
-        self._hosts = [parse_host(text) for text in (*own, *LOOPBACK_NAMES, bound, *hosts)]
-        # Where the port is the scheme's own, it is not written.
+        self._hosts = [parse_host(text) for text in (*own, *hosts)]
+        # A port that is the scheme's default is not written.
         self._hosts += [Host(host.name, "") for host in self._hosts if host.port == "*"]
         own_origins = [f"http://{name}:*" for name in LOOPBACK_NAMES]
         self._origins = [parse_origin(text) for text in (*own_origins, *origins)]
+        self.expected_hosts = ", ".join([*LOOPBACK_NAMES, bound, *hosts])
+        self.expected_origins = ", ".join([*own_origins, *origins])
 
     def host(self, header: str | None, *, any_address: bool = False) -> bool:
-        """Whether this `Host` header names us; with `any_address` any IP address does, as probes write it."""
+        """Whether the server answers for this `Host` header. With `any_address` any IP address will do, or none."""
+        if header is None:
+            return any_address
         try:
-            given = parse_host(header or "")
+            given = parse_host(header)
         except ValueError:
             return False
-        if any_address and given.port != "*" and _is_address(given.name):
+        if given.port == "*":
+            return False
+        if any_address and _is_address(given.name):
             return True
-        return given.port != "*" and any(allowed.admits(given) for allowed in self._hosts)
+        return any(allowed.admits(given) for allowed in self._hosts)
 
     def origin(self, header: str) -> bool:
         """Whether a page of this origin may call."""
@@ -38,7 +44,7 @@ class AllowedAddresses:
             given = parse_origin(header)
         except ValueError:
             return False
-        return given.host.port != "*" and any(allowed.admits(given) for allowed in self._origins)
+        return "*" not in (given.host.name, given.host.port) and any(each.admits(given) for each in self._origins)
 
 
 def _is_address(name: str) -> bool:

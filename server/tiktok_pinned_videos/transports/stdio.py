@@ -1,79 +1,282 @@
-"""The MCP server on stdin and stdout: when it starts, whom it answers, how it ends.
+"""The MCP server on stdin and stdout.
 
-It ends when stdin has ended and what was asked is answered (or a second has passed), when nobody reads stdout any more,
-or by a signal. How lines come and go is `lines`'s and `streams`'.
+The SDK's transport writes stdout; stdin is read here, by a daemon thread that never keeps the process alive. After the
+end of input or a signal, calls that were received are still answered for a few seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
+import select
 import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Generator
+from types import TracebackType
 from typing import Any, Final, cast
 
-import anyio
 from mcp.server.mcpserver import MCPServer
 from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
 
-from .handshake import Opening
-from .lines import Conversation, Lines, Out
-from .streams import NobodyReads, open_streams
+from .handshake import HandshakeCache, split_answer
+from .messages import PARSE_ERROR, Message, MessageError, read_message
 
+MAX_LINE: Final = 16 * 1024 * 1024
+_MAX_CHUNKS: Final = 64
+"""Chunks of 64 KiB that are read ahead of the server."""
 _GRACE: Final = 0.7
-"""Seconds for closing connections and store after a signal."""
+"""Seconds after the drain for closing connections and store; then the process ends in any case."""
+_TOO_LONG: Final = MessageError(
+    "null", PARSE_ERROR, f"Parse error: a message must not be longer than {MAX_LINE} bytes."
+)
 
 
-async def serve_stdio(server: MCPServer[Any], opening: Opening | None = None) -> None:
-    """Serve until there is nobody to serve, or the process is told to stop.
+async def serve_stdio(
+    server: MCPServer[Any], cache: HandshakeCache | None = None, *, drain: float, stopping: Callable[[], None]
+) -> None:
+    """Serve until the client closes a pipe or a signal arrives.
 
-    `opening`: what was said before the SDK was loaded. Raises OSError when stdin or stdout cannot be used.
+    `cache`: what was read and answered before the SDK was loaded. `drain`: seconds for received calls at the end;
+    `stopping` is called when they begin. Raises OSError when stdout cannot be written for another reason.
     """
-    loop = asyncio.get_running_loop()
-    told_to_stop = asyncio.Event()
-    faults: list[OSError] = []
-
-    def nobody_reads(fault: OSError | None) -> None:
-        faults.extend([fault] if fault is not None else [])
-        told_to_stop.set()
-
-    def stop() -> None:
-        told_to_stop.set()
-        # Whatever is cut off now is no news to anybody.
-        loop.set_exception_handler(_say_nothing)
-        # The SDK's own transport reads in a thread, which nothing can wake before the next line comes.
-        loop.call_later(_GRACE, os._exit, 0)
-
-    for name in ("SIGTERM", "SIGINT", "SIGHUP"):
-        with contextlib.suppress(NotImplementedError, AttributeError, ValueError):
-            # Not on Windows' loop: there the interpreter's own handling stays.
-            loop.add_signal_handler(getattr(signal, name), stop)
-    serving = asyncio.create_task(_serve(server, nobody_reads, opening))
-    stopped = asyncio.create_task(told_to_stop.wait())
-    await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    if told_to_stop.is_set():
-        serving.cancel()
-        await asyncio.gather(serving, return_exceptions=True)
-        for fault in faults:
-            raise fault
-    else:
-        await serving
-
-
-def _say_nothing(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    del loop, context
-
-
-async def _serve(server: MCPServer[Any], nobody_reads: NobodyReads, opening: Opening | None) -> None:
     low_level = server._lowlevel_server  # pyright: ignore[reportPrivateUsage] - the SDK has no public way to give it streams
-    conversation = Conversation(opening)
-    async with open_streams(nobody_reads, opening.received if opening else b"") as streams:
-        stdin: Any = None
-        stdout: Any = None
-        if streams is not None:
-            out = Out(streams.write, conversation)
-            stdin, stdout = Lines(streams.read, out, conversation), out
-        text_in, text_out = cast("anyio.AsyncFile[str]", stdin), cast("anyio.AsyncFile[str]", stdout)
-        async with stdio_server(stdin=text_in, stdout=text_out) as (read, write):
-            await low_level.run(read, write, low_level.create_initialization_options())
+    exchange = _Exchange(cache)
+    lines = _Lines(exchange, drain=drain, stopping=stopping)
+    with _blocking(), lines.reading(cache.received if cache else b""), _signals(lines.stop, drain):
+        try:
+            async with stdio_server(stdin=cast("Any", lines)) as (read, write):
+                exchange.stdout = cast("Any", write)
+                await low_level.run(read, cast("Any", exchange), low_level.create_initialization_options())
+        except* BrokenPipeError:
+            os._exit(0)  # nobody reads stdout; the SDK's buffered rest would be reported as an error at the end
+        except* OSError as faults:
+            raise next(_leaves(faults)) from None
+
+
+class _Text:
+    """A message that is JSON already, for the SDK's writer."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def model_dump_json(self, **_: Any) -> str:
+        """See pydantic."""
+        return self._text
+
+
+class _Exchange:
+    """The SDK's write stream, and which requests are still to be answered."""
+
+    def __init__(self, cache: HandshakeCache | None) -> None:
+        self.stdout: Any = None
+        self._cache = cache
+        self._open: set[str] = set()
+        self._all_answered = asyncio.Event()
+        self._all_answered.set()
+
+    def received(self, message: Message) -> None:
+        """Take note of a message that the SDK is about to get."""
+        if self._cache is not None:
+            self._cache.received_message(message.content, message.number or None)
+        if message.kind == "request":
+            self._open.add(message.number)
+            self._all_answered.clear()
+        elif message.content.get("method") == "notifications/cancelled":
+            params: dict[str, Any] = message.content.get("params") or {}
+            self._close(json.dumps(params.get("requestId")))  # a cancelled request gets no answer
+
+    async def send(self, item: SessionMessage, /) -> None:
+        """Write a message unless it was sent before the SDK was loaded."""
+        text = item.message.model_dump_json(by_alias=True, exclude_unset=True)
+        answer = split_answer(text)
+        if answer is None or self._cache is None or not self._cache.was_sent(*answer):
+            await self.write(text)
+        if answer is not None:
+            if self._cache is not None:
+                self._cache.save()
+            self._close(answer[0])
+
+    async def write(self, text: str) -> None:
+        """Write a line."""
+        await self.stdout.send(SessionMessage(cast("Any", _Text(text))))
+
+    async def all_answered(self, within: float) -> None:
+        """Wait until no request is open, at most `within` seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._all_answered.wait()
+
+    async def aclose(self) -> None:
+        """Close the SDK's stream."""
+        await self.stdout.aclose()
+
+    async def __aenter__(self) -> _Exchange:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, _: Any, __: TracebackType | None) -> None:
+        await self.aclose()
+
+    def _close(self, number: str) -> None:
+        self._open.discard(number)
+        if not self._open:
+            self._all_answered.set()
+
+
+class _Lines:
+    """Stdin as the SDK's transport iterates it: one valid message per line. Errors are answered here."""
+
+    def __init__(self, exchange: _Exchange, *, drain: float, stopping: Callable[[], None]) -> None:
+        self._exchange = exchange
+        self._drain = drain
+        self._stopping = stopping
+        self._loop = asyncio.get_running_loop()
+        self._lines: deque[bytes | None] = deque()
+        self._news = asyncio.Event()
+        self._ahead = threading.Semaphore(_MAX_CHUNKS)
+        self._chunks = 0
+        self._unfinished: list[bytes] = []
+        self._length = 0
+
+    @contextlib.contextmanager
+    def reading(self, received: bytes) -> Generator[None]:
+        """Read stdin in a thread from here on; everything else in the process finds stdin empty."""
+        descriptor = os.dup(0)
+        with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a device
+            os.dup2(nothing.fileno(), 0)
+        if received:
+            self._split(received)
+        threading.Thread(target=self._read, args=(descriptor,), name="stdin", daemon=True).start()
+        yield
+        with contextlib.suppress(OSError):
+            os.dup2(descriptor, 0)
+
+    def stop(self) -> None:
+        """Act as if stdin had ended."""
+        self._lines.append(None)
+        self._news.set()
+
+    def __aiter__(self) -> _Lines:
+        return self
+
+    async def __anext__(self) -> str:
+        while True:
+            line = await self._next()
+            if line is None:
+                self._stopping()
+                await self._exchange.all_answered(self._drain)
+                raise StopAsyncIteration
+            if not line.strip():
+                continue
+            try:
+                if len(line) > MAX_LINE:
+                    raise _TOO_LONG
+                message = read_message(line)
+            except MessageError as error:
+                await self._exchange.write(error.answer)
+                continue
+            # A server that never asks gets no responses; answering them could go on for ever.
+            if message.kind != "response":
+                self._exchange.received(message)
+                return message.text
+
+    async def _next(self) -> bytes | None:
+        while not self._lines:
+            if self._chunks:
+                self._ahead.release(self._chunks)
+                self._chunks = 0
+            self._news.clear()
+            await self._news.wait()
+        return self._lines.popleft()
+
+    def _read(self, descriptor: int) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has been closed
+            while True:
+                self._ahead.acquire()
+                chunk = _read_chunk(descriptor)
+                self._loop.call_soon_threadsafe(self._split, chunk)
+                if not chunk:
+                    return
+
+    def _split(self, chunk: bytes) -> None:
+        self._chunks += 1
+        *ends, rest = chunk.split(b"\n")
+        for end in ends:
+            self._unfinished.append(end)
+            self._lines.append(b"".join(self._unfinished))
+            self._unfinished.clear()
+            self._length = 0
+        self._length += len(rest)
+        if rest and self._length <= MAX_LINE + len(rest):  # of a longer line, the beginning is enough to reject it
+            self._unfinished.append(rest)
+        if not chunk:
+            self._lines.extend([b"".join(self._unfinished), None])
+        self._news.set()
+
+
+def _read_chunk(descriptor: int) -> bytes:
+    while True:
+        try:
+            return os.read(descriptor, 65536)
+        except BlockingIOError:
+            select.select([descriptor], [], [])
+        except OSError:
+            return b""
+
+
+@contextlib.contextmanager
+def _blocking() -> Generator[None]:
+    """Have stdout in blocking mode, as the SDK's transport needs it, and leave it as it was."""
+    try:
+        before = os.get_blocking(1)
+        os.set_blocking(1, True)
+    except (OSError, AttributeError):  # Windows
+        yield
+        return
+    copy = os.dup(1)
+    try:
+        yield
+    finally:
+        os.set_blocking(copy, before)
+        os.close(copy)
+
+
+@contextlib.contextmanager
+def _signals(stop: Callable[[], None], drain: float) -> Generator[None]:
+    """End well on a signal, at once on a second one."""
+    loop = asyncio.get_running_loop()
+    received: list[int] = []
+
+    def end() -> None:
+        stop()
+        # Stdout may be a pipe that nobody reads, which nothing can interrupt.
+        loop.call_later(drain + _GRACE, os._exit, 0)
+
+    def handle(number: int, _: object) -> None:
+        if received:
+            os._exit(0)
+        received.append(number)
+        loop.call_soon_threadsafe(end)
+
+    names = ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leaves(faults: BaseExceptionGroup[Any]) -> Generator[BaseException]:
+    for fault in faults.exceptions:
+        if isinstance(fault, BaseExceptionGroup):
+            yield from _leaves(cast("BaseExceptionGroup[Any]", fault))
+        else:
+            yield fault
