@@ -21,12 +21,14 @@ def drop_unusable(env: MutableMapping[str, str]) -> list[str]:
     lines: list[str] = []
     for variable, group in _GROUPS.items():
         names = [name.strip() for name in env.get(variable, "").split(",")] if env.get(variable) else []
-        try:
-            for name in names:
-                if name.lower() != "none" or variable != "OTEL_PROPAGATORS":
-                    next(iter(entry_points(group=group, name=name))).load()()
-        except Exception as fault:  # noqa: BLE001 - whatever an entry point raises, the MCP SDK would meet it too
-            reason = "is not installed" if isinstance(fault, StopIteration) else f"cannot be loaded ({fault})"
-            del env[variable]
-            lines.append(f"{variable} is ignored: {name!r} {reason}. Install it, or unset the variable.")
+        for name in names:
+            if name.lower() == "none" and variable == "OTEL_PROPAGATORS":
+                continue
+            try:
+                next(iter(entry_points(group=group, name=name))).load()()
+            except Exception as fault:  # noqa: BLE001 - whatever an entry point raises, the MCP SDK would meet it too
+                reason = "is not installed" if isinstance(fault, StopIteration) else f"cannot be loaded ({fault})"
+                lines.append(f"{variable} is ignored: {name!r} {reason}. Install it, or unset the variable.")
+                del env[variable]
+                break
     return lines

@@ -36,10 +36,8 @@ def configure_telemetry(env: Mapping[str, str]) -> Callable[[], None]:
 
             return start(signals, env)
         except ImportError:
-            _log.warning(
-                "The environment asks for OpenTelemetry, but its SDK is not installed; %s", how_to_add("otel")
-            )
-        except Exception as fault:  # noqa: BLE001 - telemetry never stops the server
+            _log.warning("The environment asks for OpenTelemetry, but its SDK is not installed; %s", how_to_add("otel"))
+        except Exception as fault:
             names = ", ".join(sorted(name for name in env if name.startswith("OTEL_")))
             _log.warning("OpenTelemetry could not be started: %s. Check %s.", fault, names)
     return lambda: None

@@ -21,7 +21,7 @@ class AllowedAddresses:
         self._hosts += [Host(host.name, "") for host in self._hosts if host.port == "*"]
         own_origins = [f"http://{name}:*" for name in LOOPBACK_NAMES]
         self._origins = [parse_origin(text) for text in (*own_origins, *origins)]
-        self.expected_hosts = ", ".join([*LOOPBACK_NAMES, bound, *hosts])
+        self.expected_hosts = ", ".join(dict.fromkeys([*LOOPBACK_NAMES, bound, *hosts]))
         self.expected_origins = ", ".join([*own_origins, *origins])
 
     def host(self, header: str | None, *, any_address: bool = False) -> bool:
