@@ -13,7 +13,6 @@ import httpx
 import pytest
 
 from kit import ACCEPT, LIST, HTTPServer, address, answer, call, http_client, http_server
-from tiktok_pinned_videos.transports.auth import SharedSecret
 
 pytestmark = pytest.mark.anyio
 
@@ -168,7 +167,6 @@ def test_the_secret_is_in_no_line_of_the_log(guarded: HTTPServer) -> None:
 
 
 def test_a_shared_secret_is_shown_to_nobody() -> None:
-    secret = SharedSecret("correct-horse-battery-staple")
 
     assert "horse" not in repr(secret)
     assert secret.admits("Bearer correct-horse-battery-staple")

@@ -26,7 +26,7 @@ def drop_unusable(env: MutableMapping[str, str]) -> list[str]:
                 continue
             try:
                 next(iter(entry_points(group=group, name=name))).load()()
-            except Exception as fault:  # noqa: BLE001 - whatever an entry point raises, the MCP SDK would meet it too
+            except Exception as fault:
                 reason = "is not installed" if isinstance(fault, StopIteration) else f"cannot be loaded ({fault})"
                 lines.append(f"{variable} is ignored: {name!r} {reason}. Install it, or unset the variable.")
                 del env[variable]

@@ -25,13 +25,8 @@ _CHECK_INTERVAL: Final = 1.0
 """Seconds between two checks of the store: anyone may ask, and a check writes to the store."""
 
 
-<<<<<<< HEAD
-def health_routes(backend: Backend) -> list[Route]:
-    """Both routes."""
-=======
-def health(backend: StatusBackend) -> dict[str, ASGIApp]:
+def health(backend: Backend) -> dict[str, ASGIApp]:
     """Both routes by path."""
->>>>>>> 3bf1a03 (Serve MCP with the SDK's transports, bearer middleware and Starlette)
     state = _State()
 
     async def healthz() -> Response:
