@@ -35,14 +35,7 @@ def _load_server() -> None:
     """Import what a server on stdin and stdout needs."""
     import importlib
 
-    server = (
-        "mcp_server.prompts",
-        "mcp_server.refused",
-        "mcp_server.resources",
-        "mcp_server.tools",
-        "presentation.view",
-    )
-    for module in ("cli", "commands.stdio", "observability.logs", *server):
+    for module in ("cli", "commands.stdio", "observability.logs", "mcp_server.server", "presentation.view"):
         importlib.import_module(f"tiktok_pinned_videos.{module}")
 
 
