@@ -182,13 +182,14 @@ def forget(in_sandbox: bool, usernames: tuple[str, ...], sandbox: bool) -> None:
 @cli.command()
 @click.option("--offline", is_flag=True, help="Send no request.")
 @click.option("--client", type=click.Choice(_CLIENTS), help="Print the configuration for this client instead.")
+@click.option("--url", metavar="URL", help="With --client: connect to the server at this URL instead of starting one.")
 @_SANDBOX
 @click.pass_obj
-def doctor(in_sandbox: bool, offline: bool, client: str | None, sandbox: bool) -> None:
+def doctor(in_sandbox: bool, offline: bool, client: str | None, url: str | None, sandbox: bool) -> None:
     """Check configuration, token, endpoint and state store: one line each, with the fix."""
     from .commands.doctor import run
 
-    run(dict(os.environ), sandbox=in_sandbox or sandbox, offline=offline, client=client)
+    run(dict(os.environ), sandbox=in_sandbox or sandbox, offline=offline, client=client, url=url)
 
 
 @cli.command()

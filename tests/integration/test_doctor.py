@@ -1,356 +1,261 @@
-"""`doctor` as a newcomer runs it: the command, its exit status, and every line it says."""
+"""`doctor` as a new user runs it: the exit status and every line."""
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
-import anyio
 import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from kit import COMMAND, Upstream, environment, html, raw, refusal, serving
-from kit.configurations import server_of
-from tiktok_pinned_videos.cli import doctor as command
-from tiktok_pinned_videos.commands.clients import NAMES, Launch, configuration, launch_of
+from kit import cli
+from kit.calls import KEY, SECRET
+from kit.configurations import command_of
+from kit.processes import environment
+from kit.programs import need_module
+from kit.upstream import Reply, Upstream, html, raw, refusal
 from tiktok_pinned_videos.commands.doctor.checks import examine
 
-pytestmark = [pytest.mark.anyio, pytest.mark.processes]
-
-KEY = "aw-client-key-7"
-SECRET = "s3cr3t-Of-The-Project"
+pytestmark = pytest.mark.anyio
 
 
-@dataclass(frozen=True)
-class Said:
-    code: int
-    out: str
-    err: str
+class Lines:
+    """What a run of `doctor` printed."""
 
-    def line(self, subject: str) -> str:
-        """The one finding about `subject`; what is said beforehand does not count."""
+    def __init__(self, said: cli.Said) -> None:
+        self.code, self.out, self.err = said.code, said.out, said.err
+        for line in self.out.splitlines():
+            assert re.match(r"(ok|warn|fail|skip|\.\.\.) +\S", line), line
+        assert "clt." not in self.out + self.err
+
+    def about(self, subject: str) -> str:
+        """The one finding about `subject`."""
         found = [line for line in self.out.splitlines() if line[6:].startswith(f"{subject}: ") and line[:3] != "..."]
         assert len(found) == 1, self.out
         return found[0]
 
+    @property
     def marks(self) -> dict[str, str]:
         return {line[6:].partition(":")[0]: line[:5].strip() for line in self.out.splitlines()}
 
 
-async def doctor(*arguments: str, **env: str) -> Said:
-    done = await anyio.run_process(
-        [*COMMAND, "doctor", *arguments],
-        env=environment(TIKTOK_STATE=env.pop("TIKTOK_STATE", "memory:"), **env),
-        check=False,
+async def doctor(*arguments: str, **env: str) -> Lines:
+    """Without credentials."""
+    return Lines(await cli.run("doctor", *arguments, env=environment(**{"TIKTOK_STATE": "memory:"} | env)))
+
+
+async def configured(upstream: Upstream, *arguments: str, **env: str) -> Lines:
+    return Lines(await cli.run("doctor", *arguments, env=cli.there(upstream, **env)))
+
+
+# --- setups that work ------------------------------------------------------------------------------------------------
+
+
+async def test_in_the_sandbox_everything_is_ok() -> None:
+    ran = await doctor("--sandbox")
+
+    assert (ran.code, ran.err) == (0, "")
+    assert list(ran.marks) == [
+        "Python", "packages", "configuration", "credentials", "base URL", "state store", "endpoint", "token",
+    ]  # fmt: skip
+    assert set(ran.marks.values()) == {"ok"}
+    assert "invented data" in ran.about("base URL")
+    assert ran.about("token") == "ok    token: the sandbox issued one, valid for 120 minutes."
+
+
+async def test_a_working_project_costs_one_announced_request(upstream: Upstream) -> None:
+    ran = await configured(upstream)
+
+    assert ran.code == 0
+    assert (len(upstream.token_requests), len(upstream.research)) == (1, 1)
+    assert upstream.research[0].json == {"username": "tiktok"}
+    before, after = ran.out.split("ok    token: ")
+    assert "sending one research request about @tiktok, which counts as one of today's quota (0 of 1000" in before
+    assert after == (
+        "TikTok issued one, valid for 120 minutes.\nok    endpoint: answered: @tiktok has 3 pinned videos.\n"
     )
-    said = Said(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
-    assert "Traceback" not in said.out + said.err
-    for line in said.out.splitlines():
-        assert re.match(r"(ok|warn|fail|skip|\.\.\.) +\S", line), line
-    for secret in (KEY, SECRET, "clt."):
-        assert secret not in said.out + said.err
-    return said
-
-
-async def ask(upstream: Upstream, *arguments: str, **env: str) -> Said:
-    """With credentials, at this upstream."""
-    return await doctor(
-        *arguments,
-        **{"TIKTOK_API_BASE_URL": upstream.url, "TIKTOK_CLIENT_KEY": KEY, "TIKTOK_CLIENT_SECRET": SECRET} | env,
+    assert ran.about("credentials") == (
+        "ok    credentials: key from TIKTOK_CLIENT_KEY, secret from TIKTOK_CLIENT_SECRET (not shown)."
     )
+    assert ran.about("base URL").startswith("warn  ")
 
 
-async def test_in_the_sandbox_everything_is_well() -> None:
-    said = await doctor("--sandbox")
+async def test_offline_nothing_is_sent(upstream: Upstream) -> None:
+    ran = await configured(upstream, "--offline", TIKTOK_STATE="redis://u:hunter2@127.0.0.1:1/0")
 
-    assert (said.code, said.err) == (0, "")
-    assert said.marks() == {
-        "Python": "ok",
-        "packages": "ok",
-        "configuration": "ok",
-        "credentials": "ok",
-        "base URL": "ok",
-        "state store": "ok",
-        "token": "ok",
-        "endpoint": "ok",
-    }
-    assert "invented data" in said.line("base URL")
-    assert said.line("token").startswith("ok    token: the sandbox gave one")
+    assert (ran.code, upstream.received) == (0, [])
+    assert ran.marks["token"] == ran.marks["endpoint"] == ran.marks["state store"] == "skip"
+    assert "hunter2" not in ran.out
 
 
-async def test_without_credentials_it_says_what_to_set_and_exits_with_1() -> None:
-    said = await doctor()
+# --- credentials and configuration -----------------------------------------------------------------------------------
 
-    assert said.code == 1
-    assert said.line("credentials") == (
+
+async def test_without_credentials_it_says_what_to_set() -> None:
+    ran = await doctor()
+
+    assert ran.code == 1
+    assert ran.about("credentials") == (
         "fail  credentials: TIKTOK_CLIENT_KEY is not set; TIKTOK_CLIENT_SECRET is not set. Set them to the client key "
         "and secret of an approved Research API project, or use --sandbox."
     )
-    assert said.line("token") == "skip  token: nothing sent without credentials."
+    assert ran.about("token") == "skip  token: nothing sent without credentials."
 
 
-async def test_placeholders_and_unexpanded_variables_are_told_apart() -> None:
-    said = await doctor(TIKTOK_CLIENT_KEY="your-client-key", TIKTOK_CLIENT_SECRET="${SECRET_OF_MINE}")
+async def test_a_placeholder_is_not_a_credential_and_neither_is_a_file_without_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("your-client-secret\n", encoding="utf-8")
+    ran = await doctor(TIKTOK_CLIENT_KEY="${KEY_OF_MINE}", TIKTOK_CLIENT_SECRET_FILE=str(tmp_path / "secret"))
 
-    assert said.code == 1
-    assert "TIKTOK_CLIENT_KEY still holds the placeholder of an example" in said.line("credentials")
-    assert "TIKTOK_CLIENT_SECRET holds a variable's name that was passed on literally" in said.line("credentials")
-
-
-async def test_a_working_project_costs_one_token_and_one_research_request_said_beforehand() -> None:
-    async with serving() as upstream:
-        said = await ask(upstream)
-
-        assert said.code == 0
-        assert (len(upstream.token_requests), len(upstream.research)) == (1, 1)
-        assert upstream.research[0].json == {"username": "tiktok"}
-    before, after = said.out.split("ok    token: ")
-    assert "sending one research request about @tiktok, which counts as one of today's quota (0 of 1000" in before
-    assert after.startswith("TikTok gave one, good for 120 minutes.\nok    endpoint: answered: @tiktok has 3 pinned")
-    assert said.line("base URL").startswith("warn  ")
-
-
-async def test_offline_nothing_is_sent() -> None:
-    async with serving() as upstream:
-        said = await ask(upstream, "--offline")
-
-        assert upstream.received == []
-    assert said.code == 0
-    assert said.marks()["token"] == said.marks()["endpoint"] == "skip"
-
-
-async def test_a_wrong_secret_fails_at_the_token_and_sends_no_research_request() -> None:
-    async with serving() as upstream:
-        upstream.answer_token(raw({"error": "invalid_client", "error_description": f"bad {SECRET}", "log_id": "L1"}))
-        said = await ask(upstream)
-
-        assert upstream.research == []
-    assert said.code == 1
-    assert said.line("token").startswith("fail  token: auth_failed: ")
-    assert "[invalid_client; log_id L1]" in said.line("token")
-    assert said.line("endpoint") == "skip  endpoint: nothing sent without a token."
-
-
-async def test_a_project_without_the_scope_has_a_token_and_fails_at_the_endpoint() -> None:
-    async with serving() as upstream:
-        upstream.answer(refusal(401, "scope_not_authorized", "The user did not authorize the scope."))
-        said = await ask(upstream)
-
-    assert said.code == 1
-    assert said.line("token").startswith("ok    ")
-    assert said.line("endpoint").startswith("fail  endpoint: scope_missing: ")
-
-
-async def test_a_spent_quota_is_a_warning_because_nothing_is_broken() -> None:
-    async with serving() as upstream:
-        upstream.answer(refusal(429, "daily_quota_limit_exceeded", "The API daily quota limit exceeded."))
-        said = await ask(upstream)
-
-    assert said.code == 0
-    assert said.line("endpoint").startswith("warn  endpoint: quota_exceeded: ")
-
-
-async def test_an_upstream_that_is_down_is_told_in_words() -> None:
-    async with serving() as upstream:
-        upstream.answer(html())
-        broken = await ask(upstream, TIKTOK_TIMEOUT="1")
-    gone = await ask(upstream, TIKTOK_TIMEOUT="1")
-
-    assert (broken.code, gone.code) == (1, 1)
-    assert broken.line("token").startswith("ok    ")
-    assert broken.line("endpoint").startswith("fail  endpoint: upstream_error: ")
-    assert "html" not in broken.out
-    assert gone.line("token").startswith("fail  token: unreachable: ")
-
-
-async def test_every_malformed_value_is_named_the_rest_is_examined_and_nothing_is_sent() -> None:
-    async with serving() as upstream:
-        said = await ask(
-            upstream, TIKTOK_TIMEOUT="soon", TIKTOK_MAX_CONCURRENCY="99", TIKTOK_STATE="redis://u:hunter2@h:port/0"
-        )
-
-        assert upstream.received == []
-    assert said.code == 1
-    faults = [line for line in said.out.splitlines() if line.startswith("fail  configuration: ")]
-    assert [fault.split()[2] for fault in faults] == ["TIKTOK_TIMEOUT", "TIKTOK_MAX_CONCURRENCY", "TIKTOK_STATE"]
-    assert "hunter2" not in said.out
-    assert said.line("credentials").startswith("ok    ")
-    assert said.line("state store") == "skip  state store: not tried before TIKTOK_STATE is put right."
-
-
-async def test_a_secret_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    missing = tmp_path / "nothing here"
-    said = await doctor(TIKTOK_CLIENT_KEY=KEY, TIKTOK_CLIENT_SECRET_FILE=str(missing))
-
-    assert said.code == 1
-    assert str(missing)[:60] in said.out  # a value is cut where it gets long
-    assert said.line("credentials").startswith("fail  ")
-
-
-async def test_the_source_of_the_secret_is_told_and_the_secret_is_not(tmp_path: Path) -> None:
-    file = tmp_path / "secret"
-    file.write_text(SECRET + "\n", encoding="utf-8")
-    said = await doctor("--offline", TIKTOK_CLIENT_KEY=KEY, TIKTOK_CLIENT_SECRET_FILE=str(file))
-
-    assert said.code == 0
-    assert said.line("credentials") == (
-        "ok    credentials: key from TIKTOK_CLIENT_KEY, secret from TIKTOK_CLIENT_SECRET_FILE (not shown)."
+    assert ran.code == 1
+    assert ran.about("credentials").startswith(
+        "fail  credentials: TIKTOK_CLIENT_KEY holds a placeholder or a variable that was not expanded; "
+        "TIKTOK_CLIENT_SECRET is not set; TIKTOK_CLIENT_SECRET_FILE holds no secret."
     )
 
 
-async def test_a_mistyped_variable_is_told_with_the_nearest_one() -> None:
-    said = await doctor("--sandbox", TIKTOK_CLIENT_SECERT=SECRET)
+async def test_a_secret_may_come_from_a_file_which_must_be_readable(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    missing = await doctor(TIKTOK_CLIENT_KEY=KEY, TIKTOK_CLIENT_SECRET_FILE=str(file))
+    file.write_text(SECRET + "\n", encoding="utf-8")
+    ran = await doctor("--offline", TIKTOK_CLIENT_KEY=KEY, TIKTOK_CLIENT_SECRET_FILE=str(file))
 
-    assert said.code == 0
-    assert "warn  configuration: TIKTOK_CLIENT_SECERT is no variable" in said.out
-    assert "Did you mean TIKTOK_CLIENT_SECRET?" in said.out
-
-
-async def test_a_dead_redis_is_degraded_and_its_password_stays_untold() -> None:
-    said = await doctor("--sandbox", TIKTOK_STATE="redis://u:hunter2@127.0.0.1:1/0")
-
-    assert said.code == 1
-    assert "is degraded: " in said.line("state store")
-    assert "hunter2" not in said.out
-    assert said.line("endpoint").startswith("ok    ")
+    assert (missing.code, ran.code) == (1, 0)
+    assert "fail  configuration: TIKTOK_CLIENT_SECRET_FILE " in missing.out
+    assert ran.about("credentials").endswith("secret from TIKTOK_CLIENT_SECRET_FILE (not shown).")
 
 
-async def test_a_file_of_another_program_is_not_taken_for_a_state_store(tmp_path: Path) -> None:
-    file = tmp_path / "letters.sqlite3"
-    file.write_text("not a database at all, but a letter " * 40, encoding="utf-8")
-    said = await doctor("--sandbox", TIKTOK_STATE=f"sqlite:///{file.as_posix()}")
+async def test_every_malformed_value_is_named_and_nothing_is_sent(upstream: Upstream) -> None:
+    ran = await configured(
+        upstream, TIKTOK_TIMEOUT="soon", TIKTOK_MAX_CONCURRENCY="99", TIKTOK_STATE="redis://u:hunter2@h:port/0",
+        TIKTOK_CLIENT_KEY="two\nlines",
+    )  # fmt: skip
 
-    assert said.code == 1
-    assert said.line("state store").startswith("fail  ")
+    faults = [line.split()[2] for line in ran.out.splitlines() if line.startswith("fail  configuration: ")]
+    assert (ran.code, upstream.received) == (1, [])
+    assert sorted(faults) == ["TIKTOK_CLIENT_KEY", "TIKTOK_MAX_CONCURRENCY", "TIKTOK_STATE", "TIKTOK_TIMEOUT"]
+    assert "hunter2" not in ran.out
+    assert ran.about("state store") == "skip  state store: not checked before TIKTOK_STATE is correct."
+
+
+async def test_a_mistyped_variable_is_named_with_the_nearest_one() -> None:
+    ran = await doctor("--sandbox", TIKTOK_CLIENT_SECERT=SECRET, MCP_ALOWED_HOSTS="h", MCP_OF_ANOTHER_PROGRAM="1")
+
+    warnings = [line for line in ran.out.splitlines() if line.startswith("warn")]
+    assert (ran.code, len(warnings)) == (0, 2)
+    assert warnings[0].endswith("MCP_ALOWED_HOSTS is not a variable of this server. Did you mean MCP_ALLOWED_HOSTS?")
+    assert warnings[1].endswith("Did you mean TIKTOK_CLIENT_SECRET?")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("SSL_CERT_FILE", "/missing.pem"), ("HTTPS_PROXY", "socks9://h:1"), ("OTEL_TRACES_EXPORTER", "zipkin")],
+)
+async def test_a_variable_of_another_library_that_is_wrong_is_named(variable: str, value: str) -> None:
+    ran = await doctor("--offline", TIKTOK_CLIENT_KEY=KEY, TIKTOK_CLIENT_SECRET=SECRET, **{variable: value})
+
+    (line,) = (line for line in ran.out.splitlines() if line.startswith(("warn", "fail")))
+    assert (ran.code, variable in line) == (0 if line.startswith("warn") else 1, True)
+
+
+async def test_telemetry_that_cannot_start_is_a_warning() -> None:
+    need_module("opentelemetry.sdk")
+    ran = await doctor("--sandbox", OTEL_TRACES_EXPORTER="otlp", OTEL_EXPORTER_OTLP_TIMEOUT="soon")
+
+    assert ran.code == 0
+    assert re.search(r"^warn  configuration: .*OTEL_EXPORTER_OTLP_TIMEOUT", ran.out, re.MULTILINE)
 
 
 async def test_without_a_home_folder_the_state_store_is_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platformdirs.user_state_path", lambda *_, **__: Path("~/state"))
-    env = {"TIKTOK_CLIENT_KEY": KEY, "TIKTOK_CLIENT_SECRET": SECRET, "TIKTOK_CLIENT_SECERT": SECRET}
-    said = [str(finding) async for finding in examine(env, sandbox=False, offline=True)]
+    env = {"TIKTOK_CLIENT_KEY": KEY, "TIKTOK_CLIENT_SECRET": SECRET}
+    lines = [str(finding) async for finding in examine(env, sandbox=False, offline=True)]
 
-    assert any(line.startswith("fail  configuration: TIKTOK_STATE is not set, and") for line in said)
-    assert "warn  configuration: TIKTOK_CLIENT_SECERT is no variable" in "\n".join(said)
-
-
-def test_the_command_offers_every_client_that_it_knows() -> None:
-    (option,) = (each for each in command.params if each.name == "client")
-
-    assert tuple(getattr(option.type, "choices", ())) == NAMES
+    assert any(line.startswith("fail  configuration: TIKTOK_STATE is not set, and") for line in lines)
 
 
-@pytest.mark.parametrize("client", NAMES)
-async def test_the_configuration_for_a_client_starts_this_server(client: str) -> None:
-    said = await _configuration(client, "--sandbox")
-    server = server_of(client, said.out)
-
-    assert Path(server.command).is_absolute()
-    assert (server.env, server.forwarded) == ({}, ())
-    async with Client(
-        stdio_client(StdioServerParameters(command=server.command, args=server.args, env=environment()))
-    ) as connected:
-        info = connected.server_info
-        assert info is not None
-        assert (info.name, info.title) == ("tiktok-pinned-videos", "TikTok pinned videos (sandbox)")
-    assert (".toml" if client == "codex" else ".json") in said.err
+# --- TikTok and the state store --------------------------------------------------------------------------------------
 
 
-async def _configuration(client: str, *arguments: str) -> Said:
-    done = await anyio.run_process(
-        [*COMMAND, "doctor", "--client", client, *arguments],
-        env=environment(TIKTOK_CLIENT_KEY=KEY, TIKTOK_CLIENT_SECRET=SECRET),
-        check=False,
+async def test_a_wrong_secret_fails_at_the_token(upstream: Upstream) -> None:
+    upstream.answer_token(raw({"error": "invalid_client", "error_description": f"bad {SECRET}", "log_id": "L1"}))
+    ran = await configured(upstream)
+
+    assert (ran.code, upstream.research) == (1, [])
+    assert ran.about("token").startswith("fail  token: auth_failed: ")
+    assert "invalid_client; log_id L1]" in ran.about("token")
+    assert ran.about("endpoint") == "skip  endpoint: nothing sent without a token."
+
+
+@pytest.mark.parametrize(
+    ("reply", "code", "line"),
+    [
+        (refusal(401, "scope_not_authorized", "No."), 1, "fail  endpoint: scope_missing: "),
+        (refusal(429, "daily_quota_limit_exceeded", "Over."), 0, "warn  endpoint: quota_exceeded: "),
+        (refusal(400, "invalid_params", "cannot find the user"), 0, "ok    endpoint: answered about @tiktok: "),
+        (html(), 1, "fail  endpoint: upstream_error: "),
+    ],
+    ids=["scope", "quota", "account", "html"],
+)
+async def test_an_error_of_the_endpoint_fails_unless_the_endpoint_works(
+    upstream: Upstream, reply: Reply, code: int, line: str
+) -> None:
+    upstream.answer(reply)
+    ran = await configured(upstream, TIKTOK_TIMEOUT="1")
+
+    assert ran.code == code
+    assert ran.about("token").startswith("ok    ")
+    assert ran.about("endpoint").startswith(line)
+    assert "<" not in ran.out
+
+
+async def test_a_server_that_cannot_be_reached_fails_at_the_token() -> None:
+    ran = await doctor(
+        TIKTOK_CLIENT_KEY=KEY, TIKTOK_CLIENT_SECRET=SECRET, TIKTOK_API_BASE_URL="http://127.0.0.1:1", TIKTOK_TIMEOUT="1"
     )
-    said = Said(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
-    assert said.code == 0
-    assert SECRET not in said.out + said.err
-    return said
+
+    assert ran.code == 1
+    assert ran.about("token").startswith("fail  token: unreachable: ")
 
 
-@pytest.mark.parametrize("client", NAMES)
-async def test_the_configuration_for_a_client_holds_a_reference_in_place_of_the_secret(client: str) -> None:
-    said = await _configuration(client)
-    server = server_of(client, said.out)
-    held = {
-        "claude-desktop": "your-client-secret",
-        "claude-code": "${TIKTOK_CLIENT_SECRET}",
-        "vscode": "${input:tiktok-client-secret}",
-        "cursor": "${env:TIKTOK_CLIENT_SECRET}",
-        "gemini-cli": "$TIKTOK_CLIENT_SECRET",
-        "zed": "your-client-secret",
-        "opencode": "{env:TIKTOK_CLIENT_SECRET}",
-    }
+async def test_a_store_that_does_not_work_fails_and_its_password_is_not_shown(tmp_path: Path) -> None:
+    dead = await doctor("--sandbox", TIKTOK_STATE="redis://u:hunter2@127.0.0.1:1/0")
+    folder = await doctor("--sandbox", TIKTOK_STATE=f"sqlite:///{tmp_path.as_posix()}")
 
-    assert server.env.get("TIKTOK_CLIENT_SECRET") == held.get(client)
-    assert server.forwarded == (("TIKTOK_CLIENT_KEY", "TIKTOK_CLIENT_SECRET") if client == "codex" else ())
-    if client == "vscode":
-        document = json.loads(said.out)
-        asked = {entry["id"]: entry.get("password", False) for entry in document["inputs"]}
-        assert asked == {"tiktok-client-key": False, "tiktok-client-secret": True}
+    assert (dead.code, folder.code) == (1, 1)
+    assert dead.about("state store").startswith("fail  ")
+    assert folder.about("state store").startswith("fail  ")
+    assert "hunter2" not in dead.out
+    assert dead.about("endpoint").startswith("ok    ")
 
 
-def _script(folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    script = folder / "tiktok-pinned-videos-mcp"
-    script.touch()
-    return script
+# --- configurations of clients ---------------------------------------------------------------------------------------
 
 
-def _launch(tmp_path: Path, **changes: object) -> Launch:
-    told: dict[str, object] = {
-        "prefix": str(tmp_path / "venv"),
-        "scripts": tmp_path / "venv" / "bin",
-        "argv0": "-m",
-        "executable": str(tmp_path / "venv" / "bin" / "python"),
-        "uv": None,
-        "origin": None,
-        "suffix": "",
-    }
-    return launch_of(**(told | changes))  # pyright: ignore[reportArgumentType] - names and types as above
+async def test_the_printed_configuration_starts_this_server() -> None:
+    said = await cli.run("doctor", "--client", "cursor", "--sandbox", env=environment())
+    (command, *arguments), env = command_of("cursor", said.out)
+
+    assert (said.code, env, Path(command).is_absolute()) == (0, {}, True)
+    parameters = StdioServerParameters(command=command, args=arguments, env=environment())
+    async with Client(stdio_client(parameters)) as client:
+        assert client.server_info is not None
+        assert client.server_info.name == "tiktok-pinned-videos"
 
 
-async def test_an_environment_of_its_own_is_started_by_its_script(tmp_path: Path) -> None:
-    script = _script(tmp_path / "venv" / "bin")
+async def test_a_configuration_never_contains_a_secret_of_the_environment() -> None:
+    env = environment(TIKTOK_CLIENT_KEY=KEY, TIKTOK_CLIENT_SECRET=SECRET, MCP_BEARER_TOKEN="t" * 20)
+    said = await cli.run("doctor", "--client", "zed", env=env)
+    remote = await cli.run("doctor", "--client", "zed", "--url", "https://h.example/mcp", env=env)
 
-    assert _launch(tmp_path, uv="/usr/bin/uv") == Launch(str(script))
-
-
-async def test_a_user_install_is_started_by_the_script_that_was_called(tmp_path: Path) -> None:
-    script = _script(tmp_path / ".local" / "bin")
-
-    assert _launch(tmp_path, argv0=str(script)) == Launch(str(script))
+    assert (said.code, remote.code) == (0, 0)
+    for text in (said.out, said.err, remote.out, remote.err):
+        assert all(secret not in text for secret in (KEY, SECRET, "t" * 20))
 
 
-async def test_without_a_script_the_interpreter_starts_the_package(tmp_path: Path) -> None:
-    python = str(tmp_path / "venv" / "bin" / "python")
+async def test_a_url_that_cannot_be_used_ends_with_2_and_one_line() -> None:
+    alone = await cli.run("doctor", "--url", "https://h.example/mcp", env=environment())
+    wrong = await cli.run("doctor", "--client", "zed", "--url", "https://user:pw@h.example", env=environment())
 
-    assert _launch(tmp_path, argv0=str(tmp_path / "__main__.py")) == Launch(python, ("-m", "tiktok_pinned_videos"))
-
-
-async def test_what_runs_from_the_cache_of_uv_is_started_by_uv_again(tmp_path: Path) -> None:
-    cached = tmp_path / "uv" / "archive-v0" / "Xyz"
-    _script(cached / "bin")
-    uv = str(tmp_path / "uv.exe")
-
-    launch = _launch(tmp_path, prefix=str(cached), scripts=cached / "bin", uv=uv, origin=str(tmp_path))
-
-    assert launch == Launch(uv, ("tool", "run", "--from", str(tmp_path), "tiktok-pinned-videos-mcp"))
-
-
-async def test_what_came_from_an_index_is_never_started_by_its_name_alone(tmp_path: Path) -> None:
-    cached = tmp_path / "uv" / "archive-v0" / "Xyz"
-    script = _script(cached / "bin")
-
-    launch = _launch(tmp_path, prefix=str(cached), scripts=cached / "bin", uv="/usr/bin/uv", origin=None)
-
-    assert launch == Launch(str(script))
-
-
-@pytest.mark.parametrize("client", NAMES)
-async def test_a_path_of_windows_survives_the_configuration(client: str) -> None:
-    path = r"C:\Users\Zoë B\AppData\Local\uv\tools\tiktok-pinned-videos-mcp\Scripts\tiktok-pinned-videos-mcp.exe"
-
-    assert server_of(client, configuration(client, Launch(path), sandbox=False)).command == path
+    assert (alone.code, alone.err.count("\n"), wrong.code, wrong.err.count("\n")) == (2, 1, 2, 1)
+    assert "pw" not in wrong.err

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import dataclass
 from typing import Any
 
-_SERVERS = {"codex": "mcp_servers", "opencode": "mcp", "vscode": "servers", "zed": "context_servers"}
+NAMES = ("claude-desktop", "claude-code", "vscode", "cursor", "codex", "gemini-cli", "zed", "opencode")
+_SECTIONS = {"codex": "mcp_servers", "opencode": "mcp", "vscode": "servers", "zed": "context_servers"}
 
 
-@dataclass(frozen=True)
-class Configured:
-    """How a client was told to start this server."""
-
-    command: str
-    args: list[str]
-    env: dict[str, str]
-    forwarded: tuple[str, ...]
-    """Variables of its own environment that the client hands on."""
-
-
-def server_of(client: str, text: str) -> Configured:
+def entry_of(client: str, text: str) -> dict[str, Any]:
     """The one server in the configuration of `client`."""
     document: dict[str, Any] = tomllib.loads(text) if client == "codex" else json.loads(text)
-    servers = document[_SERVERS.get(client, "mcpServers")]
+    servers = document[_SECTIONS.get(client, "mcpServers")]
     assert list(servers) == ["tiktok-pinned-videos"]
-    entry = servers["tiktok-pinned-videos"]
+    return servers["tiktok-pinned-videos"]
+
+
+def command_of(client: str, text: str) -> tuple[list[str], dict[str, str]]:
+    """The command and the variables with which `client` starts the server."""
+    entry = entry_of(client, text)
     if client == "opencode":
-        assert entry["type"] == "local"
-        command, *args = entry["command"]
-        return Configured(command, args, entry.get("environment", {}), ())
-    return Configured(entry["command"], entry["args"], entry.get("env", {}), tuple(entry.get("env_vars", ())))
+        return entry["command"], entry.get("environment", {})
+    return [entry["command"], *entry["args"]], entry.get("env", {})

@@ -1,7 +1,4 @@
-"""What each MCP client wants to read to start this server: JSON or TOML, and where the file lives.
-
-Knows the clients' formats and how this very program can be started again; reads no credentials, and writes no file.
-"""
+"""Configurations of MCP clients, JSON or TOML: to start this program, or to connect to a server that runs elsewhere."""
 
 from __future__ import annotations
 
@@ -18,11 +15,19 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
+from tiktok_pinned_videos.settings import is_loopback
+
 SCRIPT: Final = "tiktok-pinned-videos-mcp"
 SERVER: Final = "tiktok-pinned-videos"
 _CREDENTIALS: Final = ("TIKTOK_CLIENT_KEY", "TIKTOK_CLIENT_SECRET")
-# Folders of uv's cache: what runs from there may be gone tomorrow.
-_PASSING: Final = ("archive-v", "environments-v", "builds-v")
+_TOKEN: Final = "MCP_BEARER_TOKEN"  # noqa: S105 - the name of a variable
+_DESCRIPTIONS: Final = {
+    "TIKTOK_CLIENT_KEY": "Client key of the TikTok Research API project",
+    "TIKTOK_CLIENT_SECRET": "Client secret of the TikTok Research API project",
+    _TOKEN: "Bearer token of the TikTok pinned videos server",
+}
+_TEMPORARY: Final = ("archive-v", "environments-v", "builds-v")
+"""Folders in uv's cache: uv may delete what runs from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +42,14 @@ class Launch:
 @dataclass(frozen=True, slots=True)
 class _Client:
     title: str
-    place: str | Mapping[str, str]
-    """Where the file lives: everywhere, or by system."""
-    secrets: str
-    """What is left to do about the credentials."""
+    file: str | Mapping[str, str]
+    """Where the configuration belongs, on every system or by system."""
+    reference: str = ""
+    """How the client refers to a variable of its environment; empty if it cannot, then values are placeholders."""
+    section: str = "mcpServers"
+    note: str = ""
 
 
-_HOME_CURSOR: Final = ".cursor/mcp.json in the project, or ~/.cursor/mcp.json for all"
 _CLIENTS: Final = {
     "claude-desktop": _Client(
         "Claude Desktop",
@@ -52,13 +58,9 @@ _CLIENTS: Final = {
             "Windows": r"%APPDATA%\Claude\claude_desktop_config.json",
             "Linux": "~/.config/Claude/claude_desktop_config.json",
         },
-        "Replace the two placeholders, then quit Claude Desktop and start it again.",
+        note="Then quit Claude Desktop and start it again.",
     ),
-    "claude-code": _Client(
-        "Claude Code",
-        ".mcp.json in the project",
-        "Set both variables in the environment that Claude Code is started from.",
-    ),
+    "claude-code": _Client("Claude Code", ".mcp.json in the project", "${NAME}"),
     "vscode": _Client(
         "VS Code",
         {
@@ -66,27 +68,14 @@ _CLIENTS: Final = {
             "Windows": r".vscode\mcp.json in the workspace, or %APPDATA%\Code\User\mcp.json for all",
             "Linux": ".vscode/mcp.json in the workspace, or ~/.config/Code/User/mcp.json for all",
         },
-        "VS Code asks for both once and keeps them.",
+        "${input:NAME}",
+        "servers",
     ),
-    "cursor": _Client(
-        "Cursor",
-        {
-            "macOS": _HOME_CURSOR,
-            "Windows": r".cursor\mcp.json in the project, or %USERPROFILE%\.cursor\mcp.json for all",
-            "Linux": _HOME_CURSOR,
-        },
-        "Set both variables in the environment that Cursor is started from.",
-    ),
+    "cursor": _Client("Cursor", ".cursor/mcp.json in the project, or in your home folder for all", "${env:NAME}"),
     "codex": _Client(
-        "Codex",
-        "~/.codex/config.toml, or .codex/config.toml in a trusted project",
-        "Set both variables in the environment that Codex is started from.",
+        "Codex", "~/.codex/config.toml, or .codex/config.toml in a trusted project", "NAME", "mcp_servers"
     ),
-    "gemini-cli": _Client(
-        "Gemini CLI",
-        "~/.gemini/settings.json, or .gemini/settings.json in the project",
-        "Set both variables in the environment that Gemini CLI is started from.",
-    ),
+    "gemini-cli": _Client("Gemini CLI", "~/.gemini/settings.json, or .gemini/settings.json in the project", "$NAME"),
     "zed": _Client(
         "Zed",
         {
@@ -94,12 +83,14 @@ _CLIENTS: Final = {
             "Windows": r"%APPDATA%\Zed\settings.json",
             "Linux": "~/.config/zed/settings.json",
         },
-        "Replace the two placeholders.",
+        section="context_servers",
     ),
     "opencode": _Client(
         "opencode",
         "~/.config/opencode/opencode.json, or opencode.json in the project",
-        "Set both variables in the environment that opencode is started from.",
+        "{env:NAME}",
+        "mcp",
+        "This is the format of opencode 1; in opencode 2 the entry belongs under mcp.servers.",
     ),
 }
 NAMES: Final = tuple(_CLIENTS)
@@ -107,49 +98,83 @@ NAMES: Final = tuple(_CLIENTS)
 
 
 def configuration(client: str, launch: Launch, *, sandbox: bool) -> str:
-    """The text for `client` (one of `NAMES`), TOML for Codex, else JSON. With `sandbox` it needs no credentials."""
+    """The text for `client` (one of `NAMES`) to start this program. With `sandbox` it needs no credentials."""
+    names = () if sandbox else _CREDENTIALS
     args = [*launch.args, *(["--sandbox"] if sandbox else [])]
-    given = {} if sandbox else {name: _reference(client, name) for name in _CREDENTIALS}
-    entry: dict[str, Any] = {"command": launch.command, "args": args} | ({"env": given} if given else {})
+    env = {name: _reference(client, name) for name in names}
+    entry: dict[str, Any] = {"command": launch.command, "args": args}
     match client:
         case "codex":
-            return _toml(entry, forwarded=tuple(given))
+            return _toml(entry | ({"env_vars": list(names)} if names else {}))
         case "opencode":
-            entry = {"type": "local", "command": [launch.command, *args]}
-            document: dict[str, Any] = {"mcp": {SERVER: entry | ({"environment": given} if given else {})}}
-        case "zed":
-            document = {"context_servers": {SERVER: entry}}
-        case "vscode":
-            inputs = {"inputs": [_input(name) for name in given]} if given else {}
-            document = {**inputs, "servers": {SERVER: {"type": "stdio", **entry}}}
-        case "claude-code":
-            document = {"mcpServers": {SERVER: {"type": "stdio", **entry}}}
+            entry = {"type": "local", "command": [launch.command, *args]} | ({"environment": env} if env else {})
+        case "vscode" | "claude-code":
+            entry = {"type": "stdio"} | entry | ({"env": env} if env else {})
         case _:
-            document = {"mcpServers": {SERVER: entry}}
-    return json.dumps(document, indent=2, ensure_ascii=False)
+            entry |= {"env": env} if env else {}
+    return _json(client, entry, names)
 
 
-def _toml(entry: Mapping[str, Any], *, forwarded: Sequence[str]) -> str:
-    """A table of Codex, which takes the variables named in `forwarded` from its own environment."""
-    # A string or a list of strings of JSON is one of TOML.
-    values = {name: entry[name] for name in ("command", "args")} | ({"env_vars": list(forwarded)} if forwarded else {})
-    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]
-    return "\n".join([f"[mcp_servers.{SERVER}]", *lines])
+def remote_configuration(client: str, url: str) -> str:
+    """The text for `client` to connect to the endpoint `url` with a bearer token, which the user supplies."""
+    bearer = f"Bearer {_reference(client, _TOKEN)}"
+    headers = {"Authorization": bearer}
+    match client:
+        case "codex":
+            return _toml({"url": url, "bearer_token_env_var": _TOKEN})
+        case "claude-desktop":
+            # It connects to remote servers only through an account. Its arguments must not contain spaces on Windows.
+            args = ["-y", "mcp-remote", url, "--header", "Authorization:${AUTHORIZATION}"]
+            args += ["--allow-http"] if url.startswith("http:") else []
+            entry: dict[str, Any] = {"command": "npx", "args": args, "env": {"AUTHORIZATION": bearer}}
+        case "gemini-cli":
+            entry = {"httpUrl": url, "headers": headers}
+        case "opencode":
+            entry = {"type": "remote", "url": url, "headers": headers, "oauth": False}
+        case "vscode" | "claude-code":
+            entry = {"type": "http", "url": url, "headers": headers}
+        case _:
+            entry = {"url": url, "headers": headers}
+    return _json(client, entry, [_TOKEN])
 
 
-def instructions(client: str, *, sandbox: bool) -> str:
-    """Where the text goes and what is left to do, in a few lines."""
+def instructions(client: str, *, sandbox: bool, url: str | None = None) -> str:
+    """Where the text belongs and what is left to do, in a few lines."""
     about = _CLIENTS[client]
-    if isinstance(about.place, str):
-        where = [f"  {about.place}"]
-    else:
-        where = [f"  {system + ':':9}{place}" for system, place in about.place.items()]
-    lines = [f"Configuration for {about.title}. It goes into this file (merge it with what is there):", *where]
-    return "\n".join([*lines, *([] if sandbox else [about.secrets])])
+    files = {"": about.file} if isinstance(about.file, str) else about.file
+    lines = [f"Configuration for {about.title}. Merge it into this file:"]
+    lines += [f"  {f'{system}:':9}{file}" if system else f"  {file}" for system, file in files.items()]
+    names = [_TOKEN] if url else [] if sandbox else list(_CREDENTIALS)
+    if names and client == "vscode":
+        lines.append("VS Code asks for the secrets once and stores them.")
+    elif names and about.reference:
+        lines.append(f"Set {' and '.join(names)} in the environment that {about.title} is started from.")
+    elif names:
+        placeholders = " and ".join(_reference(client, name) for name in names)
+        lines.append(f"Replace {placeholders}.")
+    if url and client == "claude-desktop":
+        lines.append("It uses mcp-remote, which needs Node.js 18 or later.")
+    if url and url.startswith("http:") and not is_loopback(urlsplit(url).hostname or ""):
+        lines.append("Warning: http sends the token unencrypted. Use https outside of a trusted network.")
+    return "\n".join([*lines, *([about.note] if about.note else [])])
+
+
+def endpoint(url: str) -> str:
+    """The URL of a server's endpoint, with `/mcp` if it has no path. Raises ValueError with what is expected."""
+    expected = "should be the URL of a server's endpoint, such as https://host/mcp, without a user name"
+    url = url.strip()
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc and parts.port != 0
+    except ValueError:
+        raise ValueError(expected) from None
+    if not usable or not url.isprintable() or " " in url:
+        raise ValueError(expected)
+    return parts._replace(path=parts.path if parts.path.strip("/") else "/mcp").geturl()
 
 
 def this_program() -> Launch:
-    """The command that starts what is running now, however it was installed."""
+    """The command that starts this installation of the program."""
     return launch_of(
         prefix=sys.prefix,
         scripts=Path(sysconfig.get_path("scripts")),
@@ -164,11 +189,11 @@ def this_program() -> Launch:
 def launch_of(
     *, prefix: str, scripts: Path, argv0: str, executable: str, uv: str | None, origin: str | None, suffix: str
 ) -> Launch:
-    """Decide from where Python lives (`prefix`) and its scripts; `origin` is the folder it was installed from."""
-    # Never by the name alone: on an index it may be anybody's, and whoever has it would be given credentials.
-    if uv is not None and origin is not None and any(part.startswith(_PASSING) for part in Path(prefix).parts):
+    """Decide from the folders of Python (`prefix`) and its scripts; `origin` is the folder it was installed from."""
+    # Never by the name alone: anyone may register it on an index, and would receive the credentials.
+    if uv is not None and origin is not None and any(part.startswith(_TEMPORARY) for part in Path(prefix).parts):
         return Launch(str(Path(uv).absolute()), ("tool", "run", "--from", origin, SCRIPT))
-    # Beside the interpreter (a virtual environment, uv tool, pipx), or wherever it was started (pip install --user).
+    # Beside the interpreter (a virtual environment, uv tool, pipx), or the script that was started (pip --user).
     for script in (scripts / (SCRIPT + suffix), Path(argv0)):
         if script.stem == SCRIPT and script.is_file():
             return Launch(str(script.absolute()))
@@ -185,27 +210,28 @@ def _origin() -> str | None:
 
 
 def _reference(client: str, name: str) -> str:
-    """How the client is told to find a credential: its own form of "from the environment", or a placeholder."""
-    match client:
-        case "claude-code":
-            return f"${{{name}}}"
-        case "cursor":
-            return f"${{env:{name}}}"
-        case "gemini-cli":
-            return f"${name}"
-        case "opencode":
-            return f"{{env:{name}}}"
-        case "vscode":
-            return f"${{input:{_dashed(name)}}}"
-        case _:
-            return f"your-{_dashed(name).removeprefix('tiktok-')}"
+    """What the client replaces with the variable's value, or a placeholder."""
+    dashed = name.lower().replace("_", "-")
+    reference = _CLIENTS[client].reference
+    if not reference:
+        return f"your-{dashed.removeprefix('tiktok-').removeprefix('mcp-')}"
+    return reference.replace("NAME", dashed if client == "vscode" else name)
+
+
+def _json(client: str, entry: Mapping[str, Any], names: Sequence[str]) -> str:
+    document: dict[str, Any] = {_CLIENTS[client].section: {SERVER: entry}}
+    if client == "vscode" and names:
+        document = {"inputs": [_input(name) for name in names]} | document
+    return json.dumps(document, indent=2, ensure_ascii=False)
 
 
 def _input(name: str) -> dict[str, Any]:
-    what = name.removeprefix("TIKTOK_").replace("_", " ").capitalize()
-    asked = {"type": "promptString", "id": _dashed(name), "description": f"{what} of the TikTok Research API project"}
-    return asked | ({"password": True} if name == "TIKTOK_CLIENT_SECRET" else {})
+    """A value that VS Code asks for."""
+    asked = {"type": "promptString", "id": name.lower().replace("_", "-"), "description": _DESCRIPTIONS[name]}
+    return asked if name == "TIKTOK_CLIENT_KEY" else asked | {"password": True}
 
 
-def _dashed(name: str) -> str:
-    return name.lower().replace("_", "-")
+def _toml(entry: Mapping[str, Any]) -> str:
+    """A table of Codex. Strings and lists of strings are written as in JSON."""
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in entry.items()]
+    return "\n".join([f"[mcp_servers.{SERVER}]", *lines])

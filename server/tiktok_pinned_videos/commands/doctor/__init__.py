@@ -1,52 +1,70 @@
-"""`doctor`: checks what a working set-up needs, a line each, with what to do. Shows no secret, whatever is wrong."""
+"""`doctor`: check what the program needs, one line each with the fix. No line contains a secret."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import click
 
-from tiktok_pinned_videos.commands.clients import configuration, instructions, this_program
+from tiktok_pinned_videos.commands import stop
+from tiktok_pinned_videos.commands.clients import (
+    configuration,
+    endpoint,
+    instructions,
+    remote_configuration,
+    this_program,
+)
 from tiktok_pinned_videos.observability.logs import configure_logging
 
 from .checks import examine
 from .findings import Finding, Mark
 
 
-def run(env: Mapping[str, str], *, sandbox: bool, offline: bool, client: str | None) -> None:
-    """Print the findings, or the configuration of `client` alone, and end with 0 or 1."""
+def run(env: Mapping[str, str], *, sandbox: bool, offline: bool, client: str | None, url: str | None) -> None:
+    """Print the findings and end with 0 or 1; or print the configuration of `client`."""
+    if client is None and url is not None:
+        stop("--url needs --client NAME: it is the server that the client connects to.")
     if client is not None:
-        click.echo(instructions(client, sandbox=sandbox), err=True)
-        click.echo(configuration(client, this_program(), sandbox=sandbox))
+        _print_configuration(client, url, sandbox=sandbox)
         return
-    # What goes wrong is said in the findings, once.
-    configure_logging("CRITICAL", "text")
+    configure_logging("CRITICAL", "text")  # the findings say what is wrong
     try:
-        failed = asyncio.run(_told(env, sandbox=sandbox, offline=offline))
+        failed = asyncio.run(_print_findings(env, sandbox=sandbox, offline=offline))
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     raise SystemExit(1 if failed else 0)
 
 
-def _printer() -> Callable[[Finding], None]:
-    """Lines as they are, and on a terminal by the hand that draws the tables."""
-    if not sys.stdout.isatty():
-        return lambda finding: click.echo(str(finding))
-    from tiktok_pinned_videos.commands.terminal import print_finding
+def _print_configuration(client: str, url: str | None, *, sandbox: bool) -> None:
+    if url is not None:
+        try:
+            url = endpoint(url)
+        except ValueError as fault:
+            stop(f"--url {fault}.")
+    click.echo(instructions(client, sandbox=sandbox, url=url), err=True)
+    text = configuration(client, this_program(), sandbox=sandbox) if url is None else remote_configuration(client, url)
+    click.echo(text)
 
-    return lambda finding: print_finding(finding.mark, finding.said)
 
-
-async def _told(env: Mapping[str, str], *, sandbox: bool, offline: bool) -> bool:
-    say = _printer()
+async def _print_findings(env: Mapping[str, str], *, sandbox: bool, offline: bool) -> bool:
+    """Whether a check failed."""
     failed = False
     try:
         async for finding in examine(env, sandbox=sandbox, offline=offline):
-            say(finding)
+            _print(finding)
             failed = failed or finding.mark is Mark.FAIL
-    except Exception as fault:  # what an unforeseen error says may be anything, a secret too
-        say(Finding(Mark.FAIL, "doctor", f"stopped by a {type(fault).__name__}.", "Please report it."))
+    except Exception as fault:  # its text could be anything, also a secret
+        _print(Finding(Mark.FAIL, "doctor", f"stopped by {type(fault).__name__}.", "Please report it."))
         return True
     return failed
+
+
+def _print(finding: Finding) -> None:
+    if sys.stdout.isatty():
+        from tiktok_pinned_videos.commands.terminal import print_finding
+
+        print_finding(finding.mark, finding.text)
+    else:
+        click.echo(str(finding))

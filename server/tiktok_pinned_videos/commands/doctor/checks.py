@@ -1,59 +1,56 @@
-"""What `doctor` can tell without a request: packages, configuration, credentials, whom it would ask, the store."""
+"""The checks of `doctor`: installation, configuration, credentials, network, state store, and then one request."""
 
 from __future__ import annotations
 
-import asyncio
 import difflib
+import logging
 import platform
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
+from tiktok_pinned_videos.app import build_service
 from tiktok_pinned_videos.environment import SettingsError
+from tiktok_pinned_videos.observability import metrics
+from tiktok_pinned_videos.presentation.text import reason
+from tiktok_pinned_videos.research.errors import TikTokError
+from tiktok_pinned_videos.research.network import network_transport
+from tiktok_pinned_videos.service.service import PinnedVideosService
 from tiktok_pinned_videos.settings import DEFAULT_BASE_URL, Settings, load_settings
 from tiktok_pinned_videos.state.base import StateStoreError
-from tiktok_pinned_videos.state.open import open_store
 
 from .findings import Finding, Mark
-from .trial import requests
+from .requests import requests
 
 _PACKAGES: Final = ("tiktok-pinned-videos-mcp", "mcp", "httpx", "pydantic", "click", "uvicorn")
 _EXTRAS: Final = {"redis": "redis", "otel": "opentelemetry-sdk"}
-_PATIENCE: Final = 2.0
-"""Seconds for closing what was opened."""
 
 
 async def examine(env: Mapping[str, str], *, sandbox: bool, offline: bool) -> AsyncIterator[Finding]:
-    """Every check, in the order in which a set-up is made; the last ones, unless `offline`, send a request."""
+    """Every check, in the order in which a setup is made. The last ones send a request, unless `offline`."""
     yield Finding(Mark.OK, "Python", f"{platform.python_version()} on {platform.system()}, {sys.executable}")
-    yield _packages()
+    packages = ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
+    extras = ", ".join(f"{extra} ({_version(name) or 'not installed'})" for extra, name in _EXTRAS.items())
+    yield Finding(Mark.OK, "packages", f"{packages}; extras: {extras}")
     settings, faults = _settings(env, sandbox=sandbox)
     for finding in _configuration(env, faults):
         yield finding
     yield _credentials(env, settings, faults)
-    yield _base_url(settings)
-    if "TIKTOK_STATE" in faults:
-        yield Finding(Mark.SKIP, "state store", "not tried before TIKTOK_STATE is put right.")
-    elif offline and settings.state.startswith("redis"):
-        yield Finding(Mark.SKIP, "state store", "Redis not asked (--offline).")
-    else:
-        yield await _state(settings)
-    why_not = _why_nothing_is_sent(settings, faults, offline=offline)
-    if why_not:
-        yield Finding(Mark.SKIP, "token", why_not)
-        yield Finding(Mark.SKIP, "endpoint", why_not)
-        return
-    async for finding in requests(settings):
-        yield finding
-
-
-def _packages() -> Finding:
-    here = [f"{name} {_version(name)}" for name in _PACKAGES]
-    extras = [f"{extra} ({_version(name) or 'not installed'})" for extra, name in _EXTRAS.items()]
-    return Finding(Mark.OK, "packages", f"{', '.join(here)}; extras: {', '.join(extras)}")
+    network = _network(settings)
+    yield network
+    service = build_service(settings)
+    try:
+        yield await _state(service, settings, faults, offline=offline)
+        obstacle = _obstacle(settings, faults, network, offline=offline)
+        if obstacle:
+            yield Finding(Mark.SKIP, "token", obstacle)
+            yield Finding(Mark.SKIP, "endpoint", obstacle)
+            return
+        async for finding in requests(service, sandbox=settings.sandbox):
+            yield finding
+    finally:
+        await service.aclose()
 
 
 def _version(name: str) -> str:
@@ -64,7 +61,7 @@ def _version(name: str) -> str:
 
 
 def _settings(env: Mapping[str, str], *, sandbox: bool) -> tuple[Settings, dict[str, str]]:
-    """The settings without the malformed values, and by variable what is wrong with those."""
+    """The settings without the malformed values, and what is wrong with those, by variable."""
     rest, faults = dict(env), dict[str, str]()
     while True:
         try:
@@ -72,115 +69,129 @@ def _settings(env: Mapping[str, str], *, sandbox: bool) -> tuple[Settings, dict[
         except SettingsError as fault:
             faults[fault.variable] = str(fault)
             if rest.pop(fault.variable, None) is None:
-                # The one variable that has to be set by somebody: by those without a home folder.
+                # The one variable that may be required: there is no home folder for the state.
                 rest["TIKTOK_STATE"] = "memory:"
 
 
 def _configuration(env: Mapping[str, str], faults: Mapping[str, str]) -> Iterator[Finding]:
     for fault in faults.values():
         yield Finding(Mark.FAIL, "configuration", fault)
-    known = _known_variables()
-    ours = [name for name in env if name in known]
-    for name in sorted(name for name in env if name.startswith("TIKTOK_") and name not in known):
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-        yield Finding(Mark.WARN, "configuration", f"{name} is no variable of this server.", f"Did you mean {near[0]}?")
+    known = _variables()
+    for name in sorted(env.keys() - set(known)):
+        # Variables that begin with MCP_ may belong to other programs.
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0 if name.startswith("TIKTOK_") else 0.85)
+        if near and name.startswith(("TIKTOK_", "MCP_")):
+            what = f"{name} is not a variable of this server."
+            yield Finding(Mark.WARN, "configuration", what, f"Did you mean {near[0]}?")
+    for warning in _telemetry(env):
+        yield Finding(Mark.WARN, "configuration", warning)
     if not faults:
-        found = f"set: {', '.join(sorted(ours))}" if ours else "no variable set, all defaults"
+        ours = sorted(name for name in env if name in known)
+        found = f"set: {', '.join(ours)}" if ours else "no variable set, all defaults"
         yield Finding(Mark.OK, "configuration", found)
 
 
-def _known_variables() -> list[str]:
-    class Asked(dict[str, str]):
-        """An empty environment that notes what it is asked for."""
+def _variables() -> list[str]:
+    """The variables that the settings read."""
+
+    class Recorder(dict[str, str]):
+        """An empty environment that records which variables are read."""
 
         def get(self, key: str, default: str = "", /) -> str:  # pyright: ignore[reportIncompatibleMethodOverride] - all callers give a text
             self[key] = ""
             return "memory:" if key == "TIKTOK_STATE" else default
 
-    asked = Asked()
-    load_settings(asked)
-    return list(asked)
+    recorder = Recorder()
+    load_settings(recorder)
+    return list(recorder)
+
+
+def _telemetry(env: Mapping[str, str]) -> list[str]:
+    """What is wrong with the variables of OpenTelemetry. Nothing is sent: the exporters started here send later."""
+    warnings: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            warnings.append(record.getMessage())
+
+    log, collector = logging.getLogger(metrics.__name__), Collector()
+    level = log.level
+    log.addHandler(collector)
+    log.setLevel(logging.WARNING)
+    try:
+        metrics.configure_telemetry(env)
+    finally:
+        log.removeHandler(collector)
+        log.setLevel(level)
+    return warnings
 
 
 def _credentials(env: Mapping[str, str], settings: Settings, faults: Mapping[str, str]) -> Finding:
-    subject = "credentials"
     if settings.sandbox:
-        return Finding(Mark.OK, subject, "none needed in the sandbox.")
-    if "TIKTOK_CLIENT_SECRET_FILE" in faults:
-        return Finding(Mark.FAIL, subject, "the file with the secret cannot be read.", "See configuration above.")
+        return Finding(Mark.OK, "credentials", "none needed in the sandbox.")
+    if any(name.startswith("TIKTOK_CLIENT_") for name in faults):
+        return Finding(Mark.FAIL, "credentials", "they cannot be read.", "See configuration above.")
     if settings.configured:
-        given = env.get("TIKTOK_CLIENT_SECRET", "").strip()
-        # The variable wins over the file, unless it is empty or a placeholder.
-        secret = "TIKTOK_CLIENT_SECRET" if settings.client_secret == given else "TIKTOK_CLIENT_SECRET_FILE"
-        return Finding(Mark.OK, subject, f"key from TIKTOK_CLIENT_KEY, secret from {secret} (not shown).")
-    lacking = [
-        _lack(env, name)
-        for name, value in (
-            ("TIKTOK_CLIENT_KEY", settings.client_key),
-            ("TIKTOK_CLIENT_SECRET", settings.client_secret),
-        )
-        if not value
-    ]
+        from_file = _is_missing(env, "TIKTOK_CLIENT_SECRET")
+        secret = "TIKTOK_CLIENT_SECRET_FILE" if from_file else "TIKTOK_CLIENT_SECRET"
+        return Finding(Mark.OK, "credentials", f"key from TIKTOK_CLIENT_KEY, secret from {secret} (not shown).")
+    missing = [name for name in ("TIKTOK_CLIENT_KEY", "TIKTOK_CLIENT_SECRET") if _is_missing(env, name)]
+    what = [
+        f"{name} holds a placeholder or a variable that was not expanded" if env.get(name, "").strip()
+        else f"{name} is not set"
+        for name in missing
+    ]  # fmt: skip
+    if env.get("TIKTOK_CLIENT_SECRET_FILE", "").strip() and "TIKTOK_CLIENT_SECRET" in missing:
+        what.append("TIKTOK_CLIENT_SECRET_FILE holds no secret")
     return Finding(
-        Mark.FAIL,
-        subject,
-        f"{'; '.join(lacking)}.",
+        Mark.FAIL, "credentials", f"{'; '.join(what)}.",
         "Set them to the client key and secret of an approved Research API project, or use --sandbox.",
-    )
+    )  # fmt: skip
 
 
-def _lack(env: Mapping[str, str], name: str) -> str:
-    raw = env.get(name, "").strip()
-    if not raw:
-        with_file = name == "TIKTOK_CLIENT_SECRET" and env.get("TIKTOK_CLIENT_SECRET_FILE", "").strip()
-        return f"{name} is not set" + (" and TIKTOK_CLIENT_SECRET_FILE holds no secret" if with_file else "")
-    if raw.startswith(("$", "{")):
-        return f"{name} holds a variable's name that was passed on literally: that variable is not set"
-    return f"{name} still holds the placeholder of an example"
+def _is_missing(env: Mapping[str, str], name: str) -> bool:
+    """Whether the variable's value counts as not configured."""
+    other = "TIKTOK_CLIENT_SECRET" if name == "TIKTOK_CLIENT_KEY" else "TIKTOK_CLIENT_KEY"
+    return not load_settings({name: env.get(name, ""), other: "any", "TIKTOK_STATE": "memory:"}).configured
 
 
-def _base_url(settings: Settings) -> Finding:
-    subject = "base URL"
+def _network(settings: Settings) -> Finding:
+    """Whether TikTok is the server, and the variables of proxies and certificates can be used."""
     if settings.sandbox:
-        return Finding(Mark.OK, subject, "the embedded sandbox: invented data, nothing leaves this machine.")
-    url = urlsplit(settings.base_url)
-    via = ""
-    if not proxy_bypass(url.hostname or "") and (proxy := getproxies().get(url.scheme)):
-        via = f", through the proxy {urlsplit(proxy).hostname or '(unreadable)'}"
-    if settings.base_url == DEFAULT_BASE_URL:
-        return Finding(Mark.OK, subject, f"{settings.base_url}{via}")
-    return Finding(
-        Mark.WARN,
-        subject,
-        f"{settings.base_url}{via} is not TikTok's.",
-        "Unset TIKTOK_API_BASE_URL unless you mean it.",
-    )
-
-
-async def _state(settings: Settings) -> Finding:
-    store = open_store(settings.state, prefix=f"{settings.namespace}:")
+        return Finding(Mark.OK, "base URL", "the embedded sandbox: invented data, nothing leaves this machine.")
     try:
-        await store.check()
+        network_transport(settings.base_url)
+    except TikTokError as error:
+        return Finding(Mark.FAIL, "base URL", f"{settings.base_url} cannot be requested: {reason(error)}")
+    if settings.base_url == DEFAULT_BASE_URL:
+        return Finding(Mark.OK, "base URL", settings.base_url)
+    what = f"{settings.base_url} is not TikTok's."
+    return Finding(Mark.WARN, "base URL", what, "Unset TIKTOK_API_BASE_URL unless this is intended.")
+
+
+async def _state(
+    service: PinnedVideosService, settings: Settings, faults: Mapping[str, str], *, offline: bool
+) -> Finding:
+    if "TIKTOK_STATE" in faults:
+        return Finding(Mark.SKIP, "state store", "not checked before TIKTOK_STATE is correct.")
+    if offline and settings.state.startswith("redis"):
+        return Finding(Mark.SKIP, "state store", "Redis not contacted (--offline).")
+    try:
+        return Finding(Mark.OK, "state store", f"{await service.check_state()}, works.")
     except StateStoreError as fault:
         return Finding(
-            Mark.FAIL,
-            "state store",
-            f"{store.describe()} is degraded: {str(fault).rstrip('.')}.",
-            "The server would go on from memory, shared with nobody; put it right, or set TIKTOK_STATE.",
-        )
-    else:
-        return Finding(Mark.OK, "state store", f"{store.describe()}, works.")
-    finally:
-        async with asyncio.timeout(_PATIENCE):
-            await store.aclose()
+            Mark.FAIL, "state store", f"{str(fault).rstrip('.')}.",
+            "Until it works, the server keeps state in its own memory. Correct it, or set TIKTOK_STATE.",
+        )  # fmt: skip
 
 
-def _why_nothing_is_sent(settings: Settings, faults: Mapping[str, str], *, offline: bool) -> str:
+def _obstacle(settings: Settings, faults: Mapping[str, str], network: Finding, *, offline: bool) -> str:
+    """Why no request is sent; empty if one is."""
     if offline:
         return "nothing sent (--offline)."
-    # A request to a default in place of what was meant would take the credentials where they should not go.
+    # With a default instead of the intended value, credentials could be sent to the wrong server.
     if faults:
-        return "nothing sent before the configuration is put right."
+        return "nothing sent before the configuration is correct."
     if not settings.configured:
         return "nothing sent without credentials."
-    return ""
+    return "nothing sent before the base URL can be requested." if network.mark is Mark.FAIL else ""

@@ -1,4 +1,4 @@
-"""What `doctor` says: a line of a mark, a subject, what was found and what to do."""
+"""One line of `doctor`: a mark, a subject, what was found and what to do."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from enum import StrEnum
 
 
 class Mark(StrEnum):
-    """How a line begins."""
+    """The first word of a line."""
 
     OK = "ok"
     WARN = "warn"
     FAIL = "fail"
     SKIP = "skip"
     NEXT = "..."
-    """Said before something is sent."""
+    """Announces a request before it is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class Finding:
     to_do: str = ""
 
     def __str__(self) -> str:
-        return f"{self.mark:<5} {self.said}"
+        return f"{self.mark:<5} {self.text}"
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         """The line without its mark."""
         return f"{self.subject}: {self.found} {self.to_do}".rstrip()
