@@ -108,22 +108,31 @@ def _variables() -> list[str]:
 
 def _telemetry(env: Mapping[str, str]) -> list[str]:
     """What is wrong with the variables of OpenTelemetry. Nothing is sent: the exporters started here send later."""
-    warnings: list[str] = []
+    warnings: dict[str, None] = {}
 
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            warnings.append(record.getMessage())
+            message = record.getMessage()
+            names = [name for name, value in env.items() if name.startswith("OTEL_") and value and value in message]
+            if any(name.endswith("HEADERS") for name in names):
+                message = "cannot be used."  # it could be a secret
+            warnings[message if all(name in message for name in names) else f"{', '.join(names)}: {message}"] = None
 
-    log, collector = logging.getLogger(metrics.__name__), Collector()
-    level = log.level
-    log.addHandler(collector)
-    log.setLevel(logging.WARNING)
+    collector = Collector(logging.WARNING)
+    logs = [logging.getLogger(name) for name in (metrics.__name__, "opentelemetry")]
+    before = [(log, log.level) for log in logs]
+    for log in logs:
+        log.addHandler(collector)
+        log.setLevel(logging.WARNING)
+        log.propagate = False
     try:
         metrics.configure_telemetry(env)
     finally:
-        log.removeHandler(collector)
-        log.setLevel(level)
-    return warnings
+        for log, level in before:
+            log.removeHandler(collector)
+            log.setLevel(level)
+            log.propagate = True
+    return list(warnings)
 
 
 def _credentials(env: Mapping[str, str], settings: Settings, faults: Mapping[str, str]) -> Finding:
@@ -177,11 +186,14 @@ async def _state(
     if offline and settings.state.startswith("redis"):
         return Finding(Mark.SKIP, "state store", "Redis not contacted (--offline).")
     try:
+        await service.check_usable()
         return Finding(Mark.OK, "state store", f"{await service.check_state()}, works.")
+    except TikTokError as error:
+        return Finding(Mark.FAIL, "state store", reason(error))
     except StateStoreError as fault:
         return Finding(
-            Mark.FAIL, "state store", f"{str(fault).rstrip('.')}.",
-            "Until it works, the server keeps state in its own memory. Correct it, or set TIKTOK_STATE.",
+            Mark.FAIL, "state store", f"{(await service.status()).state}: {str(fault).rstrip('.')}.",
+            "Correct it, or set TIKTOK_STATE.",
         )  # fmt: skip
 
 
