@@ -164,6 +164,7 @@ async def test_telemetry_that_cannot_start_is_a_warning() -> None:
 
     assert ran.code == 0
     assert re.search(r"^warn  configuration: OTEL_EXPORTER_OTLP_HEADERS", ran.out, re.MULTILINE)
+    assert "hunter2" not in ran.out + ran.err
 
 
 async def test_without_a_home_folder_the_state_store_is_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
