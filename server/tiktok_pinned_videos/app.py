@@ -1,4 +1,4 @@
-"""The composition root: settings in, a server out. The only place that knows which piece meets which."""
+"""The composition root: builds the service and the server from the settings."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class LazyBackend:
 
     @property
     def settings(self) -> Settings:
-        """What the server was told."""
+        """How the server is configured."""
         return self._settings
 
     def service(self) -> PinnedVideosService:
-        """The one service of this process. Raises `ConfigurationError` while there are no credentials."""
+        """The one service of this process. Raises `ConfigurationError` without credentials."""
         if self._service is None:
             if not self._settings.configured:
                 raise ConfigurationError("no TikTok credentials are set.")
@@ -50,7 +50,7 @@ class LazyBackend:
         self._drain_until = self._drain_until or time.monotonic() + seconds
 
     async def aclose(self) -> None:
-        """Close what was built."""
+        """Close the service if it was built."""
         service, self._service = self._service, None
         now = time.monotonic()
         if service is not None:
@@ -63,7 +63,7 @@ def build_service(
     transport: httpx.AsyncBaseTransport | None = None,
     clock: Callable[[], float] = time.time,
 ) -> PinnedVideosService:
-    """Client, cache, ledger and store, wired. `transport` stands in for the network, as the sandbox does."""
+    """Build the client, the cache, the quota and the store. `transport` replaces the network."""
 
     from .observability.metrics import watch_quota
     from .research.client import ResearchClient

@@ -96,13 +96,13 @@ def test_every_state_of_a_call_is_said_in_words(show: Open) -> None:
 
 
 def test_in_a_conversation_the_view_is_short_until_asked_for_more(show: Open) -> None:
-    told = "() => window.seen.sizes.length && window.seen.sizes.at(-1).height"
+    height = "() => window.seen.sizes.length && window.seen.sizes.at(-1).height"
     host = show({"displayMode": "inline"}).result(samples.FULL)
-    host.page.wait_for_function(f"{told} <= 500")
+    host.page.wait_for_function(f"{height} <= 500")
     host.view.get_by_role("button", name="Show all").press("Enter")
-    host.page.wait_for_function(f"{told} > 500")
+    host.page.wait_for_function(f"{height} > 500")
     host.view.get_by_role("button", name="Show less").press("Enter")
-    host.page.wait_for_function(f"{told} <= 500")
+    host.page.wait_for_function(f"{height} <= 500")
     before = len(host.seen["sizes"])
     host.page.wait_for_timeout(300)
 

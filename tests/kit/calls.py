@@ -1,7 +1,4 @@
-"""Settings, servers and clients in memory, in either protocol era, and the one way to call a tool and read its answer.
-
-A client of a process is had from `processes`; it is called in the same way.
-"""
+"""Settings, servers and clients in memory, in either protocol era, and how to call a tool and read its result."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ from tiktok_pinned_videos.settings import Settings
 Era = Literal["auto", "legacy"]
 ERAS: tuple[Era, ...] = ("auto", "legacy")
 VERSIONS = {"auto": "2026-07-28", "legacy": "2025-11-25"}
-"""What each era calls itself on the wire."""
+"""The protocol version of each era."""
 SECRET = "s3cr3t-Of-The-Project"
 KEY = "aw-client-key-7"
 SETTINGS = Settings(client_key=KEY, client_secret=SECRET, cache_ttl=0, timeout=10)
@@ -38,7 +35,7 @@ class Addressed(Protocol):
 
 
 def settings(upstream: str | Addressed | None = None, **changes: Any) -> Settings:
-    """Those of `SETTINGS` with an upstream of the test, and what the test wants otherwise."""
+    """Return `SETTINGS` with an upstream of the test and these changes."""
     if upstream is not None:
         changes["api_base_url"] = upstream if isinstance(upstream, str) else upstream.url
     return replace(SETTINGS, **changes)
@@ -46,15 +43,15 @@ def settings(upstream: str | Addressed | None = None, **changes: Any) -> Setting
 
 @contextlib.asynccontextmanager
 async def connected(
-    told: Settings, *, era: Era = "auto", transport: httpx.AsyncBaseTransport | None = None, **more: Any
+    given: Settings, *, era: Era = "auto", transport: httpx.AsyncBaseTransport | None = None, **more: Any
 ) -> AsyncGenerator[Client]:
-    """A client of a server with these settings, over the SDK's in-memory streams."""
-    async with Client(build_server(told, transport=transport, **more), mode=era) as client:
+    """Connect a client to a server with these settings, in memory."""
+    async with Client(build_server(given, transport=transport, **more), mode=era) as client:
         yield client
 
 
 async def asking(upstream: Upstream) -> AsyncIterator[Client]:
-    """A client of a server that asks this upstream: a fixture by `client = pytest.fixture(asking)`."""
+    """Connect a client to a server with this upstream: a fixture by `client = pytest.fixture(asking)`."""
     async with connected(settings(upstream)) as client:
         yield client
 
@@ -63,9 +60,9 @@ async def asking(upstream: Upstream) -> AsyncIterator[Client]:
 async def service(
     upstream: TikTok, *, clock: Callable[[], float] | None = None, **changes: Any
 ) -> AsyncGenerator[PinnedVideosService]:
-    """What the tools ask, without MCP around it; with the cache that users have."""
-    told = settings(upstream, **({"cache_ttl": 300.0} | changes))
-    built = build_service(told, transport=upstream.transport, clock=clock or wall_clock())
+    """The service without MCP around it, with the cache that users have."""
+    given = settings(upstream, **({"cache_ttl": 300.0} | changes))
+    built = build_service(given, transport=upstream.transport, clock=clock or wall_clock())
     try:
         yield built
     finally:
@@ -76,10 +73,10 @@ async def service(
 async def talking(
     upstream: TikTok | None, *, clock: Callable[[], float] | None = None, **changes: Any
 ) -> AsyncGenerator[Client]:
-    """An MCP client of a whole server; with the cache that users have."""
-    told = settings(upstream, **({"cache_ttl": 300.0} | changes))
+    """Connect a client to a whole server, with the cache that users have."""
+    given = settings(upstream, **({"cache_ttl": 300.0} | changes))
     transport = upstream.transport if upstream is not None else None
-    async with connected(told, transport=transport, clock=clock or wall_clock()) as client:
+    async with connected(given, transport=transport, clock=clock or wall_clock()) as client:
         yield client
 
 
@@ -100,31 +97,28 @@ def data(result: CallToolResult) -> dict[str, Any]:
 
 
 def status(result: CallToolResult) -> str:
-    """The status word of an answer, whichever kind it is."""
-    if result.is_error:
-        assert result.structured_content is None
-        return text(result).partition(":")[0]
-    return data(result)["status"]
+    """The status of an answer or an error."""
+    return structured(result).get("status") or text(result).partition(":")[0]
 
 
 async def get(client: Client, username: object, **arguments: Any) -> dict[str, Any]:
-    """Structured content of `get_pinned_videos`; of an error its text, under `error`."""
-    return structured(await client.call_tool("get_pinned_videos", {"username": username, **arguments}))
+    """Call `get_pinned_videos`; returns the structured content, or the text of an error under `error`."""
+    return structured(await ask(client, username, **arguments))
 
 
 async def compare(client: Client, usernames: object, **arguments: Any) -> dict[str, Any]:
-    """Structured content of `compare_pinned_videos`; of an error its text, under `error`."""
+    """Call `compare_pinned_videos`; returns the structured content, or the text of an error under `error`."""
     return structured(await client.call_tool("compare_pinned_videos", {"usernames": usernames, **arguments}))
 
 
-def statuses(told: Mapping[str, Any]) -> dict[str, str]:
+def statuses(comparison: Mapping[str, Any]) -> dict[str, str]:
     """The status of each account of a comparison, in its order."""
-    return {account["username"]: account["status"] for account in told["accounts"]}
+    return {account["username"]: account["status"] for account in comparison["accounts"]}
 
 
 def structured(result: CallToolResult) -> dict[str, Any]:
-    """Structured content; of an error its text, under `error`."""
-    if result.is_error:
-        assert result.structured_content is None
-        return {"error": text(result)}
-    return data(result)
+    """The structured content, or the text of an error under `error`."""
+    if not result.is_error:
+        return data(result)
+    assert result.structured_content is None
+    return {"error": text(result)}

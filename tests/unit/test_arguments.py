@@ -44,8 +44,8 @@ def test_no_fields_mean_the_default_and_all_means_the_twenty() -> None:
     [
         ("likes", "Did you mean like_count?"),
         (["id", "nope"], "Valid names: id, "),
-        (5, "not a number"),
-        ([["id"]], "not a list"),
+        (5, "must be a list of field names"),
+        ([["id"]], "must contain names only"),
         (["all", "nope"], "unknown field 'nope'"),
     ],
 )

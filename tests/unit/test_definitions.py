@@ -44,19 +44,19 @@ def schemas(part: object) -> Iterator[dict[str, Any]]:
                 yield from schemas(item)
 
 
-def published(told: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{key: value for key, value in tool.items() if key != "_meta"} for tool in told["tools"]]
+def published(listing: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{key: value for key, value in tool.items() if key != "_meta"} for tool in listing["tools"]]
 
 
-async def listed(told: Settings, era: Any = "auto") -> dict[str, Any]:
-    async with connected(told, era=era) as client:
+async def listed(given: Settings, era: Any = "auto") -> dict[str, Any]:
+    async with connected(given, era=era) as client:
         return (await client.list_tools()).model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 async def test_the_file_is_what_is_published_in_either_era_whatever_the_settings() -> None:
     for era in ERAS:
-        for told in (SANDBOX, settings(), Settings()):
-            assert published(await listed(told, era)) == [GET, COMPARE]
+        for given in (SANDBOX, settings(), Settings()):
+            assert published(await listed(given, era)) == [GET, COMPARE]
 
 
 async def test_with_text_only_the_output_schemas_are_left_out() -> None:

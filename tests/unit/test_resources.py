@@ -95,7 +95,7 @@ async def test_a_stored_account_has_every_field_ever_asked_for_and_its_texts_who
 
 
 async def test_an_account_is_found_however_its_uri_is_written() -> None:
-    async with tiktok() as upstream, talking(upstream) as client:
+    async with tiktok() as upstream, talking(upstream, clock=Clock()) as client:
         for name in ("nasa", "日本.語", "ünï_käse", "हिन्दी"):
             await get(client, name)
             for written in (quote(name, safe=""), name, quote("@" + name)):
@@ -108,8 +108,8 @@ async def test_an_account_is_found_however_its_uri_is_written() -> None:
         ("nobody", "Call get_pinned_videos with this username first"),
         ("gone", "Call get_pinned_videos with this username first"),
         ("expired", "Call get_pinned_videos with this username first"),
-        ("%FF", "No such account can exist"),
-        ("", "No such account can exist"),
+        ("%FF", "No account can have this name"),
+        ("", "No account can have this name"),
     ],
 )
 async def test_what_is_not_stored_is_not_found_in_words_and_sends_nothing(name: str, said: str) -> None:

@@ -1,7 +1,7 @@
-"""What assistants send as arguments, believed leniently and refused in one sentence.
+"""Validates arguments as clients send them, and rejects them in one sentence.
 
-The published schema is precise; what arrives is not always. Numbers come for names, JSON in strings for lists, unknown
-arguments from other tools. Nothing is guessed that could change what is asked for.
+The published schema is precise, but some clients send numbers for names, JSON text for lists, and arguments of other
+tools. These are accepted where the meaning is certain.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class GetArguments:
 
 @dataclass(frozen=True, slots=True)
 class CompareArguments:
-    """The arguments of `compare_pinned_videos`: distinct names, and those that can be none, with the reason."""
+    """The arguments of `compare_pinned_videos`: distinct names, and the invalid ones with the reason."""
 
     names: tuple[str, ...]
-    """Every distinct name in the order asked, as sent where valid, as written where not."""
+    """Every distinct name in the order asked: normalized if valid, as written if not."""
     invalid: Mapping[str, InvalidArgumentError]
     rank_by: Measure
     refresh: bool
@@ -54,7 +54,7 @@ def parse_get(arguments: Mapping[str, Any]) -> GetArguments:
 
 
 def parse_compare(arguments: Mapping[str, Any]) -> CompareArguments:
-    """Raises `InvalidArgumentError` for the call as a whole; a single bad name is not that."""
+    """Raises `InvalidArgumentError` for the call as a whole, but not for a single invalid name."""
     notes = _unknown(arguments, ("usernames", "rank_by", "refresh"))
     names: dict[str, str] = {}
     invalid: dict[str, InvalidArgumentError] = {}
@@ -63,7 +63,7 @@ def parse_compare(arguments: Mapping[str, Any]) -> CompareArguments:
             name = parse_username(written)
             names.setdefault(same_account(name), name)
         except InvalidArgumentError as error:
-            # In brackets what is no text: null is no name, but "null" is one.
+            # In brackets if it is not text: null is not a name, but "null" is one.
             shown = _shown(written) if isinstance(written, str) else f"({_shown(written)})"
             names.setdefault(f"invalid {shown}", shown)
             invalid[shown] = error
@@ -125,7 +125,7 @@ def _flag(value: object) -> bool:
 
 
 def _from_json(value: object) -> object:
-    """Some clients send a list as the JSON text of one."""
+    """Parse a list that a client sent as JSON text."""
     if isinstance(value, str) and (value.strip()[:1] in ("[", '"') or value.strip() == "null"):
         try:
             return json.loads(value)

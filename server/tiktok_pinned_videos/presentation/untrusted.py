@@ -1,7 +1,7 @@
-"""Types for text that strangers wrote: cleaned, clipped with a visible mark, and noted when clipped.
+"""Types for text that TikTok's users wrote: cleaned, and clipped with a visible mark.
 
-Every output field of foreign text has one of these types. A model validated with `context=Clipping()` learns whether
-anything was cut.
+Every field of a result that can hold such text has one of these types. Validating a model with `context=Clipping()`
+records whether anything was clipped.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ MARK: Final = "…"
 PROSE_LIMIT: Final = 300
 PHRASE_LIMIT: Final = 100
 _LONGEST_SIGN: Final = 40
-"""Characters; a letter with more marks than that is no letter any more."""
+"""Characters; the longest sequence that is kept whole."""
 _REGIONAL: Final = "".join(map(chr, range(0x1F1E6, 0x1F200)))
 _CONTINUING: Final = ZWJ + ZWNJ + "".join(map(chr, range(0x1F3FB, 0x1F400)))
-"""What belongs to the sign before it: joiners and skin tones."""
+"""Characters that belong to the one before: joiners and skin tones."""
 
 
 @dataclass(slots=True)
 class Clipping:
-    """Whether a text of this answer was cut; with `whole`, none is."""
+    """Whether a text of this answer was clipped; with `whole`, none is."""
 
     whole: bool = False
     happened: bool = False
@@ -44,7 +44,7 @@ def _clip(text: str, limit: int, info: ValidationInfo) -> str:
 
 
 def _boundary(text: str, end: int) -> int:
-    """The last place up to `end` that is not inside an emoji, a flag or a letter with its marks."""
+    """Return the last index up to `end` that is not inside an emoji, a flag or a letter with its marks."""
     for place in range(end, max(end - _LONGEST_SIGN, 0), -1):
         before, after = text[place - 1], text[place]
         flags = text[:place]
@@ -79,8 +79,8 @@ def _tree(value: Any, info: ValidationInfo) -> Any:
 Prose = Annotated[str, AfterValidator(_prose)]
 """Descriptions and labels: at most 300 characters."""
 Phrase = Annotated[str, AfterValidator(_phrase)]
-"""Any other foreign text: at most 100 characters."""
+"""Any other untrusted text: at most 100 characters."""
 Explanation = Annotated[str, AfterValidator(clean)]
-"""A sentence of ours that may quote TikTok's message; the message was clipped where the error was made."""
+"""A sentence of ours that may quote TikTok's message, which was clipped when the error was made."""
 UntrustedJSON = Annotated[Any, AfterValidator(_tree)]
-"""A JSON value of undocumented shape: each text in it clipped like a phrase, strings of digits (ids) never."""
+"""A JSON value without a documented type: each text in it is clipped like a phrase, strings of digits (ids) never."""

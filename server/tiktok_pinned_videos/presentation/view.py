@@ -1,6 +1,6 @@
 """The interactive view (MCP Apps): one self-contained page that hosts render from the structured result.
 
-The same page with results in it stands alone: it opens from a file, asks nobody for anything, and prints.
+With results embedded, the same page opens from a file, without network requests, and prints.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _PART: Final = re.compile(r"<(style|script)[^>]*>(.*?)</\1>", re.DOTALL)
 
 
 def page(results: Sequence[Mapping[str, Any]]) -> str:
-    """The view with structured results of the tools in it, one below the other, as a page of its own.
+    """The view with structured results of the tools embedded, as a page of its own.
 
-    A result may also be an account that failed: `username`, `status` and `reason`. The page's policy lets run what
-    the view brings, by hash, and nothing that stands in the data.
+    A result may also be a failed account: `username`, `status` and `reason`. The page's content security policy allows
+    the view's own script and style by hash, and nothing else.
     """
     view = view_html()
     hashes: dict[str, list[str]] = {"style": [], "script": []}
@@ -30,7 +30,7 @@ def page(results: Sequence[Mapping[str, Any]]) -> str:
         hashes[kind].append(f"'sha256-{base64.b64encode(digest).decode('ascii')}'")
     rules = [f"{kind}-src {' '.join(each)}" for kind, each in hashes.items()]
     policy = "; ".join(["default-src 'none'", *rules, "base-uri 'none'", "form-action 'none'"])
-    # No `<` is left in it, so nothing in it can close the element that holds it.
+    # Without any `<`, nothing in the data can close the element that holds it.
     data = json.dumps(list(results), ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     head, script, rest = view.partition("<script>")
     head = head.replace(_CHARSET, f'{_CHARSET}\n<meta http-equiv="Content-Security-Policy" content="{policy}">', 1)

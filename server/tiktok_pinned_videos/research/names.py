@@ -59,7 +59,7 @@ def _as_text(value: object) -> str | None:
             return None
         case float() if value.is_integer() and abs(value) < 2**53:
             return str(int(value))  # 123 and 123.0 are the same number in JSON, and some clients write the latter
-        case int() | float():
+        case int() | float() if abs(value) < 10**64:  # a longer number could not be written in digits
             return repr(value)
         case _:
             return None
