@@ -48,7 +48,7 @@ INSTEAD = {
     "uv pip sync --require-hashes constraints.txt": "uv pip sync --require-hashes --dry-run constraints.txt",
     "pipx install .": "uv tool install --reinstall .",
     **{f"npm install --no-package-lock --prefix tests/{folder}": f"test -f tests/{folder}/package.json"
-       for folder in ("browser", "packaging", "conformance")},
+       for folder in ("browser", "clients", "conformance", "packaging")},
     # Another system, an engine, a key, somebody's values.
     "py -m pip install uv; py -m uv tool run --from . tiktok-pinned-videos-mcp get nasa --sandbox": "",
     "docker compose up --build": "",
