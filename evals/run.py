@@ -5,12 +5,12 @@
 # [tool.uv.sources]
 # tiktok-pinned-videos-mcp = { path = ".." }
 # ///
-"""How many of the questions does a model answer rightly with these tools, with how many calls and tokens?
+"""Ask a model the questions and count right answers, calls and tokens.
 
     uv run evals/run.py --model scripted
     uv run --with "pydantic-ai-slim[anthropic]" evals/run.py --model anthropic:claude-sonnet-4-5
 
-Asks over the sandbox. `--channels text` lets the model see the text alone. Ends with 0 when all answers are right.
+The server runs on the sandbox. With `--channels text` the model sees only the text. Exit status 0 if all are right.
 """
 
 import argparse
@@ -31,7 +31,7 @@ RULE = (
 
 
 def script(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
-    """Plays a model that does what each question needs, one call after the other, and reads what came back."""
+    """Play a model that makes the calls each question needs, one after the other, and reads the results."""
     parts = [part for message in messages for part in message.parts]
     asked = next(part.content for part in parts if isinstance(part, UserPromptPart))
     question = next(each for each in QUESTIONS if each.ask == asked)
@@ -46,12 +46,12 @@ def script(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
 
 
 def same(given: str, right: str) -> bool:
-    """Whether an answer is the right one, however it is dressed."""
+    """Whether an answer is the right one, ignoring case and quotation marks."""
     return given.strip().strip(".`\"'@").casefold() == right.casefold()
 
 
 async def ask(agent: Agent, question: Question) -> tuple[bool, str, int, int]:
-    """Whether it was right, what was answered, and how many calls and tokens it took."""
+    """Return whether the answer is right, the answer, and the numbers of calls and tokens."""
     try:
         run = await agent.run(question.ask)
     except Exception as fault:
@@ -61,7 +61,7 @@ async def ask(agent: Agent, question: Question) -> tuple[bool, str, int, int]:
 
 
 async def main(model: str, channels: str) -> int:
-    """Ask all of them; returns the exit code."""
+    """Ask every question; return the exit status."""
     env = dict(os.environ) | {"MCP_RESULT_CHANNELS": channels}
     server = StdioTransport("tiktok-pinned-videos-mcp", ["--sandbox"], env=env)
     tools = MCPToolset(server, init_timeout=60, tool_error_behavior="failed")
@@ -78,7 +78,7 @@ async def main(model: str, channels: str) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", required=True, help="a model's name as pydantic-ai knows it, or: scripted")
+    parser.add_argument("--model", required=True, help="a model name of pydantic-ai, or: scripted")
     parser.add_argument("--channels", choices=["both", "text"], default="both")
     options = parser.parse_args()
     raise SystemExit(asyncio.run(main(options.model, options.channels)))

@@ -114,17 +114,24 @@ def comparison_text(comparison: Comparison) -> str:
 
 
 def all_failed(outcomes: Sequence[Outcome[Answer]]) -> errors.TikTokError:
-    """One error for a call in which no account was answered: the common status, else `upstream_error`."""
+    """One error for a call in which no account was answered: the common status, else `upstream_error`.
+
+    It has the reason of the first account with each status, so that no further call is needed to learn it.
+    """
     failures = [outcome.error for outcome in outcomes if outcome.error is not None]
-    first = failures[0]
-    common = {error.status for error in failures} == {first.status}
+    firsts: dict[errors.Status, errors.TikTokError] = {}
+    for error in failures:
+        firsts.setdefault(error.status, error)
     each = ", ".join(f"{outcome.username}: {outcome.error.status}" for outcome in outcomes if outcome.error)
-    what = first.what[:1].upper() + first.what[1:]
+    reasons = {
+        status: f"{error.what[:1].upper()}{error.what[1:]} {error.next_step}" for status, error in firsts.items()
+    }
+    common = len(firsts) == 1
     return AllFailedError(
-        first.status if common else errors.Status.UPSTREAM_ERROR,
+        failures[0].status if common else errors.Status.UPSTREAM_ERROR,
         f"no account was answered: {each}.",
-        next_step=f"{what} {first.next_step}".strip() if common else "Ask for one account to see its reason.",
-        code=first.code if common else None,
+        next_step=" ".join(why if common else f"{status}: {why}" for status, why in reasons.items()).strip(),
+        code=failures[0].code if common else None,
         sandbox=any(error.sandbox for error in failures),
     )
 

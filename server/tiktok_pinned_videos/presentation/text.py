@@ -93,7 +93,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Tab-separated lines, with a legend if a value was not sent by TikTok."""
     lines = ["\t".join(columns), *("\t".join(row) for row in rows)]
     # Between quotation marks it is a question mark of a user's text.
-    if any(UNKNOWN in _IN_QUOTES.sub("", value) for row in rows for value in row):
+    if any(UNKNOWN in value and UNKNOWN in _IN_QUOTES.sub("", value) for row in rows for value in row):
         lines.append(f"{UNKNOWN} = not sent by TikTok")
     return lines
 
