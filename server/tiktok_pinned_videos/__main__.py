@@ -40,7 +40,7 @@ def _load_server() -> None:
 
 
 def _check_telemetry() -> None:
-    if any(name.startswith("OTEL_P") for name in os.environ) and _command() in (*_SERVERS, "doctor"):
+    if any(name.startswith("OTEL_P") for name in os.environ) and _command() in _SERVERS:
         from tiktok_pinned_videos.observability.environment import drop_unusable
 
         for line in drop_unusable(os.environ):

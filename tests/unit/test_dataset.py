@@ -10,7 +10,7 @@ import pytest
 
 from kit.dataset import FILES, DataSet
 from kit.tiktok import Asked, by_name, pinned, quota_spent, unknown_account, video
-from kit.upstream import Reply, raw, refusal, videos
+from kit.upstream import Reply, html, raw, refusal, videos
 
 pytestmark = pytest.mark.anyio
 
@@ -150,7 +150,7 @@ async def test_an_answer_is_old_by_its_age_or_if_it_is_dated_in_the_future(
 async def test_a_refresh_that_fails_keeps_the_answer(data: DataSet) -> None:
     await data.run("nasa", "esa")
     before = (data.path / "videos.csv").read_bytes()
-    data.upstream.reply = by_name(nasa=odd, esa=odd)
+    data.upstream.reply = by_name(nasa=odd, esa=lambda _: html(403))
     ran = await data.run("--max-age", "0")
 
     assert ran.code == 1

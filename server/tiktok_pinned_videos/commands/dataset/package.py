@@ -45,7 +45,7 @@ def tables(records: Sequence[Record], fields: Sequence[str]) -> dict[str, bytes]
     videos = [[_shown(record), *row[1:]] for record in answered for row in rows.video_rows(record.result, fields)]
     accounts = [[_account(record).get(name) for name in _ACCOUNT_COLUMNS] for record in records]
     return {
-        VIDEOS: rows.written([_video_columns(fields), *videos]).encode("utf-8"),
+        VIDEOS: rows.written([rows.columns(fields), *videos]).encode("utf-8"),
         ACCOUNTS: rows.written([_ACCOUNT_COLUMNS, *accounts]).encode("utf-8"),
     }
 
@@ -70,7 +70,7 @@ def package(records: Sequence[Record], fields: Sequence[str], files: Mapping[str
         content["last_retrieved_at"] = iso(times[-1])
         content["refresh_by"] = (datetime.fromtimestamp(times[0], UTC) + _REFRESH_WITHIN).date().isoformat()
     described = {
-        VIDEOS: _table("One row per video.", _video_columns(fields), foreignKeys=[_ACCOUNT]),
+        VIDEOS: _table("One row per video.", rows.columns(fields), foreignKeys=[_ACCOUNT]),
         ACCOUNTS: _table("One row per account.", _ACCOUNT_COLUMNS, primaryKey="username"),
         RESPONSES: {
             "description": "One line per account: TikTok's response as it came. Both tables are derived from it.",
@@ -112,13 +112,6 @@ def _account(record: Record) -> dict[str, Any]:
     if record.failure is not None:
         return row | {"reason": clean(record.failure[1])}
     return row | {"videos": record.result["totals"]["videos"]}
-
-
-def _video_columns(fields: Sequence[str]) -> list[str]:
-    before = len(rows.ABOUT_ACCOUNT)
-    names = rows.columns(fields)
-    # The video's own field `username` has another name, for a table cannot have two columns of one name.
-    return [f"video_{name}" if place >= before and name == "username" else name for place, name in enumerate(names)]
 
 
 def _column(name: str) -> dict[str, str]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import difflib
-import logging
 import platform
+import re
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Final
 
+from tiktok_pinned_videos.about import how_to_add
 from tiktok_pinned_videos.app import build_service
 from tiktok_pinned_videos.environment import SettingsError
-from tiktok_pinned_videos.observability import metrics
+from tiktok_pinned_videos.observability.environment import drop_unusable
 from tiktok_pinned_videos.presentation.text import reason
 from tiktok_pinned_videos.research.errors import TikTokError
 from tiktok_pinned_videos.research.network import network_transport
@@ -25,6 +27,18 @@ from .requests import requests
 
 _PACKAGES: Final = ("tiktok-pinned-videos-mcp", "mcp", "httpx", "pydantic", "click", "uvicorn")
 _EXTRAS: Final = {"redis": "redis", "otel": "opentelemetry-sdk"}
+_PAIRS: Final = r"[^=,]+=[^,]*(,[^=,]+=[^,]*)*"
+_TELEMETRY: Final = {
+    "ENDPOINT": (r"https?://\S+", "a URL that begins with http:// or https://"),
+    "(TRACES|METRICS)_EXPORTER": ("(?i:otlp|none)", "otlp or none"),
+    "PROTOCOL": ("http/protobuf", "http/protobuf, the only protocol of this program"),
+    "COMPRESSION": ("gzip|deflate|none", "gzip, deflate or none"),
+    "(HEADERS|ATTRIBUTES)": (_PAIRS, "name=value pairs, separated by commas"),
+    "TRACES_SAMPLER": ("(parentbased_)?(always_on|always_off|traceidratio)", "a sampler of the specification"),
+    "(TIMEOUT|INTERVAL|DELAY|SIZE|LIMIT|SAMPLER_ARG)": (r"\d+(\.\d+)?", "a number"),
+    "SDK_DISABLED": ("(?i:true|false)", "true or false"),
+}
+"""Variables of OpenTelemetry by the end of their name: what their value looks like."""
 
 
 async def examine(env: Mapping[str, str], *, sandbox: bool, offline: bool) -> AsyncIterator[Finding]:
@@ -106,33 +120,16 @@ def _variables() -> list[str]:
     return list(recorder)
 
 
-def _telemetry(env: Mapping[str, str]) -> list[str]:
-    """What is wrong with the variables of OpenTelemetry. Nothing is sent: the exporters started here send later."""
-    warnings: dict[str, None] = {}
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            message = record.getMessage()
-            names = [name for name, value in env.items() if name.startswith("OTEL_") and value and value in message]
-            if any(name.endswith("HEADERS") for name in names):
-                message = "cannot be used."  # it could be a secret
-            warnings[message if all(name in message for name in names) else f"{', '.join(names)}: {message}"] = None
-
-    collector = Collector(logging.WARNING)
-    logs = [logging.getLogger(name) for name in (metrics.__name__, "opentelemetry")]
-    before = [(log, log.level) for log in logs]
-    for log in logs:
-        log.addHandler(collector)
-        log.setLevel(logging.WARNING)
-        log.propagate = False
-    try:
-        metrics.configure_telemetry(env)
-    finally:
-        for log, level in before:
-            log.removeHandler(collector)
-            log.setLevel(level)
-            log.propagate = True
-    return list(warnings)
+def _telemetry(env: Mapping[str, str]) -> Iterator[str]:
+    """Which variables of OpenTelemetry are wrong. Values are not shown: headers contain secrets."""
+    yield from drop_unusable(dict(env))
+    asked = [name for name in env if name.startswith("OTEL_") and name.endswith(("_ENDPOINT", "_EXPORTER"))]
+    if asked and find_spec("opentelemetry.sdk") is None:
+        yield f"{asked[0]} has no effect without the OpenTelemetry SDK; {how_to_add('otel')}."
+    for name, value in sorted(env.items()):
+        for suffix, (pattern, expected) in _TELEMETRY.items():
+            if re.fullmatch(f"OTEL_.*{suffix}", name) and value.strip() and not re.fullmatch(pattern, value.strip()):
+                yield f"{name} should be {expected}."
 
 
 def _credentials(env: Mapping[str, str], settings: Settings, faults: Mapping[str, str]) -> Finding:
