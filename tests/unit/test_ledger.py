@@ -251,7 +251,7 @@ async def test_an_answer_carries_a_note_from_eighty_percent_on() -> None:
         assert not [note for note in before["notes"] if "Quota" in note]
         for told, used in ((at, 8), (cached, 8), (compared, 9)):
             (note,) = [note for note in told["notes"] if note.startswith("Quota")]
-            assert note == f"Quota: {used} of 10 requests used today; it resets at 00:00 UTC."
+            assert note == f"Quota: {used} of 10 requests used today; it resets at 2026-06-02 00:00 UTC."
 
 
 async def test_the_count_is_still_there_after_a_restart(tmp_path: Path) -> None:

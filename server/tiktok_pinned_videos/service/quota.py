@@ -83,7 +83,7 @@ class Ledger:
             raise PausedError(left)
         # One probe an hour finds out whether TikTok reopened the day, for all processes with the same quota.
         if self._closing == day or (closed and not await self._store.add(self._probe(day))):
-            raise _exceeded(_SPENT, context)
+            raise _exceeded(_SPENT, day, context)
         counters = [self._counter(_used(day), day, self._quota)]
         caller = CALLER.get()
         if self._caller_quota and caller is not None:
@@ -94,8 +94,9 @@ class Ledger:
         if counts.granted:
             return DayReservation(self, day, probe=closed is not None)
         if used >= self._quota:
-            raise _exceeded(f"the {self._quota} requests of today (TIKTOK_DAILY_QUOTA) are spent", context)
-        raise _exceeded(f"your share of {self._caller_quota} requests a day (MCP_CALLER_QUOTA) is spent", context)
+            raise _exceeded(f"the {self._quota} requests of today (TIKTOK_DAILY_QUOTA) are used up", day, context)
+        share = f"your share of {self._caller_quota} requests per day (MCP_CALLER_QUOTA)"
+        raise _exceeded(f"{share} is used up", day, context)
 
     async def pause(self, seconds: float) -> None:
         """See `Budget.pause`."""
@@ -135,7 +136,7 @@ class Ledger:
             used = await self._used(day)
         if used < _NOTE_FROM * self._quota:
             return None
-        return f"Quota: {used} of {self._quota} requests used today; it resets at 00:00 UTC."
+        return f"Quota: {used} of {self._quota} requests used today; it resets at {_reset(day)}."
 
     async def _used(self, day: date) -> int:
         counts = await self._store.count([self._counter(_used(day), day, self._quota)], 0)
@@ -165,8 +166,13 @@ class Ledger:
         return _day_of(self._clock())
 
 
-def _exceeded(what: str, context: RequestContext) -> QuotaExceededError:
-    return QuotaExceededError(f"{what}{'.' if context.requests else '; nothing was sent.'}")
+def _exceeded(what: str, day: date, context: RequestContext) -> QuotaExceededError:
+    next_step = f"Call again after the quota resets at {_reset(day)}."
+    return QuotaExceededError(f"{what}{'.' if context.requests else '; nothing was sent.'}", next_step=next_step)
+
+
+def _reset(day: date) -> str:
+    return f"{day + _ONE} 00:00 UTC"
 
 
 def _day_of(now: float) -> date:
