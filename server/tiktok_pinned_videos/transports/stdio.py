@@ -162,7 +162,7 @@ class _Lines:
                 self._stopping()
                 await self._exchange.all_answered(self._drain)
                 raise StopAsyncIteration
-            if line == b"" or line == b"\r":
+            if line in {b"", b"\r"}:
                 continue
             try:
                 if isinstance(line, MessageError):
