@@ -7,12 +7,13 @@ so it is neither new nor gone.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
 
 from tiktok_pinned_videos.research.fields import COUNTS
 from tiktok_pinned_videos.research.models import Snapshot
@@ -44,6 +45,9 @@ class Observation:
     def lacks(self, video_id: str) -> bool:
         """Whether the video was certainly not pinned."""
         return self.whole and video_id not in self.videos
+
+
+_JSON: Final = TypeAdapter(Observation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ class History:
         for key, value in zip(observation_keys(username, now), values, strict=True):
             if value is None:
                 continue
-            observation = decode(value)
+            observation = _decoded(value)
             if observation is None or not now - self._days * _DAY < observation.seen_at <= now:
                 outdated.append(key)
             elif not found or (found[-1] != observation and found[-1].seen_at <= observation.seen_at):
@@ -113,7 +117,7 @@ class History:
         """The entries for a new observation."""
         if not self._days:
             return []
-        day, ttl, value = new.seen_at // _DAY, float(self._days * _DAY), encode(new)
+        day, ttl, value = new.seen_at // _DAY, float(self._days * _DAY), _JSON.dump_json(new)
         latest = Entry(_key(username, None), value, ttl)
         if any(one.seen_at // _DAY == day for one in history.observations):
             return [latest]
@@ -182,17 +186,9 @@ def _growth(oldest: Observation, newest: Observation) -> Iterable[tuple[str, int
             yield name, sum(differences)
 
 
-def encode(observation: Observation) -> bytes:
-    """JSON: a list of the time, whether it is whole, whether it is the sandbox's, and the counts by id."""
-    fields = [observation.seen_at, observation.whole, observation.sandbox, observation.videos]
-    return json.dumps(fields, separators=(",", ":")).encode()
-
-
-def decode(value: bytes) -> Observation | None:
-    """Return what `encode` was given; None for anything else."""
+def _decoded(value: bytes) -> Observation | None:
+    """Return a stored observation; None for what another version wrote in another format."""
     try:
-        seen_at, whole, sandbox, videos = json.loads(value)
-        counts = {str(video_id): tuple(known) for video_id, known in videos.items()}
-        return Observation(int(seen_at), counts, whole=bool(whole), sandbox=bool(sandbox))
-    except (ValueError, TypeError, AttributeError, OverflowError):
+        return _JSON.validate_json(value)
+    except ValidationError:
         return None

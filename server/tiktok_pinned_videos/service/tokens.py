@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
 
 from tiktok_pinned_videos.research.oauth import AccessToken
 from tiktok_pinned_videos.state.base import Entry, Store
 
 _KEY: Final = "token"
+_JSON: Final = TypeAdapter(AccessToken)
 
 
 class SharedTokens:
@@ -23,20 +25,14 @@ class SharedTokens:
         """The token that a replica fetched last."""
         (value,) = await self._store.get(_KEY)
         try:
-            record: Any = json.loads(value or b"")
-            return AccessToken(str(record["value"]), float(record["issued_at"]), float(record["expires_at"]))
-        except (ValueError, TypeError, KeyError):
+            return _JSON.validate_json(value or b"")
+        except ValidationError:
             return None
 
     async def save(self, token: AccessToken) -> None:
         """Share a token just fetched, for as long as it lives."""
-        await self._store.put(Entry(_KEY, _encoded(token), max(1.0, token.expires_at - self._clock())))
+        await self._store.put(Entry(_KEY, _JSON.dump_json(token), max(1.0, token.expires_at - self._clock())))
 
     async def discard(self, token: AccessToken) -> None:
         """Delete this token, only if the store still holds that one."""
-        await self._store.release(_KEY, _encoded(token))
-
-
-def _encoded(token: AccessToken) -> bytes:
-    record = {"value": token.value, "issued_at": token.issued_at, "expires_at": token.expires_at}
-    return json.dumps(record).encode()
+        await self._store.release(_KEY, _JSON.dump_json(token))

@@ -124,7 +124,7 @@ class Store(ABC):
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Release connections and files; the store is not used afterwards."""
+        """Release connections and files; the store is not used afterwards. Raises nothing."""
 
     async def check(self, prefix: str = "") -> None:
         """Run every operation once, on keys that begin with `prefix`.

@@ -84,11 +84,9 @@ class RedisStore(Store):
         self._failure: StateStoreError = StateStoreError()
 
     async def get(self, *keys: str) -> list[bytes | None]:
-        """See `Store.get`."""
         return await self._run(lambda: self._client.mget(keys))
 
     async def put(self, *entries: Entry, delete: Sequence[str] = ()) -> None:
-        """See `Store.put`."""
 
         async def write() -> None:
             async with self._client.pipeline(transaction=len(entries) + len(delete) > 1) as pipeline:
@@ -101,13 +99,11 @@ class RedisStore(Store):
         await self._run(write)
 
     async def add(self, entry: Entry) -> bool:
-        """See `Store.add`."""
         return bool(
             await self._run(lambda: self._client.set(entry.key, entry.value, px=_milliseconds(entry.ttl), nx=True))
         )
 
     async def release(self, key: str, value: bytes) -> None:
-        """See `Store.release`."""
         await self._run(lambda: self._client.eval(_RELEASE, 1, key, value))
 
     async def find(self, prefix: str, limit: int) -> list[str]:
@@ -127,7 +123,6 @@ class RedisStore(Store):
         return await self._run(scan)
 
     async def count(self, counters: Sequence[Counter], amount: int = 1) -> Counts:
-        """See `Store.count`."""
         words: list[str | int] = [amount]
         for counter in counters:
             ttl = _milliseconds(counter.until + COUNTERS_KEPT - time.time())
@@ -141,18 +136,15 @@ class RedisStore(Store):
         return Counts(bool(granted), entries, bool(lost))
 
     async def check(self, prefix: str = "") -> None:
-        """See `Store.check`."""
         version = await self._run(self._version)
         if version and version < (6, 2):
             raise UnusableStoreError(f"Redis {version[0]}.{version[1]} is too old; 6.2 or later is needed")
         await super().check(prefix)
 
     def describe(self) -> str:
-        """See `Store.describe`."""
         return self._where
 
     async def aclose(self) -> None:
-        """See `Store.aclose`."""
         with suppress(*self._errors):
             await self._client.aclose(close_connection_pool=True)
 
@@ -168,6 +160,12 @@ class RedisStore(Store):
             return ()
         return tuple(int(part) for part in told.split(".")[:2] if part.isdigit())
 
+    def _reason(self, error: Exception) -> str:
+        # The text of an unforeseen error may be anything. A pipeline repeats the command, and so what was to be stored.
+        text = str(error) if isinstance(error, (*self._errors, TimeoutError)) else ""
+        words = " ".join(text.split()).rpartition("caused error: ")[2].rstrip(".") or type(error).__name__
+        return words.replace(self._password, "***") if self._password else words
+
     async def _run(self, operation: Callable[[], Awaitable[R]]) -> R:
         now = asyncio.get_running_loop().time
         asked_at = now()
@@ -177,11 +175,8 @@ class RedisStore(Store):
                 raise self._failure
             try:
                 return await operation()
-            except (*self._errors, TimeoutError) as error:
-                # A pipeline repeats the command, and so what was to be stored.
-                words = " ".join(str(error).split()).rpartition("caused error: ")[2]
-                words = words.rstrip(".") or type(error).__name__
-                words = words.replace(self._password, "***") if self._password else words
+            except Exception as error:
+                words = self._reason(error)
                 kind = UnusableStoreError if _is_final(words) else StateStoreError
                 self._failed_at, self._failure = now(), kind(words)
                 # The other connections have most likely failed too; each would cost an operation to find out.

@@ -67,11 +67,9 @@ class ResilientStore(Store):
         self.holds_secrets = primary.holds_secrets
 
     async def get(self, *keys: str) -> list[bytes | None]:
-        """See `Store.get`."""
         return await self._run(lambda store: store.get(*self._full(keys)))
 
     async def put(self, *entries: Entry, delete: Sequence[str] = ()) -> None:
-        """See `Store.put`."""
         full = [replace(entry, key=self._prefix + entry.key) for entry in entries]
 
         async def write(store: Store) -> None:
@@ -82,15 +80,12 @@ class ResilientStore(Store):
         await self._run(write)
 
     async def add(self, entry: Entry) -> bool:
-        """See `Store.add`."""
         return await self._run(lambda store: store.add(replace(entry, key=self._prefix + entry.key)))
 
     async def release(self, key: str, value: bytes) -> None:
-        """See `Store.release`."""
         await self._run(lambda store: store.release(self._prefix + key, value))
 
     async def find(self, prefix: str, limit: int) -> list[str]:
-        """See `Store.find`."""
         found = await self._run(lambda store: store.find(self._prefix + prefix, limit))
         return [key.removeprefix(self._prefix) for key in found]
 
@@ -116,17 +111,11 @@ class ResilientStore(Store):
         except UnusableStoreError as error:
             self._unusable = None if self._proven else error
             raise
-        except StateStoreError:
-            raise
-        except Exception as error:
-            raise StateStoreError(type(error).__name__) from None
         self._proven, self._unusable = True, None
 
     async def check_usable(self) -> None:
         """See `Store.check_usable`. A store that cannot be reached may still be usable."""
-        if self._proven:
-            return
-        if not self.degraded:
+        if not self._proven and not self.degraded:
             try:
                 await self.check()
             except StateStoreError as error:
@@ -135,7 +124,6 @@ class ResilientStore(Store):
             raise self._unusable
 
     def describe(self) -> str:
-        """See `Store.describe`."""
         name = self._primary.describe()
         return f"{name} (degraded: memory of this process until it returns)" if self.degraded else name
 
@@ -145,11 +133,10 @@ class ResilientStore(Store):
             self._watching.cancel()
             await asyncio.wait([self._watching])
         if self.degraded:
-            with suppress(Exception):
+            with suppress(StateStoreError, TimeoutError):
                 async with asyncio.timeout(_LAST_WRITE):
                     await self._merge()
-        with suppress(StateStoreError):
-            await self._primary.aclose()
+        await self._primary.aclose()
         await self._memory.aclose()
 
     def _full(self, keys: Sequence[str]) -> list[str]:
@@ -159,13 +146,13 @@ class ResilientStore(Store):
         if not self.degraded:
             try:
                 return await operation(self._primary)
-            except Exception as error:  # a store never fails a call, whatever its driver raises
+            except StateStoreError as error:
                 self._give_up(error)
         return await operation(self._memory)
 
     # Outages
 
-    def _give_up(self, error: Exception) -> None:
+    def _give_up(self, error: StateStoreError) -> None:
         if self.degraded:
             return
         self.degraded = True
@@ -173,8 +160,7 @@ class ResilientStore(Store):
             "State store lost: %s cannot be used (%s). Continuing with memory of this process, which is not shared; "
             "the store is tried again every %g s.",
             self._primary.describe(),
-            # The text of an unforeseen error may be anything, a secret too.
-            str(error) if isinstance(error, StateStoreError) else type(error).__name__,
+            error,
             _HEARTBEAT,
         )
         self._watch()
@@ -193,18 +179,17 @@ class ResilientStore(Store):
                     await self._return()
                 else:
                     await self._merge()
-            except Exception as error:
+            except StateStoreError as error:  # during an outage nothing new is logged
                 self._give_up(error)
 
     async def _return(self) -> None:
-        with suppress(StateStoreError):  # during an outage nothing new is logged
-            await self.check()
-            await self._merge()
-            self._note_loss()
-            await self._memory.aclose()
-            self._memory = SQLStore(None, clock=self._clock)
-            self.degraded = False
-            _log.info("State store back: %s is used again.", self._primary.describe())
+        await self.check()
+        await self._merge()
+        self._note_loss()
+        await self._memory.aclose()
+        self._memory = SQLStore(None, clock=self._clock)
+        self.degraded = False
+        _log.info("State store back: %s is used again.", self._primary.describe())
 
     # Counters
 
@@ -214,7 +199,7 @@ class ResilientStore(Store):
             return None
         try:
             counts = await self._primary.count([self._with_known(counter) for counter in counters], amount)
-        except Exception as error:  # as in `_run`
+        except StateStoreError as error:
             self._give_up(error)
             return None
         self._learn(counters, counts, amount)
