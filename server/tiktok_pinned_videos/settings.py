@@ -188,7 +188,11 @@ def _state(read: Environment, sandbox: bool) -> str:
         return url or "memory:"
     from platformdirs import user_state_path
 
-    path = user_state_path("tiktok-pinned-videos-mcp", appauthor=False) / "state.sqlite3"
+    # Without HOME and an entry for the user, platformdirs raises or keeps the ~, depending on its version.
+    try:
+        path = user_state_path("tiktok-pinned-videos-mcp", appauthor=False) / "state.sqlite3"
+    except (RuntimeError, KeyError, OSError):
+        path = Path("~")
     if str(path).startswith("~"):
         raise SettingsError(
             "TIKTOK_STATE",

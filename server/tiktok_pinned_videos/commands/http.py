@@ -16,6 +16,8 @@ from tiktok_pinned_videos.observability.logs import notice
 from tiktok_pinned_videos.observability.metrics import configure_telemetry
 from tiktok_pinned_videos.serving import listen
 from tiktok_pinned_videos.settings import Channels, Settings
+from tiktok_pinned_videos.state.base import UnusableStoreError
+from tiktok_pinned_videos.state.open import check_usable
 from tiktok_pinned_videos.transports.auth import AuthenticationSettingsError, authentication_for
 from tiktok_pinned_videos.transports.http import PATH, address_of, build_app, is_loopback_only, serve
 
@@ -39,6 +41,10 @@ def run(settings: Settings, *, host: str, port: int) -> None:
             verifier = authentication_for(settings, loopback=local)
         except AuthenticationSettingsError as error:
             stop(str(error))
+        try:
+            asyncio.run(check_usable(settings.state, prefix=f"{settings.namespace}:"))
+        except UnusableStoreError as error:
+            stop(f"The state store of TIKTOK_STATE cannot work: {error}. {error.next_step}")
         stop_telemetry = configure_telemetry(os.environ)
         address, bound = address_of(listener)
         backend = LazyBackend(settings, transport=None, clock=time.time)

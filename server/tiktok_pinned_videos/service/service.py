@@ -179,7 +179,7 @@ class PinnedVideosService:
         try:
             await self._store.check_usable()
         except UnusableStoreError as fault:
-            what = f"the state store of TIKTOK_STATE ({self._store.describe()}) cannot work: {fault}."
+            what = f"the state store of TIKTOK_STATE cannot work: {fault}."
             raise errors.ConfigurationError(what, next_step=fault.next_step) from None
 
     @property

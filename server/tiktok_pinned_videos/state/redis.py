@@ -21,7 +21,13 @@ TIMEOUT: Final = 2.0
 # SCAN reads the whole database, which may hold millions of keys of other programs: no more than these are read.
 _SCAN_STEPS: Final = 10
 _SCAN_STEP_SIZE: Final = 1000
-_CANNOT_WORK: Final = ("CROSSSLOT", "MOVED", "ASK ", "NOPERM", "unknown command", "SELECT is not allowed")
+# redis-py leaves the code out of the text and makes it a class of its own.
+_CANNOT_WORK: Final = {
+    "MovedError": "MOVED: it is one node of a cluster, and other nodes have some of the keys",
+    "AskError": "ASK: it is one node of a cluster, and other nodes have some of the keys",
+    "ClusterCrossSlotError": "CROSSSLOT: it is a cluster that keeps the keys of one operation apart",
+    "NoPermissionError": "NOPERM: its user may not run a command or use a key that is needed",
+}
 
 _RELEASE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 # ARGV: amount, then for each counter: owner, ceiling, milliseconds to live, number of known entries, and those.
@@ -155,16 +161,10 @@ class RedisStore(Store):
         try:
             told = str((await self._client.info("server")).get("redis_version", ""))
         except ResponseError as error:
-            if not _is_final(str(error)):
-                raise
-            return ()
+            if isinstance(self._translated(error), UnusableStoreError):
+                return ()
+            raise
         return tuple(int(part) for part in told.split(".")[:2] if part.isdigit())
-
-    def _reason(self, error: Exception) -> str:
-        # The text of an unforeseen error may be anything. A pipeline repeats the command, and so what was to be stored.
-        text = str(error) if isinstance(error, (*self._errors, TimeoutError)) else ""
-        words = " ".join(text.split()).rpartition("caused error: ")[2].rstrip(".") or type(error).__name__
-        return words.replace(self._password, "***") if self._password else words
 
     async def _run(self, operation: Callable[[], Awaitable[R]]) -> R:
         now = asyncio.get_running_loop().time
@@ -176,17 +176,22 @@ class RedisStore(Store):
             try:
                 return await operation()
             except Exception as error:
-                words = self._reason(error)
-                kind = UnusableStoreError if _is_final(words) else StateStoreError
-                self._failed_at, self._failure = now(), kind(words)
+                self._failed_at, self._failure = now(), self._translated(error)
                 # The other connections have most likely failed too; each would cost an operation to find out.
                 with suppress(*self._errors):
                     await self._client.connection_pool.disconnect(inuse_connections=False)
                 raise self._failure from None
 
-
-def _is_final(words: str) -> bool:
-    return any(mark in words for mark in _CANNOT_WORK)
+    def _translated(self, error: Exception) -> StateStoreError:
+        name = type(error).__name__
+        # The text of an unforeseen error may be anything. A pipeline repeats the command, and so what was to be stored.
+        text = str(error) if isinstance(error, (*self._errors, TimeoutError)) else ""
+        text = " ".join(text.split()).rpartition("caused error: ")[2].partition(", with args")[0].strip("(.),'") or name
+        if name in _CANNOT_WORK:
+            return UnusableStoreError(_CANNOT_WORK[name])
+        if "unknown command" in text or "SELECT is not allowed" in text:
+            return UnusableStoreError(text)
+        return StateStoreError(text.replace(self._password, "***") if self._password else text)
 
 
 def _client(url: str) -> tuple[Any, tuple[type[Exception], ...]]:
