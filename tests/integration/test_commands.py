@@ -22,7 +22,7 @@ from kit.pages import PAGES, ROOT, blocks, commands, inline
 from kit.programs import need
 from tiktok_pinned_videos.cli import cli
 
-ONE_FILE = "tests/unit/test_names.py"
+ONE_FILE = "tests/unit/test_fields.py"
 COLLECT = "--collect-only -q -n 0"
 INSTEAD = {
     # The suite would run itself.
@@ -181,7 +181,7 @@ def test_every_command_of_a_page_works(page: str, clone: Path, environment: dict
 @pytest.mark.builds
 def test_the_lines_for_the_start_up_file_complete_a_command(clone: Path, environment: dict[str, str]) -> None:
     [line] = [code for code in inline("docs/install.md") if "bash_source" in code]
-    typed = "COMP_WORDS=(tiktok-pinned-videos-mcp comp) COMP_CWORD=1 _tiktok_pinned_videos_mcp_completion"
+    typed = "COMP_WORDS=(tiktok-pinned-videos-mcp comp); COMP_CWORD=1; _tiktok_pinned_videos_mcp_completion"
 
     done = shell(f'{line}; {typed} tiktok-pinned-videos-mcp; echo "${{COMPREPLY[0]}}"', clone, environment)
 

@@ -161,6 +161,7 @@ def authority() -> Iterator[Authority]:
 @pytest.fixture(scope="module")
 def single_sign_on(redis_url: str, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     site = Site(tmp_path_factory.mktemp("jwt"), {"MCP_JWT_ISSUER": authority.issuer, "TIKTOK_STATE": redis_url})
+    site.environment["MCP_JWT_AUDIENCE"] = site.url
     with site.running():
         yield site
 
