@@ -42,11 +42,11 @@ def lasting(text: str) -> str:
 
 
 def printed(line: str, **env: str) -> str:
-    """What a terminal of 100 columns shows for this command line, stdout and stderr as they come."""
+    """What a terminal of 110 columns shows for this command line, stdout and stderr as they come."""
     program, *arguments = shlex.split(line)
     assert program == "tiktok-pinned-videos-mcp"
     done = subprocess.run(
-        [*COMMAND, *arguments], env=environment(COLUMNS="100", NO_COLOR="1", **env),
+        [*COMMAND, *arguments], env=environment(COLUMNS="110", NO_COLOR="1", **env),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False,
     )  # fmt: skip
     return done.stdout
