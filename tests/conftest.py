@@ -16,25 +16,15 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from kit import (
-    COMMAND,
-    ERAS,
-    Clock,
-    DataSet,
-    Era,
-    HTTPServer,
-    Opened,
-    RedisDatabase,
-    RedisServer,
-    Store,
-    Upstream,
-    environment,
-    http_server,
-    running_redis,
-    serving,
-    tiktok,
-)
+from kit.calls import ERAS, Era
+from kit.clock import Clock
+from kit.dataset import DataSet
+from kit.processes import COMMAND, HTTPServer, environment, http_server
 from kit.programs import end_children
+from kit.redis_server import RedisDatabase, RedisServer, running_redis
+from kit.stores import Opened, Store
+from kit.tiktok import tiktok
+from kit.upstream import Upstream, serving
 from tiktok_pinned_videos.app import build_server
 from tiktok_pinned_videos.settings import Settings
 

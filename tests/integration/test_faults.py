@@ -15,7 +15,8 @@ import pytest
 from mcp.client import Client
 from mcp_types import TextContent
 
-from kit import PINNED, Received, Reply, Upstream, html, need_module, refusal, serving, videos
+from kit.programs import need_module
+from kit.upstream import PINNED, Received, Reply, Upstream, html, refusal, serving, videos
 from tiktok_pinned_videos.app import LazyBackend, build_server
 from tiktok_pinned_videos.research.errors import Status
 from tiktok_pinned_videos.settings import Settings

@@ -12,18 +12,10 @@ from typing import Any
 import pytest
 from mcp.client import Client
 
-from kit import (
-    EXAMPLE_VIDEOS,
-    HTTPServer,
-    RedisServer,
-    Reply,
-    Upstream,
-    http_client,
-    http_server,
-    serving,
-    until,
-    videos,
-)
+from kit.processes import HTTPServer, http_client, http_server
+from kit.programs import until
+from kit.redis_server import RedisServer
+from kit.upstream import EXAMPLE_VIDEOS, Reply, Upstream, serving, videos
 
 pytestmark = [pytest.mark.anyio, pytest.mark.soak]
 

@@ -16,23 +16,12 @@ import pytest
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
-from kit import (
-    KEY,
-    NOON,
-    SANDBOX,
-    SECRET,
-    Asked,
-    Clock,
-    RedisDatabase,
-    Reply,
-    TikTok,
-    environment,
-    refusal,
-    running_async,
-    service,
-    tiktok,
-    videos,
-)  # fmt: skip
+from kit.calls import KEY, SECRET, service
+from kit.clock import NOON, Clock
+from kit.processes import environment, running_async
+from kit.redis_server import RedisDatabase
+from kit.tiktok import SANDBOX, Asked, TikTok, tiktok
+from kit.upstream import Reply, refusal, videos
 from tiktok_pinned_videos.research.errors import TikTokError
 from tiktok_pinned_videos.research.fields import COUNTS, DEFAULT
 from tiktok_pinned_videos.service.history import Changes

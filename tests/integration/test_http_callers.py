@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from kit import ACCEPT, LIST, HTTPServer, address, answer, call, http_client, http_server
+from kit.mcp_http import ACCEPT, LIST, address, answer, call
+from kit.processes import HTTPServer, http_client, http_server
 
 pytestmark = pytest.mark.anyio
 

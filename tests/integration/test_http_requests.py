@@ -12,7 +12,9 @@ import httpx
 import pytest
 from mcp.client import Client
 
-from kit import ACCEPT, LIST, HTTPServer, address, answer, call, fastest, http_client
+from kit.mcp_http import ACCEPT, LIST, address, answer, call
+from kit.processes import HTTPServer, http_client
+from kit.programs import fastest
 
 pytestmark = pytest.mark.anyio
 

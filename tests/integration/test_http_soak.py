@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
-from kit import ACCEPT, HTTPServer, Received, Reply, Upstream, html, http_server, need_module, refusal, serving, videos
+from kit.mcp_http import ACCEPT
+from kit.processes import HTTPServer, http_server
+from kit.programs import need_module
+from kit.upstream import Received, Reply, Upstream, html, refusal, serving, videos
 from tiktok_pinned_videos.research.errors import Status
 
 pytestmark = [pytest.mark.anyio, pytest.mark.soak]

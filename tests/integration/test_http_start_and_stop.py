@@ -15,7 +15,9 @@ import httpx
 import pytest
 from mcp.client import Client
 
-from kit import ACCEPT, COMMAND, LIST, address, answer, call, environment, http_server, until, yardstick
+from kit.mcp_http import ACCEPT, LIST, address, answer, call
+from kit.processes import COMMAND, environment, http_server, yardstick
+from kit.programs import until
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from kit import ACCEPT, LIST, HTTPServer, address, environment, http_server
+from kit.mcp_http import ACCEPT, LIST, address
+from kit.processes import HTTPServer, environment, http_server
 
 SECRET = "correct-horse-battery-staple"
 GOOD = ACCEPT | {"Authorization": f"Bearer {SECRET}"}

@@ -17,26 +17,12 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from kit import (
-    COMMAND,
-    ERAS,
-    KEY,
-    MANY,
-    SECRET,
-    Asked,
-    Era,
-    RedisServer,
-    Reply,
-    TikTok,
-    ask,
-    data,
-    environment,
-    http_server,
-    pinned,
-    tiktok,
-    until,
-    yardstick,
-)
+from kit.calls import ERAS, KEY, SECRET, Era, ask, data
+from kit.processes import COMMAND, environment, http_server, yardstick
+from kit.programs import until
+from kit.redis_server import RedisServer
+from kit.tiktok import MANY, Asked, TikTok, pinned, tiktok
+from kit.upstream import Reply
 
 pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from kit import COMMAND, HELLO, META, STARTS, environment, remembered, running
+from kit.processes import COMMAND, HELLO, META, STARTS, environment, remembered, running
 from tiktok_pinned_videos.environment import SettingsError
 from tiktok_pinned_videos.settings import load_settings
 

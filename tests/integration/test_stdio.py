@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from kit import EXAMPLE_VIDEOS, STARTS, serving, videos, yardstick
+from kit.processes import STARTS, yardstick
 from kit.stdio import ERAS, Era, call, greeted, in_both_ways, line, listing, started
+from kit.upstream import EXAMPLE_VIDEOS, serving, videos
 
 pytestmark = pytest.mark.anyio
 

@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 import pytest
 
-from kit import COMMAND, STARTS, running_async, yardstick
+from kit.processes import COMMAND, STARTS, running_async, yardstick
 from kit.stdio import GREETING, call, greeted, in_both_ways, listing, started, surroundings
 
 pytestmark = pytest.mark.anyio

@@ -22,19 +22,10 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.shared.exceptions import MCPError
 
-from kit import (
-    COMMAND,
-    EXAMPLE_VIDEOS,
-    RedisServer,
-    address,
-    environment,
-    http_client,
-    http_server,
-    refusal,
-    serving,
-    videos,
-    yardstick,
-)
+from kit.mcp_http import address
+from kit.processes import COMMAND, environment, http_client, http_server, yardstick
+from kit.redis_server import RedisServer
+from kit.upstream import EXAMPLE_VIDEOS, refusal, serving, videos
 
 pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from mcp.client import Client
 
-from kit import need
 from kit.built import ROOT, client_of, uv_environment
+from kit.programs import need
 from tiktok_pinned_videos.app import build_server
 from tiktok_pinned_videos.settings import Settings
 

@@ -22,8 +22,9 @@ from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuth
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 
-from kit import ACCEPT, LIST, HTTPServer, http_client, http_server
 from kit.authority import AUDIENCE, Authority, authority_of_a_test
+from kit.mcp_http import ACCEPT, LIST
+from kit.processes import HTTPServer, http_client, http_server
 
 pytestmark = pytest.mark.anyio
 

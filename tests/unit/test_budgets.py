@@ -8,20 +8,8 @@ from typing import Any
 
 import pytest
 
-from kit import (
-    Received,
-    Reply,
-    ask,
-    connected,
-    data,
-    html,
-    raw,
-    refusal,
-    serving,
-    settings,
-    status,
-    videos,
-)
+from kit.calls import ask, connected, data, settings, status
+from kit.upstream import Received, Reply, html, raw, refusal, serving, videos
 
 pytestmark = pytest.mark.anyio
 NO_RETRY_WAIT = {"Retry-After": "0", "Content-Type": "application/json"}

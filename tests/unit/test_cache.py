@@ -11,31 +11,12 @@ from typing import Any
 
 import pytest
 
-from kit import (
-    KEY,
-    SANDBOX,
-    SECRET,
-    VIRTUAL_TIME,
-    Asked,
-    Clock,
-    Opened,
-    Reply,
-    TikTok,
-    compare,
-    get,
-    html,
-    pinned,
-    refusal,
-    service,
-    settings,
-    talking,
-    tiktok,
-    too_fast,
-    unknown_account,
-    video,
-    videos,
-    wall_clock,
-)
+from kit.calls import KEY, SECRET, compare, get, service, settings, talking
+from kit.clock import Clock
+from kit.stores import Opened
+from kit.tiktok import SANDBOX, Asked, TikTok, pinned, tiktok, too_fast, unknown_account, video
+from kit.upstream import Reply, html, refusal, videos
+from kit.virtual import VIRTUAL_TIME, wall_clock
 from tiktok_pinned_videos.research.errors import NotFoundError
 from tiktok_pinned_videos.state.base import Entry
 from tiktok_pinned_videos.state.open import open_primary

@@ -8,25 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from kit import (
-    MANY,
-    VIRTUAL_TIME,
-    Asked,
-    Opened,
-    Reply,
-    compare,
-    get,
-    now,
-    pinned,
-    refusal,
-    service,
-    settings,
-    talking,
-    tiktok,
-    unknown_account,
-    until,
-    wall_clock,
-)  # fmt: skip
+from kit.calls import compare, get, service, settings, talking
+from kit.programs import until
+from kit.stores import Opened
+from kit.tiktok import MANY, Asked, pinned, tiktok, unknown_account
+from kit.upstream import Reply, refusal
+from kit.virtual import VIRTUAL_TIME, now, wall_clock
 from tiktok_pinned_videos.research.errors import APIConnectionError, BadRequestError, NotFoundError
 from tiktok_pinned_videos.state.base import Entry
 from tiktok_pinned_videos.state.open import open_primary

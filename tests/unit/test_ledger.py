@@ -10,28 +10,11 @@ from typing import Any
 import pytest
 from mcp.client import Client
 
-from kit import (
-    MANY,
-    NOON,
-    SANDBOX,
-    VIRTUAL_TIME,
-    Asked,
-    Clock,
-    Reply,
-    compare,
-    get,
-    html,
-    now,
-    pinned,
-    quota_spent,
-    refusal,
-    service,
-    statuses,
-    talking,
-    tiktok,
-    too_fast,
-    unknown_account,
-)
+from kit.calls import compare, get, service, statuses, talking
+from kit.clock import NOON, Clock
+from kit.tiktok import MANY, SANDBOX, Asked, pinned, quota_spent, tiktok, too_fast, unknown_account
+from kit.upstream import Reply, html, refusal
+from kit.virtual import VIRTUAL_TIME, now
 
 pytestmark = [pytest.mark.anyio, VIRTUAL_TIME]
 HOUR = 3600.0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kit import Clock, Reply, connected, data, serving, settings, status, text, videos
-from kit import ask as asked
+from kit.calls import ask as asked
+from kit.calls import connected, data, settings, status, text
+from kit.clock import Clock
+from kit.upstream import Reply, serving, videos
 
 pytestmark = pytest.mark.anyio
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kit import Reply, issued, raw
+from kit.upstream import Reply, issued, raw
 from tiktok_pinned_videos.research import errors, refusals, wire
 
 
