@@ -151,6 +151,15 @@ async def test_a_whole_comparison_ends_before_clients_give_up_and_keeps_what_was
         assert now() - started <= 240
 
 
+async def test_a_call_for_one_account_ends_before_clients_give_up() -> None:
+    slow = tiktok(lambda asked: Reply(200, pinned(asked).body, delay=239))
+    async with slow as upstream, talking(upstream, timeout=240) as client:
+        started = now()
+
+        assert status(await ask(client)) == "timeout"
+        assert now() - started < 236
+
+
 async def test_a_client_that_gives_up_leaves_the_server_answering() -> None:
     async with tiktok(latency=5) as upstream, talking(upstream) as client:
         with pytest.raises(TimeoutError):

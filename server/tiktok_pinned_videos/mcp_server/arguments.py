@@ -65,7 +65,7 @@ def parse_compare(arguments: Mapping[str, Any]) -> CompareArguments:
         except InvalidArgumentError as error:
             # In brackets if it is not text: null is not a name, but "null" is one.
             shown = _shown(written) if isinstance(written, str) else f"({_shown(written)})"
-            names.setdefault(f"invalid {shown}", shown)
+            names.setdefault(shown, shown)
             invalid[shown] = error
     if len(names) < 2:
         raise InvalidArgumentError(
