@@ -257,6 +257,8 @@ async def test_a_file_in_the_way_is_found_before_any_request(data: DataSet) -> N
     file = await DataSet(data.path.with_name("file"), data.upstream).run("nasa")
 
     assert (ran.code, file.code, data.upstream.names) == (2, 2, ["nasa"])
+    assert ran.err.endswith(" (videos.csv). Nothing was requested. Choose a folder that can be written.\n")
+    assert file.err.endswith(": this is a file. Choose a folder.\n")
 
 
 @POSIX

@@ -17,7 +17,6 @@ RESPONSES: Final = "responses.jsonl"
 VIDEOS: Final = "videos.csv"
 ACCOUNTS: Final = "accounts.csv"
 PACKAGE: Final = "datapackage.json"
-NAMES: Final = (RESPONSES, VIDEOS, ACCOUNTS, PACKAGE)
 _UNFINISHED: Final = ".unfinished"
 _PROBE: Final = 256 * 1024
 """Bytes written before any request, to find a full disk or a folder without write permission."""
@@ -38,7 +37,7 @@ class Folder:
         self._notices: set[str] = set()
 
     def read(self, name: str) -> bytes | None:
-        """A file's content; None if there is no such file."""
+        """A file's content; None if it does not exist."""
         try:
             return (self.path / name).read_bytes()
         except FileNotFoundError:
@@ -48,11 +47,10 @@ class Folder:
         """Raise `OSError` if the folder, or a file of the data set in it, cannot be written."""
         with self._written(RESPONSES, os.urandom(_PROBE)):
             pass
-        for name in NAMES:
+        for name in (RESPONSES, VIDEOS, ACCOUNTS, PACKAGE):
             with contextlib.suppress(FileNotFoundError):
                 # The journal is appended to. On Windows a file that another program has open cannot be replaced.
-                writable = name == RESPONSES or os.name == "nt"
-                (self.path / name).open("r+b" if writable else "rb").close()
+                (self.path / name).open("r+b" if name == RESPONSES or os.name == "nt" else "rb").close()
 
     def replace(self, name: str, content: bytes) -> None:
         """Write the whole file; a failure (`OSError`) leaves the old one."""
@@ -81,12 +79,15 @@ class Folder:
     def locked(self) -> Generator[None]:
         """Hold the folder's lock, which ends with the process at the latest. Raises `LockedError` and `OSError`."""
         path = self.path / ".lock"
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            if not _lock(handle):
+        with path.open("wb") as lock:
+            try:
+                _lock(lock.fileno())
+            except OSError as error:
+                if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                    raise LockedError from None
                 self._notice(_NO_LOCKS)
             # The run before may have deleted the file after it was opened here.
-            if os.name == "posix" and not (path.exists() and os.path.samestat(os.fstat(handle), path.stat())):
+            if os.name == "posix" and not (path.exists() and os.path.samestat(os.fstat(lock.fileno()), path.stat())):
                 raise LockedError
             for unfinished in self.path.glob(f".*{_UNFINISHED}"):  # of a run that was killed
                 unfinished.unlink()
@@ -95,8 +96,6 @@ class Folder:
             finally:
                 if os.name == "posix":  # Windows cannot delete an open file; there it stays
                     path.unlink(missing_ok=True)
-        finally:
-            os.close(handle)
 
     @contextlib.contextmanager
     def _written(self, name: str, content: bytes) -> Generator[Path]:
@@ -140,19 +139,13 @@ class Folder:
             click.echo(f"Note: the file system of {self.path} {what}", err=True)
 
 
-def _lock(handle: int) -> bool:
-    """Whether the file system could lock the file. Raises `LockedError` if another process has locked it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
+def _lock(handle: int) -> None:
+    """Lock an open file for this process, without waiting."""
+    if sys.platform == "win32":
+        import msvcrt
 
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
 
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EWOULDBLOCK, errno.EACCES, getattr(errno, "EDEADLOCK", errno.EACCES)):
-            raise LockedError from None
-        return False
-    return True
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -43,7 +43,7 @@ def tables(records: Sequence[Record], fields: Sequence[str]) -> dict[str, bytes]
     """`videos.csv`, one row per video, and `accounts.csv`, one row per account."""
     answered = [record for record in records if record.failure is None]
     videos = [[_shown(record), *row[1:]] for record in answered for row in rows.video_rows(record.result, fields)]
-    accounts = [[_account(record).get(name) for name in _ACCOUNT_COLUMNS] for record in records]
+    accounts = [[row.get(name) for name in _ACCOUNT_COLUMNS] for row in map(_account, records)]
     return {
         VIDEOS: rows.written([rows.columns(fields), *videos]).encode("utf-8"),
         ACCOUNTS: rows.written([_ACCOUNT_COLUMNS, *accounts]).encode("utf-8"),

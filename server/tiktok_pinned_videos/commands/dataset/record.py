@@ -18,6 +18,7 @@ from tiktok_pinned_videos.service.service import Answer
 
 from ..names import key_of
 
+SANDBOX: Final = source_of(sandbox=True)
 _FINAL: Final = frozenset({Status.NOT_FOUND, Status.REFUSED, Status.INVALID_ARGUMENT})
 """Failures that the same request tomorrow would meet again."""
 
@@ -34,7 +35,7 @@ class Record:
     username: str
     retrieved_at: float
     source: Source | None
-    """None for a failure without an answer."""
+    """None for a failure without a response."""
     log_id: str | None
     fields: tuple[str, ...]
     """The requested fields; empty for a failure."""
@@ -46,18 +47,20 @@ class Record:
         """Raises `NotARecordError`. Spaces and the order of keys do not matter."""
         try:
             values: Any = json.loads(line)
-            failure = (Status(values["status"]), _text(values["reason"])) if "status" in values else None
-            moment = datetime.fromisoformat(_text(values["retrieved_at"]))
+            failure = (Status(values["status"]), values["reason"]) if "status" in values else None
+            moment = datetime.fromisoformat(values["retrieved_at"])
+            has_source = failure is None or "source" in values
             record = cls(
                 line=line,
-                username=_text(values["username"]),
+                username=values["username"],
                 retrieved_at=(moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp(),
-                source=_source(values.get("source"), answered=failure is None),
-                log_id=values.get("log_id") and _text(values["log_id"]),
+                source=source_of(sandbox=values.get("source") == SANDBOX) if has_source else None,
+                log_id=values.get("log_id"),
                 fields=tuple(values["fields"]) if failure is None else (),
                 failure=failure,
             )
-            if not 2000 <= moment.year <= 9000 or (failure is None and not (record.fields and record.result)):
+            texts = (record.username, record.log_id or "", failure[1] if failure else record.result["status"])
+            if not 2000 <= moment.year <= 9000 or not all(isinstance(text, str) for text in texts):
                 raise NotARecordError
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, TikTokError):
             raise NotARecordError from None
@@ -71,7 +74,7 @@ class Record:
     @property
     def status(self) -> str:
         """The status of the answer or the failure."""
-        return self.result["status"] if self.failure is None else self.failure[0]
+        return self.failure[0] if self.failure else self.result["status"]
 
     @property
     def final(self) -> bool:
@@ -80,23 +83,11 @@ class Record:
 
     @cached_property
     def result(self) -> dict[str, Any]:
-        """The structured result of an answer with its texts unclipped."""
-        if not set(self.fields) <= BY_NAME.keys():
+        """The structured result of an answer, with unclipped texts."""
+        if not self.fields or not set(self.fields) <= BY_NAME.keys():
             raise NotARecordError
         body = json.dumps(json.loads(self.line)["response"]).encode("ascii")
-        sandbox = self.source == source_of(sandbox=True)
+        sandbox = self.source == SANDBOX
         videos, _ = parse_pinned_videos(Reply(200, body, sandbox=sandbox), self.fields)
         snapshot = Snapshot(self.username, self.fields, videos, self.retrieved_at, self.log_id, sandbox)
         return account_answer(Answer(snapshot, cached=False, requests=0), whole=True).as_json()
-
-
-def _source(value: object, *, answered: bool) -> Source | None:
-    if value is None:
-        return source_of(sandbox=False) if answered else None
-    return source_of(sandbox=value == source_of(sandbox=True))
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a text")
-    return value

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import click
 
-from tiktok_pinned_videos.presentation.results import Source, source_of
+from tiktok_pinned_videos.presentation.results import Source
 from tiktok_pinned_videos.research.errors import Status, TikTokError
 from tiktok_pinned_videos.research.fields import DEFAULT
 from tiktok_pinned_videos.service.many import Outcome
@@ -25,10 +25,9 @@ from ..signals import INTERRUPTED, put_off
 from . import package as described
 from .folder import PACKAGE, RESPONSES, Folder, LockedError
 from .journal import ForeignLineError, Journal
-from .record import Record
+from .record import SANDBOX, Record
 
 _OTHERS: Final = "Choose a new or empty folder."
-_SANDBOX: Final = source_of(sandbox=True)
 _MIXED: Final = f"data of the sandbox and of TikTok cannot be in one data set. {_OTHERS}"
 
 
@@ -43,7 +42,6 @@ def run(
     names: Sequence[str],
     fields: tuple[str, ...] | None,
     max_age: float,
-    clock: Callable[[], float] = time.time,
 ) -> NoReturn:
     """End with 0 if every account is answered and fresh, 1 if some are left, 2 before any request.
 
@@ -59,13 +57,15 @@ def run(
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with folder.locked():
-            code = _opened(settings, folder, fields, names).update(names, max_age, clock)
+            code = _opened(settings, folder, fields, names).update(names, max_age)
     except LockedError:
         stop(f"{where}: another run is using this folder. Wait until it ends.")
     except ForeignLineError as error:
         stop(f"{where}: {error}. Correct or delete the line, or choose a new or empty folder.")
+    except FileExistsError:
+        stop(f"{where}: this is a file. Choose a folder.")
     except OSError as error:
-        stop(f"{where}: {error.strerror or error}. Nothing was requested. Choose a folder that can be written.")
+        stop(f"{where}: {_why(error)}. Nothing was requested. Choose a folder that can be written.")
     raise SystemExit(code)
 
 
@@ -96,7 +96,7 @@ def _opened(settings: Settings, folder: Folder, fields: tuple[str, ...] | None, 
 
 def _mixes(settings: Settings, sources: Collection[Source], package: tuple[list[str], str] | None) -> bool:
     """Whether this run would add data of the sandbox to TikTok's, or the other way round."""
-    if set(sources) == {_SANDBOX}:
+    if set(sources) == {SANDBOX}:
         # A sandbox may be used by its address too; the package says by which.
         address = settings.base_url if package is None else package[1]
         same = settings.base_url != DEFAULT_BASE_URL and address.startswith(settings.base_url)
@@ -111,7 +111,7 @@ class _DataSet:
     journal: Journal
     fields: tuple[str, ...]
 
-    def update(self, names: Sequence[str], max_age: float, clock: Callable[[], float]) -> int:
+    def update(self, names: Sequence[str], max_age: float) -> int:
         """Request what is missing or old, derive the other files; the exit status. `OSError`: nothing was requested."""
         known = self.journal.records
         listed = {key_of(name): name for name in names} or {key: record.username for key, record in known.items()}
@@ -121,7 +121,7 @@ class _DataSet:
             for key, record in known.items()
             if key in listed or record.status != Status.INVALID_ARGUMENT
         } | listed
-        started = clock()
+        started = time.time()
         wanted = {key: name for key, name in accounts.items() if _is_wanted(known.get(key), started, max_age)}
         if wanted:
             self.folder.probe()
@@ -132,7 +132,7 @@ class _DataSet:
         code = 0
         try:
             if wanted:
-                self._request(list(wanted.values()), failed, clock)
+                self._request(list(wanted.values()), failed)
         except KeyboardInterrupt:
             code = INTERRUPTED
         except _MixedSourcesError:
@@ -152,13 +152,13 @@ class _DataSet:
         left = self._summarize(len(accounts), len(wanted), failed.values(), missing)
         return INTERRUPTED if code or interrupted else left
 
-    def _request(self, names: Sequence[str], failed: dict[str, TikTokError], clock: Callable[[], float]) -> None:
+    def _request(self, names: Sequence[str], failed: dict[str, TikTokError]) -> None:
         """Append a line for each account as its answer arrives. `failed` receives the temporary failures."""
         unsent: list[Record] = []
         sources = {record.source for record in self.journal.records.values() if record.source}
 
         def each(outcome: Outcome[Any]) -> None:
-            line = raw_line(outcome, failed_at=clock())
+            line = raw_line(outcome, failed_at=time.time())
             record = Record.read(line.encode("utf-8", "replace").decode("utf-8"))
             before = self.journal.records.get(record.key)
             if record.final and record.failure and before and not before.failure:
@@ -170,7 +170,7 @@ class _DataSet:
             error = outcome.error
             if error is not None and not record.final:
                 failed[record.key] = error
-            if error is not None and error.for_every_account and not error.requests and not error.sandbox:
+            if error is not None and error.for_every_account and not error.requests:
                 # Nothing was sent for these, and there may be thousands: one write for all.
                 unsent.append(record)
             else:
@@ -198,17 +198,15 @@ class _DataSet:
     def _summarize(self, accounts: int, requested: int, failed: Collection[TikTokError], missing: int) -> int:
         """Print one line on the data set; 0 if nothing is left to do, otherwise 1."""
         records = self.journal.records.values()
-        invalid = [repr(record.username) for record in records if record.status == Status.INVALID_ARGUMENT]
         counts = _listed(Counter(record.status for record in records)) or "none answered"
         line = f"{self.folder.path}: {_number(accounts, 'account')} ({counts})"
+        invalid = [repr(record.username) for record in records if record.status == Status.INVALID_ARGUMENT]
         if not failed and not missing and not invalid:
             click.echo(f"{line}; all answered and fresh, {requested} requested now.")
             return 0
         if left := len(failed) + missing:
-            why = Counter(str(error.status) for error in failed) + Counter({"not answered": missing})
-            line += (
-                f"; {_number(left, 'account')} {'is' if left == 1 else 'are'} left ({_listed(why)}): {_next(failed)}"
-            )
+            why = _listed(Counter(str(error.status) for error in failed) + Counter({"not answered": missing}))
+            line += f"; {_number(left, 'account')} {'is' if left == 1 else 'are'} left ({why}): {_next_step(failed)}"
         if invalid:
             shown = ", ".join(invalid[:5]) + (", …" if len(invalid) > 5 else "")
             line += f"; {_number(len(invalid), 'invalid username')} ({shown}): correct the list"
@@ -236,7 +234,7 @@ def _number(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _next(errors: Collection[TikTokError]) -> str:
+def _next_step(errors: Collection[TikTokError]) -> str:
     if any(error.status is Status.QUOTA_EXCEEDED for error in errors):
         return "the daily quota is used up; run the same command again after 00:00 UTC"
     again = "run the same command again"
@@ -245,5 +243,8 @@ def _next(errors: Collection[TikTokError]) -> str:
 
 
 def _kept(error: OSError) -> str:
-    what = error.strerror or error
-    return f"{what}. The answers before it are kept. Make space, then run the same command again."
+    return f"{_why(error)}. The answers before it are kept. Make space, then run the same command again."
+
+
+def _why(error: OSError) -> str:
+    return f"{error.strerror or error}" + (f" ({Path(str(error.filename)).name})" if error.filename else "")
