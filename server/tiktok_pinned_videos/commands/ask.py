@@ -1,4 +1,4 @@
-"""Ask for many accounts from the command line: requests, progress, interruption."""
+"""Ask for many accounts from the command line: requests, progress, interruption, exit status."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import click
 
 from tiktok_pinned_videos.app import build_service
 from tiktok_pinned_videos.presentation.text import error_text
-from tiktok_pinned_videos.research.errors import ConfigurationError, InternalError, Status
+from tiktok_pinned_videos.research.errors import ConfigurationError, Status
 from tiktok_pinned_videos.research.names import parse_username
 from tiktok_pinned_videos.service.many import Outcome, ask_many
+from tiktok_pinned_videos.service.service import PinnedVideosService, StoppingError
 from tiktok_pinned_videos.settings import Settings
 
 from . import loaded, stop
@@ -24,22 +25,16 @@ DRAIN: Final = 5.0
 """Seconds that requests already sent may take after Ctrl-C."""
 _WRITE_TIMEOUT: Final = 1.0
 """Seconds that writing their answers may take then."""
-
-
-class _NotAskedError(InternalError):
-    """The account was not asked for, because the command was interrupted."""
-
-    for_every_account = True
+_CREDENTIALS: Final = (
+    "Set TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET to the client key and secret of an approved Research API project, "
+    "or add --sandbox to try it with invented data."
+)
 
 
 def need_credentials(settings: Settings) -> None:
     """End with 2, and what to set, if there are no credentials."""
     if not settings.configured:
-        in_a_shell = (
-            "Set TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET to the client key and secret of an approved Research API "
-            "project, or add --sandbox to try it with invented data."
-        )
-        stop(error_text(ConfigurationError("no TikTok credentials are set.", next_step=in_a_shell)))
+        stop(error_text(ConfigurationError("no TikTok credentials are set.", next_step=_CREDENTIALS)))
 
 
 def ask_accounts(
@@ -58,50 +53,27 @@ def ask_accounts(
     outcomes.
     """
     loaded()
-    outcomes = asyncio.run(_ask(settings, names, fields, refresh=refresh, raw=raw, each=each))
-    if outcomes is None:
-        raise KeyboardInterrupt
-    return outcomes
 
+    async def run() -> list[Outcome[Any]] | None:
+        service, stopping = build_service(settings), asyncio.Event()
 
-async def _ask(
-    settings: Settings,
-    names: Sequence[str],
-    fields: tuple[str, ...],
-    *,
-    refresh: bool,
-    raw: bool,
-    each: Callable[[Outcome[Any]], None],
-) -> list[Outcome[Any]] | None:
-    """None if interrupted."""
-    service, stopping, loop = build_service(settings), asyncio.Event(), asyncio.get_running_loop()
-
-    async def ask(written: str) -> Any:
-        name = parse_username(written)
-        if stopping.is_set():
-            raise _NotAskedError
-        try:
+        async def ask(written: str) -> Any:
+            name = parse_username(written)
             return await (service.fetch_raw(name, fields) if raw else service.answer(name, fields, refresh=refresh))
-        except asyncio.CancelledError:
-            if stopping.is_set():
-                raise _NotAskedError from None
-            raise
 
-    async def fallback(name: str) -> Any:
-        return None if stopping.is_set() else await service.from_cache(parse_username(name), fields)
-
-    with progress_of(len(names)) as bar, interruptible(lambda: loop.call_soon_threadsafe(stopping.set)):
+        async def fallback(name: str) -> Any:
+            return await service.from_cache(parse_username(name), fields)
 
         async def progress(_: int, outcome: Outcome[Any]) -> None:
-            if isinstance(outcome.error, _NotAskedError):
-                return
-            with bar.aside():
-                # In a thread: a reader that pauses (`| less`) must not make requests time out.
-                await asyncio.to_thread(each, outcome)
-            bar.done(failed=outcome.error is not None)
+            if not isinstance(outcome.error, StoppingError):
+                with bar.aside():
+                    # In a thread: a reader that pauses (`| less`) must not make requests time out.
+                    await asyncio.to_thread(each, outcome)
+                bar.done(failed=outcome.error is not None)
 
-        asking = asyncio.create_task(
-            ask_many(
+        loop = asyncio.get_running_loop()
+        with progress_of(len(names)) as bar, interruptible(lambda: loop.call_soon_threadsafe(stopping.set)):
+            asking = ask_many(
                 names,
                 ask=ask,
                 fallback=None if refresh or raw else fallback,
@@ -109,21 +81,32 @@ async def _ask(
                 time_limit=None,
                 progress=progress,
             )
-        )
-        interrupted = asyncio.create_task(stopping.wait())
-        try:
-            await asyncio.wait({asking, interrupted}, return_when=asyncio.FIRST_COMPLETED)
-            if stopping.is_set():
-                await service.aclose(drain=DRAIN)
-                await asyncio.wait({asking}, timeout=_WRITE_TIMEOUT)
-                if not asking.done():
-                    os._exit(INTERRUPTED)  # the reader of stdout has stopped reading: nothing else ends its thread
-            outcomes = await asking
-        finally:
-            interrupted.cancel()
-            if not stopping.is_set():
-                await service.aclose()
-    return None if stopping.is_set() else outcomes
+            return await _until_stopped(asyncio.create_task(asking), stopping, service)
+
+    outcomes = asyncio.run(run())
+    if outcomes is None:
+        raise KeyboardInterrupt
+    return outcomes
+
+
+async def _until_stopped(
+    asking: asyncio.Task[list[Outcome[Any]]], stopping: asyncio.Event, service: PinnedVideosService
+) -> list[Outcome[Any]] | None:
+    """Return the outcomes, or None if stopped: then only requests already sent are finished."""
+    stopped = asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait({asking, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.is_set():
+            return await asking
+        await service.aclose(drain=DRAIN)
+        await asyncio.wait({asking}, timeout=_WRITE_TIMEOUT)
+        if not asking.done():
+            os._exit(INTERRUPTED)  # the reader of stdout has stopped reading: nothing else ends the thread that writes
+        await asking
+    finally:
+        stopped.cancel()
+        if not stopping.is_set():
+            await service.aclose()
 
 
 class InOrder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import logging
 import os
 import sys
 import time
@@ -15,6 +16,8 @@ import click
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+_log = logging.getLogger(__name__)
 
 MAX_INPUT: Final = 64 * 1024 * 1024
 """Bytes of a list of usernames."""
@@ -49,6 +52,12 @@ def owned_streams() -> Generator[None]:
     except OutputError as fault:
         if not fault.reader_left:
             click.echo(f"Cannot write to standard output: {fault}. The output is not complete.", err=True)
+        raise SystemExit(1) from None
+    except Exception as fault:
+        _log.debug("unexpected fault", exc_info=True)
+        click.echo(
+            f"internal_error: unexpected {type(fault).__name__}. Please report it with LOG_LEVEL=DEBUG.", err=True
+        )
         raise SystemExit(1) from None
     finally:
         sys.stdout, sys.stderr = before

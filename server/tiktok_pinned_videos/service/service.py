@@ -36,9 +36,10 @@ class StoppingError(errors.APIConnectionError):
     """The program ends before an account is answered."""
 
     for_every_account = True
+    next_step = "Call again."
 
-    def __init__(self) -> None:
-        super().__init__("the program ended before this account was answered.", next_step="Call again.")
+    def __init__(self, what: str = "the program ended before this account was answered.") -> None:
+        super().__init__(what)
 
 
 @dataclass(frozen=True, slots=True)
