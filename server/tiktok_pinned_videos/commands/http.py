@@ -38,7 +38,7 @@ def run(settings: Settings, *, host: str, port: int) -> None:
     with listener:
         local = is_loopback_only(listener)
         try:
-            authentication = authentication_for(settings, loopback=local)
+            verifier = authentication_for(settings, loopback=local)
         except AuthenticationSettingsError as error:
             stop(str(error))
         try:
@@ -55,7 +55,7 @@ def run(settings: Settings, *, host: str, port: int) -> None:
         def build(channels: str) -> MCPServer[LazyBackend]:
             return build_server(replace(settings, result_channels=cast("Channels", channels)), backend=backend)
 
-        app = build_app(build, settings, backend, authentication, host=address, port=bound)
+        app = build_app(build, settings, backend, verifier, host=address, port=bound)
         loaded()
 
         def ready() -> None:

@@ -86,7 +86,8 @@ def _proxy_error(reason: str, what: str, host: str) -> APIConnectionError:
 def _proxy_for(target: httpx.URL) -> tuple[str, str] | None:
     """The variable that names the proxy for `target`, and the proxy's address; None for a direct connection."""
     # proxy_bypass compares IPv6 addresses of NO_PROXY as they are written, with brackets or without.
-    if target.scheme != "https" or proxy_bypass(target.host) or proxy_bypass(target.netloc.decode("ascii")):
+    netloc = target.netloc.decode("ascii") + (":443" if target.port is None else "")
+    if target.scheme != "https" or proxy_bypass(target.host) or proxy_bypass(netloc):
         return None
     proxies = getproxies()
     for kind in ("https", "all"):

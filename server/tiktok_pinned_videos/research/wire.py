@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, cast
@@ -45,7 +46,7 @@ def parse_token(reply: Reply) -> tuple[str, float]:
     if code not in (None, "ok") or not 200 <= reply.status_code < 300:
         raise token_error(reply, code, message, log_id)
     token, lifetime = body.get("access_token"), body.get("expires_in")
-    usable = isinstance(token, str) and token.isascii() and token.isprintable() and token.strip() == token and token
+    usable = isinstance(token, str) and re.fullmatch(r"[!-~]+", token)
     if not usable or isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or lifetime <= 0:
         raise undocumented(reply, "the token endpoint sent no usable access_token", log_id=log_id)
     return cast("str", token), min(float(lifetime), 86_400.0)
@@ -89,7 +90,7 @@ def _where(fault: ValidationError | _FormatError) -> str:
 def _envelope(reply: Reply) -> dict[str, object]:
     try:
         body: Any = json.loads(
-            reply.content,
+            reply.content.decode("utf-8-sig"),
             parse_constant=_no_constant,
             parse_float=_float,
             parse_int=_integer,

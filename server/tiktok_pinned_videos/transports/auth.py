@@ -1,4 +1,4 @@
-"""Authentication of HTTP callers: none on loopback, a shared secret, or tokens of an OAuth authorization server.
+"""Authentication of HTTP callers by a shared secret or by tokens of an OAuth authorization server.
 
 Verifiers for the SDK's bearer middleware. No token is ever logged.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import jwt
@@ -20,7 +20,7 @@ from starlette.requests import HTTPConnection
 from tiktok_pinned_videos.service.caller import CALLER
 from tiktok_pinned_videos.settings import Settings
 
-from .keys import ALGORITHMS, KeySet
+from .keys import KEY_TYPES, KeySet
 from .rejections import log_rejection
 
 _MAX_TOKEN: Final = 16 * 1024
@@ -32,38 +32,8 @@ class AuthenticationSettingsError(Exception):
     """The settings describe no way to authenticate callers, half a way or two. The text is for the operator."""
 
 
-@dataclass(frozen=True, slots=True)
-class SharedSecret:
-    """One secret for all callers."""
-
-    token: str = field(repr=False)
-
-    async def verify_token(self, token: str) -> AccessToken | None:
-        """See the SDK's `TokenVerifier`. Takes the same time for all tokens of a length."""
-        given = token.strip().encode("utf-8", errors="replace")
-        if not hmac.compare_digest(given, self.token.encode()):
-            log_rejection(401, "the token is not MCP_BEARER_TOKEN")
-            return None
-        return AccessToken(token="", client_id="shared secret", scopes=[])
-
-
-@dataclass(frozen=True, slots=True)
-class AuthorizationServer:
-    """Signed tokens of an OAuth authorization server."""
-
-    issuer: str
-    audience: str
-    jwks_url: str
-    """Where its keys are; empty: its metadata says."""
-    required_scopes: tuple[str, ...] = ()
-
-
-Authentication = SharedSecret | AuthorizationServer | None
-"""None: loopback only, every local program may call."""
-
-
-def authentication_for(settings: Settings, *, loopback: bool) -> Authentication:
-    """The one way that `settings` describe; without any, loopback only. Raises `AuthenticationSettingsError`."""
+def authentication_for(settings: Settings, *, loopback: bool) -> SharedSecret | JWTVerifier | None:
+    """The one way that `settings` describe; None on loopback without any. Raises `AuthenticationSettingsError`."""
     names = {
         "MCP_JWT_ISSUER": settings.jwt_issuer,
         "MCP_JWT_AUDIENCE": settings.jwt_audience,
@@ -71,6 +41,7 @@ def authentication_for(settings: Settings, *, loopback: bool) -> Authentication:
         "MCP_JWT_REQUIRED_SCOPES": ",".join(settings.jwt_required_scopes),
     }
     given = [name for name, value in names.items() if value]
+    missing = [name for name in ("MCP_JWT_ISSUER", "MCP_JWT_AUDIENCE") if not names[name]]
     if settings.bearer_token and given:
         raise AuthenticationSettingsError(
             f"Two ways to authenticate callers are configured: MCP_BEARER_TOKEN and {', '.join(given)}.\n"
@@ -78,12 +49,9 @@ def authentication_for(settings: Settings, *, loopback: bool) -> Authentication:
         )
     if settings.bearer_token:
         return SharedSecret(settings.bearer_token)
-    if settings.jwt_issuer and settings.jwt_audience:
-        return AuthorizationServer(
-            settings.jwt_issuer, settings.jwt_audience, settings.jwks_url, settings.jwt_required_scopes
-        )
+    if not missing:
+        return JWTVerifier(settings, KeySet(settings.jwt_issuer, settings.jwks_url))
     if given:
-        missing = [name for name in ("MCP_JWT_ISSUER", "MCP_JWT_AUDIENCE") if not names[name]]
         raise AuthenticationSettingsError(
             f"Authentication is only half configured: {', '.join(given)} without {' and '.join(missing)}.\n"
             f"Set {' and '.join(missing)} too, or unset {', '.join(given)}."
@@ -111,43 +79,54 @@ class BearerBackend(BearerAuthBackend):
         return found
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class SharedSecret:
+    """One secret for all callers."""
+
+    secret: str
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """See the SDK's `TokenVerifier`. Takes the same time for all tokens of a length."""
+        if not hmac.compare_digest(token.strip().encode(errors="replace"), self.secret.encode()):
+            log_rejection(401, "the token is not MCP_BEARER_TOKEN")
+            return None
+        return AccessToken(token="", client_id="shared secret", scopes=[])
+
+
 class JWTVerifier:
     """Verifies tokens of one issuer for one audience."""
 
-    def __init__(self, server: AuthorizationServer, keys: KeySet) -> None:
-        self._server = server
+    def __init__(self, settings: Settings, keys: KeySet) -> None:
+        self._audience, self._issuer = settings.jwt_audience, settings.jwt_issuer
+        self._required = settings.jwt_required_scopes
         self._keys = keys
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """See the SDK's `TokenVerifier`. Raises `KeysUnavailableError` if the issuer's keys are needed and missing."""
+        token = token.strip()
         try:
-            claims = await self._claims(token.strip())
-        except (jwt.PyJWTError, ValueError) as fault:
+            claims = await self._claims(token)
+        except (jwt.PyJWTError, ValueError, TypeError) as fault:
             log_rejection(401, self._reason(fault, token))
             return None
         named = (claims.get(name) for name in ("sub", "client_id", "azp"))
         subject = next((name for name in named if isinstance(name, str) and name), "unknown")
         scopes = _scopes(claims)
-        if missing := [scope for scope in self._server.required_scopes if scope not in scopes]:
-            has = ", ".join(scopes) or "none"
-            log_rejection(403, f"the token lacks the scope {', '.join(missing)} (it has: {has})", caller=subject)
+        if missing := [scope for scope in self._required if scope not in scopes]:
+            log_rejection(403, f"the token of {subject!r} lacks {', '.join(missing)}; its scopes: {', '.join(scopes)}")
         return AccessToken(
             token="",
             client_id=subject,
             subject=subject,
             scopes=scopes,
             expires_at=int(claims["exp"]),
-            claims={"iss": claims["iss"]},
         )
 
     async def _claims(self, token: str) -> dict[str, Any]:
-        if len(token) > _MAX_TOKEN:
-            raise jwt.DecodeError("the token is too long")
-        header = jwt.get_unverified_header(token)
-        algorithm = header.get("alg")
-        if algorithm not in ALGORITHMS:
+        header = jwt.get_unverified_header(token[:_MAX_TOKEN])
+        kid, algorithm = header.get("kid"), str(header.get("alg"))
+        if algorithm[:2] not in KEY_TYPES:
             raise jwt.InvalidAlgorithmError("the algorithm is not allowed")
-        kid = header.get("kid")
         for _ in range(2):
             candidates = self._keys.known(kid, algorithm)
             for key in candidates:
@@ -158,13 +137,13 @@ class JWTVerifier:
                 break
         raise jwt.InvalidSignatureError("no key of the issuer fits the signature")
 
-    def _decoded(self, token: str, key: jwt.PyJWK, algorithm: str) -> dict[str, Any]:
+    def _decoded(self, token: str, key: Any, algorithm: str) -> dict[str, Any]:
         claims = jwt.decode(
             token,
             key,
             algorithms=[algorithm],
-            audience=self._server.audience,
-            issuer=self._server.issuer,
+            audience=self._audience,
+            issuer=self._issuer,
             leeway=_CLOCK_SKEW,
             options={"require": ["exp", "aud", "iss"]},
         )
@@ -175,20 +154,15 @@ class JWTVerifier:
         return claims
 
     def _reason(self, fault: Exception, token: str) -> str:
-        match fault:
-            case jwt.InvalidAudienceError() | jwt.InvalidIssuerError():
-                name = "aud" if isinstance(fault, jwt.InvalidAudienceError) else "iss"
-                expected = self._server.audience if name == "aud" else self._server.issuer
-                claims = jwt.decode(token.strip(), options={"verify_signature": False})
+        for kind, name, expected in (
+            (jwt.InvalidAudienceError, "aud", self._audience),
+            (jwt.InvalidIssuerError, "iss", self._issuer),
+        ):
+            if isinstance(fault, kind):
+                claims = jwt.decode(token, options={"verify_signature": False})
                 return f"the token's {name} is {claims.get(name)!r}, expected {expected!r}"
-            case jwt.ExpiredSignatureError():
-                return "the token has expired"
-            case jwt.MissingRequiredClaimError():
-                return f"the token has no {fault.claim}"
-            case jwt.InvalidSignatureError() | jwt.InvalidAlgorithmError():
-                return str(fault)
-            case _:
-                return f"the token is not a usable JWT ({type(fault).__name__})"
+        known = jwt.ExpiredSignatureError | jwt.InvalidSignatureError | jwt.MissingRequiredClaimError
+        return str(fault) if isinstance(fault, known) else f"the token is not a usable JWT ({type(fault).__name__})"
 
 
 def _scopes(claims: dict[str, Any]) -> list[str]:
@@ -196,8 +170,6 @@ def _scopes(claims: dict[str, Any]) -> list[str]:
     found: list[str] = []
     for name in ("scope", "scp", "roles"):
         value: object = claims.get(name)
-        if isinstance(value, str):
-            found += value.split()
-        elif isinstance(value, list):
-            found += [part for part in cast("list[object]", value) if isinstance(part, str)]
+        parts = value.split() if isinstance(value, str) else value
+        found += [str(part) for part in cast("list[object]", parts)] if isinstance(parts, list) else []
     return found

@@ -27,15 +27,23 @@ IDLE_TIMEOUT: Final = 75.0
 WRITE_TIMEOUT: Final = 60.0
 LINGER: Final = 1.0
 """Seconds in which a rejected client that is still sending can read why."""
-_CONNECTION: Final = "connection"
 
 
 def admit(scope: Scope) -> None:
     """Mark the connection of an authenticated request: it is not evicted, and has no timeout but that of writing."""
-    reference: weakref.ref[Connection] | None = scope.get("state", {}).get(_CONNECTION)
-    connection = reference() if reference is not None else None
-    if connection is not None:
+    for connection in _connection_of(scope):
         connection.admit()
+
+
+def is_pending(scope: Scope) -> bool:
+    """Whether no request of this connection has been authenticated."""
+    return any(connection.is_pending() for connection in _connection_of(scope))
+
+
+def _connection_of(scope: Scope) -> list[Connection]:
+    reference: weakref.ref[Connection] | None = scope.get("state", {}).get("connection")
+    connection = reference() if reference is not None else None
+    return [connection] if connection is not None else []
 
 
 class _LingeringTransport:
@@ -82,7 +90,7 @@ class Connection(H11Protocol):
         wrapped: Any = _LingeringTransport(transport, self)
         super().connection_made(wrapped)
         # Weak, so that a request does not keep what was read from the connection.
-        self.app_state = self.app_state | {_CONNECTION: weakref.ref(self)}
+        self.app_state = self.app_state | {"connection": weakref.ref(self)}
         now = self.loop.time()
         self._pending[self] = now
         self._set_timer(IDLE_TIMEOUT)
@@ -137,6 +145,10 @@ class Connection(H11Protocol):
 
     def _unsupported_upgrade_warning(self) -> None:
         """Ignore offers to upgrade, as RFC 9110 says."""
+
+    def is_pending(self) -> bool:
+        """See the function."""
+        return self in self._pending
 
     def admit(self) -> None:
         """See the function."""

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,8 +24,6 @@ MAX_IN_FLIGHT: Final = 256
 BODY_TIMEOUT: Final = 10.0
 _JSON, _EVENTS = "application/json", "text/event-stream"
 
-Lifespan = Callable[[], AbstractAsyncContextManager[None]]
-
 
 class Endpoint:
     """Answers authenticated requests. `build` makes the MCP server for the channels `both` or `text`."""
@@ -34,7 +32,7 @@ class Endpoint:
         self._default_channels = default_channels
         self._in_flight = 0
         self._apps: dict[tuple[str, bool], ASGIApp] = {}
-        self.lifespans: list[Lifespan] = []
+        self.lifespans: list[Callable[[], AbstractAsyncContextManager[None]]] = []
         """To be entered before the first request."""
         for channels in ("both", "text"):
             server = build(channels)
@@ -43,7 +41,6 @@ class Endpoint:
                 server.streamable_http_app(
                     json_response=not streams,
                     stateless_http=True,
-                    max_request_body_size=MAX_BODY,
                     # The SDK compares prefixes; `http` has compared the whole Host and Origin.
                     transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
                 )
@@ -53,52 +50,29 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         admit(scope)
-        scope["admitted"] = True
-        rejection = self._rejection(scope)
-        if rejection is not None:
-            await rejection(scope, receive, send)
+        request = Request(scope, receive)
+        channels = request.query_params.getlist("channels") or [self._default_channels]
+        response: Response | None = None
+        if scope["method"] != "POST":
+            # Every request is complete in itself: there is no stream to open and no session to delete.
+            response = refusal(405, "Only POST is supported here.", {"Allow": "POST"})
+        elif channels not in (["both"], ["text"]):
+            response = refusal(400, "channels must be both or text, as in /mcp?channels=text.")
+        elif self._in_flight >= MAX_IN_FLIGHT:
+            response = refusal(503, "Too many requests are in progress.", {"Retry-After": "1"})
+        if response is not None:
+            await response(scope, receive, send)
             return
         self._in_flight += 1
         try:
-            await self._answer(scope, receive, send)
+            read = await _read(request)
+            if isinstance(read, Response):
+                await read(scope, receive, send)
+            elif read is not None:
+                body, streams = read
+                await self._apps[channels[0], streams](scope, _replay(body, receive), send)
         finally:
             self._in_flight -= 1
-
-    def _rejection(self, scope: Scope) -> Response | None:
-        if scope["method"] != "POST":
-            # Every request is complete in itself: there is no stream to open and no session to delete.
-            return refusal(405, "Only POST is supported here.", {"Allow": "POST"})
-        if _channels(scope) not in ("", "both", "text"):
-            return refusal(400, "channels must be both or text, as in /mcp?channels=text.")
-        if self._in_flight >= MAX_IN_FLIGHT:
-            return refusal(503, "Too many requests are in progress.", {"Retry-After": "1"})
-        return None
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            async with asyncio.timeout(BODY_TIMEOUT):
-                body = await _read_body(scope, receive)
-        except TimeoutError:
-            await refusal(408, "The request did not arrive in time.", {"Connection": "close"})(scope, receive, send)
-            return
-        if body is None:
-            return
-        if len(body) > MAX_BODY:
-            words = f"A request must not be larger than {MAX_BODY} bytes."
-            await refusal(413, words, {"Connection": "close"})(scope, receive, send)
-            return
-        media, streams = _negotiated(scope)
-        if not media:
-            words = "Content-Type must be application/json."
-            await _error(415, MessageError("null", -32600, words))(scope, receive, send)
-            return
-        try:
-            message = read_message(body)
-        except MessageError as error:
-            await _error(400, error)(scope, receive, send)
-            return
-        app = self._apps[_channels(scope) or self._default_channels, streams]
-        await app(scope, _replay(message.text.encode(), receive), send)
 
 
 def refusal(status: int, words: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -106,52 +80,49 @@ def refusal(status: int, words: str, headers: Mapping[str, str] | None = None) -
     return JSONResponse({"error": words}, status_code=status, headers=headers)
 
 
-def _error(status: int, error: MessageError) -> Response:
-    return Response(error.answer, status_code=status, media_type=_JSON)
+async def _read(request: Request) -> tuple[bytes, bool] | Response | None:
+    """The message, and whether to answer with an event stream; or the rejection; None if the client has left."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    words = f"A request must not be larger than {MAX_BODY} bytes."
+                    return refusal(413, words, {"Connection": "close"})
+    except TimeoutError:
+        return refusal(408, "The request did not arrive in time.", {"Connection": "close"})
+    except ClientDisconnect:
+        return None
+    is_json, streams = _negotiate(request.scope)
+    try:
+        message = read_message(bytes(body))
+    except MessageError as error:
+        return Response(error.answer, status_code=400, media_type=_JSON)
+    if not is_json:
+        return Response(MessageError("Content-Type must be application/json").answer, 415, media_type=_JSON)
+    return message.text.encode(), streams
 
 
-def _channels(scope: Scope) -> str:
-    """The result channels that the URL asks for; empty if it does not."""
-    query = scope["query_string"].decode("latin-1")
-    chosen = [value for name, value in parse_qsl(query, keep_blank_values=True) if name == "channels"] if query else []
-    return (chosen[0] or "none") if len(chosen) == 1 else "several" if chosen else ""
-
-
-def _negotiated(scope: Scope) -> tuple[bool, bool]:
+def _negotiate(scope: Scope) -> tuple[bool, bool]:
     """Whether the body is declared as JSON, and whether to answer with an event stream.
 
-    Rewrites `Accept`, `Content-Type` and `Content-Length` as the SDK compares them. Both eras accept a missing `Accept`
-    and wildcards; in the 2025 era one of the two types is enough.
+    Rewrites the headers as the SDK compares them. A missing `Accept` and wildcards do in both eras; in the 2025 era one
+    of the two types is enough.
     """
     headers = Headers(scope=scope)
-    given = ",".join(headers.getlist("accept"))
-    accepted = {part.partition(";")[0].strip().lower() for part in given.split(",")} - {""}
-    json = not accepted.isdisjoint({_JSON, "application/*", "*/*"}) or not accepted
-    events = not accepted.isdisjoint({_EVENTS, "text/*", "*/*"}) or not accepted
+    accept = ",".join(headers.getlist("accept"))
+    accepted = {part.partition(";")[0].strip().lower() for part in accept.split(",")} - {""} or {"*/*"}
+    json, events = (
+        bool(accepted & {kind, wild, "*/*"}) for kind, wild in ((_JSON, "application/*"), (_EVENTS, "text/*"))
+    )
     legacy = headers.get("mcp-protocol-version", HANDSHAKE_PROTOCOL_VERSIONS[0]) in HANDSHAKE_PROTOCOL_VERSIONS
     if (json and events) or (legacy and (json or events)):
-        given = f"{_JSON}, {_EVENTS}"
+        accept = f"{_JSON}, {_EVENTS}"
     kinds = {value.partition(";")[0].strip().lower() for value in headers.getlist("content-type")}
-    replaced = (b"accept", b"content-type", b"content-length")
-    kept = [(name, value) for name, value in scope["headers"] if name not in replaced]
-    scope["headers"] = [*kept, (b"accept", given.encode("latin-1")), (b"content-type", _JSON.encode())]
+    others = [pair for pair in scope["headers"] if pair[0] not in (b"accept", b"content-type", b"content-length")]
+    scope["headers"] = [*others, (b"accept", accept.encode("latin-1")), (b"content-type", _JSON.encode())]
     return kinds == {_JSON}, events or not legacy
-
-
-async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
-    """The body, cut when it is too long; None when the client has disconnected."""
-    declared = Headers(scope=scope).get("content-length", "0")
-    if declared.isdigit() and int(declared[:12]) > MAX_BODY:
-        return bytes(MAX_BODY + 1)
-    body = bytearray()
-    while len(body) <= MAX_BODY:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        if not message.get("more_body", False):
-            break
-    return bytes(body)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -9,38 +9,38 @@ import asyncio
 import contextlib
 import ipaddress
 import socket
-from collections.abc import Callable, Mapping
-from typing import Any, Final, assert_never, cast
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import uvicorn
 from mcp.server.auth.middleware.bearer_auth import RequireAuthMiddleware
 from mcp.server.mcpserver import MCPServer
 from pydantic import AnyHttpUrl
+from starlette.applications import Starlette
 from starlette.authentication import AuthenticationError
 from starlette.datastructures import Headers
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tiktok_pinned_videos.mcp_server.backend import Backend
 from tiktok_pinned_videos.serving import Server
 from tiktok_pinned_videos.settings import Settings
 
-from .auth import Authentication, AuthorizationServer, BearerBackend, JWTVerifier, SharedSecret
-from .connections import MAX_HEAD, Connection
-from .endpoint import Endpoint, Lifespan, refusal
-from .health import HEALTH_PATHS, health
-from .keys import KeySet
+from .auth import BearerBackend, JWTVerifier, SharedSecret
+from .connections import MAX_HEAD, Connection, is_pending
+from .endpoint import Endpoint, refusal
+from .health import HEALTH_PATHS, health_routes
 from .origins import AllowedAddresses
 from .rejections import log_rejection
 
 PATH: Final = "/mcp"
 _MAX_BACKLOG: Final = 2048
 _METADATA: Final = "/.well-known/oauth-protected-resource"
-_EXPOSED_HEADERS: Final = ("Mcp-Protocol-Version", "Mcp-Session-Id", "Retry-After", "WWW-Authenticate")
 
 
 def address_of(listener: socket.socket) -> tuple[str, int]:
@@ -58,7 +58,7 @@ def build_app(
     build: Callable[[str], MCPServer[Any]],
     settings: Settings,
     backend: Backend,
-    authentication: Authentication,
+    verifier: SharedSecret | JWTVerifier | None,
     *,
     host: str,
     port: int,
@@ -69,73 +69,74 @@ def build_app(
     """
     endpoint = Endpoint(build, default_channels=settings.result_channels)
     protected: ASGIApp = endpoint
-    routes = health(backend)
-    match authentication:
-        case AuthorizationServer():
+    routes = health_routes(backend)
+    if verifier is not None:
+        metadata_url = None
+        if isinstance(verifier, JWTVerifier):
             resource = _public_url(settings, host=host, port=port)
-            path = urlsplit(resource).path.rstrip("/")
-            metadata = _metadata(resource, authentication)
-            routes |= dict.fromkeys((_METADATA, _METADATA + path, _METADATA + PATH), metadata)
-            verifier = JWTVerifier(authentication, KeySet(authentication.issuer, authentication.jwks_url))
             parts = urlsplit(resource)
-            metadata_url = AnyHttpUrl(f"{parts.scheme}://{parts.netloc}{_METADATA}{path}")
-            required = RequireAuthMiddleware(endpoint, [*authentication.required_scopes], metadata_url)
-            protected = AuthenticationMiddleware(required, BearerBackend(verifier), _unavailable)
-        case SharedSecret():
-            protected = AuthenticationMiddleware(RequireAuthMiddleware(endpoint, []), BearerBackend(authentication))
-        case None:
-            pass
-        case _:
-            assert_never(authentication)
-    routes |= {PATH: protected, f"{PATH}/": protected}
+            path = _METADATA + parts.path.rstrip("/")
+            metadata_url = AnyHttpUrl(f"{parts.scheme}://{parts.netloc}{path}")
+            metadata = _metadata(resource, settings)
+            routes += [Route(each, metadata) for each in dict.fromkeys((path, _METADATA, _METADATA + PATH))]
+        required = RequireAuthMiddleware(endpoint, [*settings.jwt_required_scopes], metadata_url)
+        protected = AuthenticationMiddleware(required, BearerBackend(verifier), _unavailable)
+    routes += [Route(path, protected) for path in (PATH, f"{PATH}/")]
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            for each in endpoint.lifespans:
+                await stack.enter_async_context(each())
+            yield
+
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.router.redirect_slashes = False
     with_cors = CORSMiddleware(
-        _Routes(routes),
-        # Only allowed origins come this far.
-        allow_origin_regex=".*",
+        app,
+        allow_origin_regex=".*",  # only allowed origins come this far
         allow_methods=("GET", "POST"),
         allow_headers=("*",),
         allow_private_network=True,
-        expose_headers=_EXPOSED_HEADERS,
+        expose_headers=("Mcp-Protocol-Version", "Mcp-Session-Id", "Retry-After", "WWW-Authenticate"),
     )
     addresses = AllowedAddresses(host, hosts=settings.allowed_hosts, origins=settings.allowed_origins)
-    return _Application(with_cors, endpoint.lifespans, addresses)
+    return _Guard(with_cors, frozenset(route.path for route in routes), addresses)
 
 
-class _Application:
-    """Checks Host and Origin, closes the connections of requests that are not authenticated, and stops well."""
+class _Guard:
+    """Checks path, Host and Origin, and closes the connections of requests that are not authenticated."""
 
-    def __init__(self, app: ASGIApp, lifespans: list[Lifespan], addresses: AllowedAddresses) -> None:
+    def __init__(self, app: ASGIApp, paths: frozenset[str], addresses: AllowedAddresses) -> None:
         self._app = app
-        self._lifespans = lifespans
+        self._paths = paths
         self._addresses = addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._run(receive, send)
+            await self._app(scope, receive, send)
             return
 
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start" and "admitted" not in scope:
+        async def closing(message: Message) -> None:
+            if message["type"] == "http.response.start" and is_pending(scope):
                 message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
             await send(message)
 
         try:
-            app = self._rejection(scope) or self._app
-            await app(scope, receive, sending)
+            await (self._rejection(scope) or self._app)(scope, receive, closing)
         except asyncio.CancelledError:  # by uvicorn, which has waited for the calls in progress
             stopping = refusal(503, "The server is stopping.", {"Connection": "close", "Retry-After": "1"})
             with contextlib.suppress(RuntimeError):  # a response has begun
                 await stopping(scope, receive, send)
 
     def _rejection(self, scope: Scope) -> Response | None:
+        # Exact and as it was sent: a decoded path could be another one to a proxy.
         path = bytes(scope["raw_path"]).decode("latin-1")
         headers = Headers(scope=scope)
         host, origin = headers.get("host"), headers.get("origin")
         if "://" in path:  # the absolute form, whose host counts
-            _, _, rest = path.partition("://")
-            host, slash, path = rest.partition("/")
-            path = slash + path
-        scope["exact_path"] = path
+            host, slash, path = path.partition("://")[2].partition("/")
+            path = scope["path"] = slash + path
         # A name may be an attacker's that points here; an address cannot, and probes send addresses or nothing.
         if not self._addresses.host(host, any_address=path in HEALTH_PATHS):
             log_rejection(421, f"the Host is {host!r}, expected one of: {self._addresses.expected_hosts}")
@@ -143,27 +144,7 @@ class _Application:
         if origin is not None and not self._addresses.origin(origin):
             log_rejection(403, f"the Origin is {origin!r}, expected one of: {self._addresses.expected_origins}")
             return refusal(403, "This Origin is not allowed. The operator can allow it with MCP_ALLOWED_ORIGINS.")
-        return None
-
-    async def _run(self, receive: Receive, send: Send) -> None:
-        await receive()
-        async with contextlib.AsyncExitStack() as stack:
-            for lifespan in self._lifespans:
-                await stack.enter_async_context(lifespan())
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-        await send({"type": "lifespan.shutdown.complete"})
-
-
-class _Routes:
-    """Exact paths as they were sent: a decoded path could be another one to a proxy. Never redirects."""
-
-    def __init__(self, routes: Mapping[str, ASGIApp]) -> None:
-        self._routes = routes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._routes.get(scope["exact_path"]) or refusal(404, f"Not found. MCP is served at {PATH}.")
-        await app(scope, receive, send)
+        return None if path in self._paths else refusal(404, f"Not found. MCP is served at {PATH}.")
 
 
 def _public_url(settings: Settings, *, host: str, port: int) -> str:
@@ -177,28 +158,20 @@ def _public_url(settings: Settings, *, host: str, port: int) -> str:
     return f"http://{host}:{port}{PATH}"
 
 
-def _metadata(resource: str, server: AuthorizationServer) -> ASGIApp:
+def _metadata(resource: str, settings: Settings) -> Callable[[Request], Response]:
     """Where to get a token, and for what (RFC 9728). The issuer is written as it was configured."""
     facts: dict[str, Any] = {
         "resource": resource,
-        "authorization_servers": [server.issuer],
+        "authorization_servers": [settings.jwt_issuer],
         "bearer_methods_supported": ["header"],
     }
-    if server.required_scopes:
-        facts["scopes_supported"] = [*server.required_scopes]
-
-    async def metadata(scope: Scope, receive: Receive, send: Send) -> None:
-        response: Response = JSONResponse(facts, headers={"Cache-Control": "max-age=3600"})
-        if scope["method"] not in ("GET", "HEAD"):
-            response = refusal(405, "Only GET is supported here.", {"Allow": "GET, HEAD"})
-        await response(scope, receive, send)
-
-    return metadata
+    if settings.jwt_required_scopes:
+        facts["scopes_supported"] = [*settings.jwt_required_scopes]
+    return lambda _: JSONResponse(facts, headers={"Cache-Control": "max-age=3600"})
 
 
 def _unavailable(_: HTTPConnection, error: AuthenticationError) -> Response:
-    words = f"The token cannot be checked now: {error}. Try again."
-    return refusal(503, words, {"Retry-After": "3"})
+    return refusal(503, f"The token cannot be checked now: {error}. Try again.", {"Retry-After": "3"})
 
 
 async def serve(

@@ -15,31 +15,16 @@ _MAX_LENGTH: Final = 300
 class _Limit:
     """A token bucket that counts what it holds back."""
 
-    def __init__(self) -> None:
-        self._left = _BURST
-        self._at = time.monotonic()
-        self.suppressed = 0
-
-    def allows(self) -> bool:
-        now = time.monotonic()
-        self._left = min(_BURST, self._left + (now - self._at) * _PER_SECOND)
-        self._at = now
-        if self._left < 1:
-            self.suppressed += 1
-            return False
-        self._left -= 1
-        return True
+    left, at, suppressed = _BURST, 0.0, 0
 
 
-_limit: Final = _Limit()
-
-
-def log_rejection(status: int, reason: str, *, caller: str | None = None) -> None:
+def log_rejection(status: int, reason: str) -> None:
     """One line for one rejected request. `reason` must not contain a token or a secret."""
-    if not _log.isEnabledFor(logging.INFO) or not _limit.allows():
+    now = time.monotonic()
+    _Limit.left, _Limit.at = min(_BURST, _Limit.left + (now - _Limit.at) * _PER_SECOND), now
+    if _Limit.left < 1:
+        _Limit.suppressed += 1
         return
-    more = f" ({_limit.suppressed} earlier rejections not logged)" if _limit.suppressed else ""
-    _limit.suppressed = 0
-    by = f" caller={caller}" if caller else ""
-    reason = reason if len(reason) <= _MAX_LENGTH else reason[: _MAX_LENGTH - 1] + "…"
-    _log.info("request rejected with %d: %s%s%s", status, reason, by, more)
+    more = f" ({_Limit.suppressed} more were not logged)" if _Limit.suppressed else ""
+    _Limit.left, _Limit.suppressed = _Limit.left - 1, 0
+    _log.info("request rejected with %d: %s%s", status, reason[:_MAX_LENGTH], more)

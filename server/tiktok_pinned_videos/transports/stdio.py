@@ -14,7 +14,7 @@ import select
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, cast
 
@@ -23,16 +23,14 @@ from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 
 from .handshake import HandshakeCache, split_answer
-from .messages import PARSE_ERROR, Message, MessageError, read_message
+from .messages import Message, MessageError, read_message
 
 MAX_LINE: Final = 16 * 1024 * 1024
 _MAX_CHUNKS: Final = 64
 """Chunks of 64 KiB that are read ahead of the server."""
 _GRACE: Final = 0.7
 """Seconds after the drain for closing connections and store; then the process ends in any case."""
-_TOO_LONG: Final = MessageError(
-    "null", PARSE_ERROR, f"Parse error: a message must not be longer than {MAX_LINE} bytes."
-)
+_TOO_LONG: Final = MessageError("a message must not be longer than 16 MiB", code=-32700)
 
 
 async def serve_stdio(
@@ -46,15 +44,21 @@ async def serve_stdio(
     low_level = server._lowlevel_server  # pyright: ignore[reportPrivateUsage] - the SDK has no public way to give it streams
     exchange = _Exchange(cache)
     lines = _Lines(exchange, drain=drain, stopping=stopping)
-    with _blocking(), lines.reading(cache.received if cache else b""), _signals(lines.stop, drain):
-        try:
-            async with stdio_server(stdin=cast("Any", lines)) as (read, write):
-                exchange.stdout = cast("Any", write)
-                await low_level.run(read, cast("Any", exchange), low_level.create_initialization_options())
-        except* BrokenPipeError:
-            os._exit(0)  # nobody reads stdout; the SDK's buffered rest would be reported as an error at the end
-        except* OSError as faults:
-            raise next(_leaves(faults)) from None
+    _handle_signals(lines.stop, drain)
+    with contextlib.suppress(OSError, AttributeError):
+        os.set_blocking(1, True)  # the SDK writes to a stdout that blocks
+    lines.start(cache.received if cache else b"")
+    try:
+        async with stdio_server(stdin=cast("Any", lines)) as (read, write):
+            exchange.stdout = write
+            await low_level.run(read, cast("Any", exchange), low_level.create_initialization_options())
+    except* BrokenPipeError:
+        os._exit(0)  # nobody reads stdout; the SDK's buffered rest would be reported as an error at the end
+    except* OSError as faults:
+        fault: BaseException = faults
+        while isinstance(fault, BaseExceptionGroup):
+            fault = cast("BaseExceptionGroup[BaseException]", fault).exceptions[0]
+        raise fault from None
 
 
 class _Text:
@@ -64,7 +68,6 @@ class _Text:
         self._text = text
 
     def model_dump_json(self, **_: Any) -> str:
-        """See pydantic."""
         return self._text
 
 
@@ -79,7 +82,6 @@ class _Exchange:
         self._all_answered.set()
 
     def received(self, message: Message) -> None:
-        """Take note of a message that the SDK is about to get."""
         if self._cache is not None:
             self._cache.received_message(message.content, message.number or None)
         if message.kind == "request":
@@ -90,7 +92,6 @@ class _Exchange:
             self._close(json.dumps(params.get("requestId")))  # a cancelled request gets no answer
 
     async def send(self, item: SessionMessage, /) -> None:
-        """Write a message unless it was sent before the SDK was loaded."""
         text = item.message.model_dump_json(by_alias=True, exclude_unset=True)
         answer = split_answer(text)
         if answer is None or self._cache is None or not self._cache.was_sent(*answer):
@@ -101,17 +102,14 @@ class _Exchange:
             self._close(answer[0])
 
     async def write(self, text: str) -> None:
-        """Write a line."""
         await self.stdout.send(SessionMessage(cast("Any", _Text(text))))
 
     async def all_answered(self, within: float) -> None:
-        """Wait until no request is open, at most `within` seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
                 await self._all_answered.wait()
 
     async def aclose(self) -> None:
-        """Close the SDK's stream."""
         await self.stdout.aclose()
 
     async def __aenter__(self) -> _Exchange:
@@ -134,15 +132,14 @@ class _Lines:
         self._drain = drain
         self._stopping = stopping
         self._loop = asyncio.get_running_loop()
-        self._lines: deque[bytes | None] = deque()
+        self._lines: deque[bytes | MessageError | None] = deque()
         self._news = asyncio.Event()
         self._ahead = threading.Semaphore(_MAX_CHUNKS)
         self._chunks = 0
         self._unfinished: list[bytes] = []
         self._length = 0
 
-    @contextlib.contextmanager
-    def reading(self, received: bytes) -> Generator[None]:
+    def start(self, received: bytes) -> None:
         """Read stdin in a thread from here on; everything else in the process finds stdin empty."""
         descriptor = os.dup(0)
         with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a device
@@ -150,12 +147,8 @@ class _Lines:
         if received:
             self._split(received)
         threading.Thread(target=self._read, args=(descriptor,), name="stdin", daemon=True).start()
-        yield
-        with contextlib.suppress(OSError):
-            os.dup2(descriptor, 0)
 
     def stop(self) -> None:
-        """Act as if stdin had ended."""
         self._lines.append(None)
         self._news.set()
 
@@ -169,11 +162,11 @@ class _Lines:
                 self._stopping()
                 await self._exchange.all_answered(self._drain)
                 raise StopAsyncIteration
-            if not line.strip():
+            if line in {b"", b"\r"}:
                 continue
             try:
-                if len(line) > MAX_LINE:
-                    raise _TOO_LONG
+                if isinstance(line, MessageError):
+                    raise line
                 message = read_message(line)
             except MessageError as error:
                 await self._exchange.write(error.answer)
@@ -183,7 +176,7 @@ class _Lines:
                 self._exchange.received(message)
                 return message.text
 
-    async def _next(self) -> bytes | None:
+    async def _next(self) -> bytes | MessageError | None:
         while not self._lines:
             if self._chunks:
                 self._ahead.release(self._chunks)
@@ -205,12 +198,10 @@ class _Lines:
         self._chunks += 1
         *ends, rest = chunk.split(b"\n")
         for end in ends:
-            self._unfinished.append(end)
-            self._lines.append(b"".join(self._unfinished))
-            self._unfinished.clear()
-            self._length = 0
+            self._lines.append(b"".join([*self._unfinished, end]) if self._length <= MAX_LINE else _TOO_LONG)
+            self._unfinished, self._length = [], 0
         self._length += len(rest)
-        if rest and self._length <= MAX_LINE + len(rest):  # of a longer line, the beginning is enough to reject it
+        if rest and self._length <= MAX_LINE:
             self._unfinished.append(rest)
         if not chunk:
             self._lines.extend([b"".join(self._unfinished), None])
@@ -227,56 +218,20 @@ def _read_chunk(descriptor: int) -> bytes:
             return b""
 
 
-@contextlib.contextmanager
-def _blocking() -> Generator[None]:
-    """Have stdout in blocking mode, as the SDK's transport needs it, and leave it as it was."""
-    try:
-        before = os.get_blocking(1)
-        os.set_blocking(1, True)
-    except (OSError, AttributeError):  # Windows
-        yield
-        return
-    copy = os.dup(1)
-    try:
-        yield
-    finally:
-        os.set_blocking(copy, before)
-        os.close(copy)
-
-
-@contextlib.contextmanager
-def _signals(stop: Callable[[], None], drain: float) -> Generator[None]:
-    """End well on a signal, at once on a second one."""
+def _handle_signals(stop: Callable[[], None], drain: float) -> None:
+    """End well on a signal; a second one kills the process."""
     loop = asyncio.get_running_loop()
-    received: list[int] = []
 
     def end() -> None:
         stop()
-        # Stdout may be a pipe that nobody reads, which nothing can interrupt.
+        # Stdout may be a pipe that nobody reads, and a write to it cannot be interrupted.
         loop.call_later(drain + _GRACE, os._exit, 0)
 
     def handle(number: int, _: object) -> None:
-        if received:
-            os._exit(0)
-        received.append(number)
+        signal.signal(number, signal.SIG_DFL)
         loop.call_soon_threadsafe(end)
 
-    names = ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
-    for number, handler in before.items():
-        if handler != signal.SIG_IGN:  # as nohup sets it
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as nohup sets it
             signal.signal(number, handle)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _leaves(faults: BaseExceptionGroup[Any]) -> Generator[BaseException]:
-    for fault in faults.exceptions:
-        if isinstance(fault, BaseExceptionGroup):
-            yield from _leaves(cast("BaseExceptionGroup[Any]", fault))
-        else:
-            yield fault
