@@ -59,9 +59,13 @@ async def test_the_file_is_what_is_published_in_either_era_whatever_the_settings
             assert published(await listed(given, era)) == [GET, COMPARE]
 
 
-async def test_with_text_only_the_output_schemas_are_left_out() -> None:
-    slim = published(await listed(Settings(sandbox=True, result_channels="text")))
+async def test_with_text_only_output_schemas_and_structured_results_are_left_out() -> None:
+    given = Settings(sandbox=True, result_channels="text")
+    slim = published(await listed(given))
+    async with connected(given) as client:
+        answer = await ask(client)
 
+    assert answer.structured_content is None
     assert slim == [{key: value for key, value in tool.items() if key != "outputSchema"} for tool in (GET, COMPARE)]
 
 

@@ -93,7 +93,8 @@ def test_the_resource_of_clipped_texts_is_not_named_if_it_is_not_stored() -> Non
     assert [note for note in result.notes if "cut" in note] == ["Long texts were cut (…)."]
 
 
-def test_the_quota_note_is_the_last_in_both_channels() -> None:
-    result = account(quota_note="Quota: 800 of 1000", fields=DEFAULT)
+def test_the_sandbox_note_is_the_first_and_the_quota_note_the_last_in_both_channels() -> None:
+    result = account(quota_note="Quota: 800 of 1000", fields=DEFAULT, sandbox=True)
 
+    assert result.notes[0] == "Sandbox: invented data, not TikTok's."
     assert result.notes[-1] == account_text(result).splitlines()[-1] == "Quota: 800 of 1000"

@@ -59,13 +59,6 @@ def test_growth_of_the_same_videos_is_said_to_be_theirs() -> None:
     assert "since 2026-05-31T12:00:00Z: same videos: view_count +5" in account_text(account(VIDEO, changes=grown))
 
 
-def test_the_first_answer_has_no_changes() -> None:
-    result = account(VIDEO)
-
-    assert "changes" not in result.as_json()
-    assert "since" not in account_text(result)
-
-
 def test_a_comparison_counts_pins_and_has_no_zeros_for_accounts_without_change() -> None:
     given = {"nasa": CHANGES, "esa": QUIET, "jaxa": None}
     outcomes = [Outcome(name, answer=answer(VIDEO, username=name, changes=each)) for name, each in given.items()]

@@ -111,10 +111,3 @@ def test_times_are_utc_in_iso_8601_from_the_first_to_the_last_year() -> None:
 def test_the_link_of_a_video_is_valid_for_names_of_any_script() -> None:
     assert video_url("a.b_c", "7") == "https://www.tiktok.com/@a.b_c/video/7"
     assert video_url("кошка", "7") == "https://www.tiktok.com/@%D0%BA%D0%BE%D1%88%D0%BA%D0%B0/video/7"
-
-
-def test_a_sandbox_answer_and_a_cached_answer_say_so() -> None:
-    data = account({"id": 1}, sandbox=True, cached=True).as_json()
-
-    assert (data["source"], data["cached"], data["log_id"]) == ("sandbox", True, "L0G")
-    assert data["notes"][0] == "Sandbox: invented data, not TikTok's."
