@@ -1,4 +1,4 @@
-"""Makes the README's pictures of the interactive view: the real server's sandbox, a real host, a real browser.
+"""Take the pictures of the interactive view: the sandbox, a real host, a real browser.
 
 Run from a checkout, once `npm install --no-package-lock --prefix tests/browser` has been run and Chromium is installed:
 
@@ -21,18 +21,18 @@ from kit.processes import http_server  # noqa: E402
 
 IMAGES: Final = ROOT / "docs" / "images"
 STYLES: Final = {"variables": {"--font-sans": "Inter, system-ui, sans-serif"}}
-ACCOUNTS: Final = ["nasa", "esa", "bread.and.salt", "slow_travel", "night_bus", "rain_studio", "sandbox_missing"]
+ACCOUNTS: Final = ["nasa", "esa", "corner_bakery", "kitchen_lab", "slow_travel", "rain_studio", "sandbox_missing"]
 
 Shot = tuple[str, int, str, str, dict[str, Any]]
 SHOTS: Final[tuple[Shot, ...]] = (
-    ("cards-light", 960, "light", "get_pinned_videos", {"username": "nasa"}),
-    ("cards-dark", 960, "dark", "get_pinned_videos", {"username": "nasa"}),
+    ("account-light", 960, "light", "get_pinned_videos", {"username": "nasa"}),
+    ("account-dark", 960, "dark", "get_pinned_videos", {"username": "nasa"}),
     ("comparison", 800, "light", "compare_pinned_videos", {"usernames": ACCOUNTS}),
 )
 
 
 def main() -> int:
-    """Writes docs/images/*.png; returns the exit code."""
+    """Write docs/images/*.png. Return the exit code."""
     IMAGES.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
