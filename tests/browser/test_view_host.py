@@ -49,6 +49,13 @@ def test_the_view_introduces_itself_answers_the_host_and_opens_links_through_it(
     assert host.page.evaluate("() => window.teardown()") == {}
 
 
+def test_a_link_the_host_refuses_is_shown_as_text(show: Open) -> None:
+    host = show(accept_links=False).result(samples.FULL)
+    host.view.get_by_role("link", name="Open on TikTok (video 1)").press("Enter")
+
+    expect(host.view.get_by_role("status")).to_contain_text(samples.FULL["videos"][0]["url"])
+
+
 def test_the_theme_is_the_hosts_or_else_the_readers(show: Open) -> None:
     background = "() => getComputedStyle(document.documentElement).backgroundColor"
     host = show({"theme": "light"}, scheme="dark")
