@@ -28,10 +28,10 @@ def test_a_name_is_found_in_what_people_write(name: str, spellings: list[object]
 
 REJECTED = {
     "missing": [None],
-    "must be text": [True, ["nasa"], {"name": "nasa"}],
+    "must be text": [True, 10**70, ["nasa"], {"name": "nasa"}],
     "empty": ["", "  ", "@", "https://www.tiktok.com/@"],
     "contains": ["na sa", "a/b", "@@nasa", "na\u200bsa", "na\u202esa", "é".encode().decode("latin-1"), -5, "😀"],
-    "characters": ["a" * 65, 10**70],
+    "characters": ["a" * 65],
     "does not name an account": ["https://vm.tiktok.com/ZM8/", "tiktok.com/tag/space", "https://www.tiktok.com/"],
 }
 

@@ -22,8 +22,7 @@ from .oauth import ClientCredentialsAuth, TokenStore, reply_of
 from .retry import RetrySchedule
 from .transport import GuardedTransport
 
-_MAX_WAIT: Final = 0.8
-"""The part of the remaining time that may be spent on waiting for a pause to end."""
+_MAX_WAIT: Final = 0.8  # the part of the remaining time that may be spent on waiting for a pause to end
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +55,7 @@ class ResearchClient:
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._timeout = timeout
-        self._limits = httpx.Limits(
-            max_connections=max_concurrency + 2, max_keepalive_connections=max_concurrency + 2, keepalive_expiry=120
-        )
+        self._limits = httpx.Limits(max_connections=max_concurrency + 2, keepalive_expiry=120)
         self._budget = budget
         self._clock = clock
         self._random = random
@@ -102,10 +99,8 @@ class ResearchClient:
             except PausedError as pause:
                 # A request sent in the last moment could only end as a timeout, which would be the wrong reason.
                 if pause.seconds >= _MAX_WAIT * (deadline - loop.time()):
-                    raise errors.RateLimitError(
-                        "TikTok's short-term rate limit was reached; requests are paused for another "
-                        f"{pause.seconds:.0f} s.",
-                    ) from None
+                    what = f"TikTok's rate limit was reached; requests are paused for another {pause.seconds:.0f} s."
+                    raise errors.RateLimitError(what) from None
                 delay = pause.seconds
             except errors.TikTokError as error:
                 retry = schedule.delay_after(error, remaining=deadline - loop.time())

@@ -1,21 +1,4 @@
-"""Everything that can go wrong between a request for an account and its pinned videos.
-
-    TikTokError
-    ├── ConfigurationError             not_configured
-    ├── InvalidArgumentError           invalid_argument   (found here, before any request)
-    ├── APIConnectionError             unreachable
-    │   └── APITimeoutError            timeout
-    ├── APIStatusError                                    (TikTok answered with a failure)
-    │   ├── BadRequestError            upstream_error
-    │   ├── AuthenticationError        auth_failed
-    │   ├── PermissionDeniedError      refused
-    │   │   └── ScopeMissingError      scope_missing
-    │   ├── NotFoundError              not_found
-    │   ├── RateLimitError             rate_limited
-    │   │   └── QuotaExceededError     quota_exceeded
-    │   └── InternalServerError        upstream_error
-    ├── APIResponseValidationError     upstream_error     (TikTok answered with something undocumented)
-    └── InternalError                  internal_error     (a fault of this program)
+"""Everything that can go wrong between a request for an account and its pinned videos, as one tree of exceptions.
 
 An error says what happened and what to do. Untrusted text in it is cleaned where it is made. It contains no secret.
 """

@@ -1,7 +1,4 @@
-"""The documented `fields` parameter: names, types and meanings, and how callers may write it.
-
-Schema, README table, resource and parser are made from this declaration.
-"""
+"""The documented `fields` parameter: names, types and meanings, and how callers may write it."""
 
 from __future__ import annotations
 
@@ -95,15 +92,14 @@ def parse_fields(value: object) -> tuple[str, ...]:
             raise _invalid("fields must contain names only, as text.")
         for part in item.split(","):
             if name := part.strip():
-                names.update(dict.fromkeys(NAMES if name.lower() == "all" else (_field_name(name),)))
+                names.update(dict.fromkeys(NAMES if name.lower() == "all" else (_valid(name),)))
     if not names:
         return DEFAULT
     return tuple(names) if "id" in names else ("id", *names)
 
 
-def _field_name(name: str) -> str:
-    name = ALIASES.get(name, name)
-    if name in BY_NAME:
+def _valid(name: str) -> str:
+    if (name := ALIASES.get(name, name)) in BY_NAME:
         return name
     shown = name if len(name) <= 40 and name.isprintable() else "(unreadable)"
     (near,) = difflib.get_close_matches(name.casefold()[:60], NAMES, n=1, cutoff=0.0)

@@ -29,15 +29,21 @@ def parse_username(value: object) -> str:
     if text is None:
         raise _invalid("username is missing." if value is None else "username must be text.")
     name = text.strip()
-    link = _LINK.fullmatch(name)
-    name = _from_link(link[1]) if link else name.removeprefix("@")
+    if link := _LINK.fullmatch(name):
+        profile = _PROFILE.fullmatch(link[1])
+        if profile is None:
+            raise _invalid("username is a link that does not name an account.")
+        name = unquote(profile[1], errors="replace")
+    else:
+        name = name.removeprefix("@")
     if not name:
         raise _invalid("username is empty.")
     if len(name) > 64:
         raise _invalid(f"username has {len(name)} characters; at most 64 are allowed.")
     for char in name:
         if not (char in "_." or unicodedata.category(char)[0] in "LM" or unicodedata.category(char) == "Nd"):
-            raise _invalid(f"username contains {_named(char)}, which no username has.")
+            what = "white space" if char.isspace() else ascii(char)
+            raise _invalid(f"username contains {what}, which no username has.")
     return name
 
 
@@ -63,21 +69,6 @@ def _as_text(value: object) -> str | None:
             return repr(value)
         case _:
             return None
-
-
-def _from_link(path: str) -> str:
-    profile = _PROFILE.fullmatch(path)
-    if profile is None:
-        raise _invalid("username is a link that does not name an account.")
-    return unquote(profile[1], errors="replace")
-
-
-def _named(char: str) -> str:
-    if char.isspace():
-        return "white space"
-    if char.isascii() and char.isprintable():
-        return repr(char)
-    return f"the character U+{ord(char):04X}"
 
 
 def _invalid(what: str) -> InvalidArgumentError:

@@ -76,10 +76,11 @@ def _proxy_error(reason: str, what: str, host: str) -> APIConnectionError:
     # httpx has the proxy's status and phrase as text, for SOCKS its own words.
     status = reason[:3] if reason[:3].isdigit() else ""
     if status == "407" or "auth" in reason.lower():
+        what += f": it requires authentication ({status or 'SOCKS'})."
         next_step = "Write the user name and password that the proxy requires as http://USER:PASSWORD@HOST:PORT."
-        return APIConnectionError(f"{what}: it requires authentication ({status or 'SOCKS'}).", next_step=next_step)
-    next_step = f"Ask for access to {host} through the proxy, or list the host in NO_PROXY if it is reachable directly."
-    what += f": it answered HTTP {status}." if status else "."
+    else:
+        what += f": it answered HTTP {status}." if status else "."
+        next_step = f"Ask for access to {host} through the proxy, or list it in NO_PROXY if it is reachable directly."
     return APIConnectionError(what, next_step=next_step, retryable=status.startswith("5"))
 
 

@@ -1,8 +1,7 @@
 """OAuth client credentials for TikTok as an `httpx.Auth`: a generator that yields requests and receives responses.
 
-Calls that need a token at the same time share one token request. A token is renewed before it expires, and once when
-TikTok rejects it. Replicas may share one token through a `TokenStore`. Secrets appear only in the token request's body
-and the Authorization header.
+Calls that need a token at the same time share one token request. Secrets appear only in the token request's body and
+the Authorization header.
 """
 
 from __future__ import annotations
@@ -66,10 +65,9 @@ class TokenStore(Protocol):
 
 
 class ClientCredentialsAuth(httpx.Auth):
-    """Adds a Bearer token to research requests, fetching and renewing it as needed.
+    """Adds a Bearer token to research requests. It is renewed before it expires, and once when TikTok rejects it.
 
-    Raises `AuthenticationError` and its relatives when the token endpoint refuses. Transport faults of the token
-    request reach the caller as httpx raises them.
+    Raises `AuthenticationError` and its relatives when the token endpoint refuses; faults of httpx pass through.
     """
 
     def __init__(
@@ -109,7 +107,9 @@ class ClientCredentialsAuth(httpx.Auth):
                     token = self._usable(waited=True)
                     if token is None and self._refusal is not None and self._refusals > refusals:
                         raise self._refusal.again()
-                    token = token or await self._load()
+                    if token is None and self._shared is not None:
+                        token = await self._shared.load()
+                        token = token if token and token.state(self._clock()) is TokenState.FRESH else None
                     if token is None:
                         self._renew_after = self._clock() + _RENEWAL_PAUSE
                         try:
@@ -146,20 +146,18 @@ class ClientCredentialsAuth(httpx.Auth):
             case TokenState.INVALID:
                 return None
 
-    async def _load(self) -> AccessToken | None:
-        token = await self._shared.load() if self._shared is not None else None
-        return token if token is not None and token.state(self._clock()) is TokenState.FRESH else None
-
     def _token_request(self, research: httpx.Request) -> httpx.Request:
-        form = {
-            "client_key": self._client_key,
-            "client_secret": self._client_secret,
-            "grant_type": "client_credentials",
-        }
+        keys = {"client_key": self._client_key, "client_secret": self._client_secret}
         headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "Cache-Control": "no-cache"}
         # The same timeouts and the same callers as the request that needs the token.
         extensions = dict(research.extensions)
-        return httpx.Request("POST", self._token_url, headers=headers, data=form, extensions=extensions)
+        return httpx.Request(
+            "POST",
+            self._token_url,
+            headers=headers,
+            data=keys | {"grant_type": "client_credentials"},
+            extensions=extensions,
+        )
 
     async def _accept(self, response: httpx.Response) -> AccessToken:
         now = self._clock()

@@ -7,20 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from .errors import (
-    APIResponseValidationError,
-    APIStatusError,
-    AuthenticationError,
-    BadRequestError,
-    InternalServerError,
-    NotFoundError,
-    PermissionDeniedError,
-    QuotaExceededError,
-    RateLimitError,
-    ScopeMissingError,
-    TikTokError,
-    reset_time,
-)
+from . import errors
 from .text import clean
 
 _TAG: Final = re.compile(r"<[/!?a-z][^<>]*(?:>|$)", re.IGNORECASE)
@@ -82,63 +69,59 @@ def _pattern(secret: str) -> re.Pattern[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One row of the error table."""
+    """One row of the error table; `{said}` in `what` stands for TikTok's message."""
 
-    kind: type[TikTokError]
+    kind: type[errors.TikTokError]
     what: str
     next_step: str | None = None
     retryable: bool = False
-    quoted: bool = False
-    """Whether TikTok's message is added."""
 
 
-_SCOPE: Final = _Row(ScopeMissingError, "the project may not read this: a scope is missing.")
-_FAULT: Final = _Row(InternalServerError, "TikTok reported an internal fault.", retryable=True, quoted=True)
-_WITHHELD: Final = _Row(PermissionDeniedError, "TikTok does not return this account's information.")
-_QUOTA: Final = _Row(QuotaExceededError, "TikTok says that the project's daily quota is used up.")
+_SCOPE: Final = _Row(errors.ScopeMissingError, "the project may not read this: a scope is missing.")
+_FAULT: Final = _Row(errors.InternalServerError, "TikTok reported an internal fault.{said}", retryable=True)
+_WITHHELD: Final = _Row(errors.PermissionDeniedError, "TikTok does not return this account's information.")
+_QUOTA: Final = _Row(errors.QuotaExceededError, "TikTok says that the project's daily quota is used up.")
 _SIMULATED: Final = _Row(
-    QuotaExceededError,
-    "the sandbox simulates a used-up daily quota for this account only.",
+    errors.QuotaExceededError, "the sandbox simulates a used-up daily quota for this account only."
 )
 _BY_CODE: Final = {
     "access_token_invalid": _Row(
-        AuthenticationError,
+        errors.AuthenticationError,
         "TikTok rejected two access tokens in a row.",
         "Call again; if it persists, check the project and its credentials at developers.tiktok.com.",
     ),
     "scope_not_authorized": _SCOPE,
     "scope_permission_missed": _SCOPE,
-    "rate_limit_exceeded": _Row(RateLimitError, "TikTok's short-term rate limit was reached.", retryable=True),
+    "rate_limit_exceeded": _Row(errors.RateLimitError, "TikTok's short-term rate limit was reached.", retryable=True),
     "daily_quota_limit_exceeded": _QUOTA,
     "internal_error": _FAULT,
     "timeout": _FAULT,
 }
 _BY_MESSAGE: Final = {
-    "cannot find the user": _Row(NotFoundError, "TikTok found no account with this name."),
-    "is private": _Row(PermissionDeniedError, "the account is private."),
+    "cannot find the user": _Row(errors.NotFoundError, "TikTok found no account with this name."),
+    "is private": _Row(errors.PermissionDeniedError, "the account is private."),
     "cannot return this user's information": _WITHHELD,
     "information cannot be returned": _WITHHELD,
 }
 """Parts of messages in lower case: these refusals share the code invalid_params."""
 _BY_STATUS: Final = {
-    401: _Row(AuthenticationError, "TikTok answered 401 Unauthorized.", quoted=True),
+    401: _Row(errors.AuthenticationError, "TikTok answered 401 Unauthorized.{said}"),
     403: _Row(
-        APIStatusError,
-        "a gateway or proxy refused the request: HTTP 403 without an error code that TikTok documents.",
+        errors.APIStatusError,
+        "a gateway or proxy refused the request: HTTP 403 without an error code that TikTok documents.{said}",
         "Check the proxy or firewall between this server and TikTok, then call again.",
-        quoted=True,
     ),
-    429: _Row(RateLimitError, "TikTok answered 429 Too Many Requests.", retryable=True, quoted=True),
+    429: _Row(errors.RateLimitError, "TikTok answered 429 Too Many Requests.{said}", retryable=True),
 }
-_REJECTED: Final = _Row(BadRequestError, "TikTok rejected the request.", quoted=True)
+_REJECTED: Final = _Row(errors.BadRequestError, "TikTok rejected the request.{said}")
 
 
 _OAUTH_FAULT: Final = _Row(
-    InternalServerError, "TikTok's token endpoint reported an internal fault.", retryable=True, quoted=True
+    errors.InternalServerError, "TikTok's token endpoint reported an internal fault.{said}", retryable=True
 )
-_BAD_CLIENT: Final = _Row(AuthenticationError, "TikTok issued no access token for these credentials.", quoted=True)
+_BAD_CLIENT: Final = _Row(errors.AuthenticationError, "TikTok issued no access token for these credentials.{said}")
 _BY_OAUTH_CODE: Final = {
-    "invalid_scope": _Row(ScopeMissingError, "TikTok issued no access token: the scope is not granted.", quoted=True),
+    "invalid_scope": _Row(errors.ScopeMissingError, "TikTok issued no access token: the scope is not granted.{said}"),
     "server_error": _OAUTH_FAULT,
     "temporarily_unavailable": _OAUTH_FAULT,
     **dict.fromkeys(("access_denied", "invalid_client", "invalid_grant", "invalid_request"), _BAD_CLIENT),
@@ -147,20 +130,20 @@ _BY_OAUTH_CODE: Final = {
 """RFC 6749, section 5.2."""
 
 
-def token_error(reply: Reply, code: str | None, message: str, log_id: str | None) -> TikTokError:
+def token_error(reply: Reply, code: str | None, message: str, log_id: str | None) -> errors.TikTokError:
     """The error for a refusal of the token endpoint."""
     row = _BY_OAUTH_CODE.get(code or "")
     return _made(row, reply, code, message, log_id) if row else error_for(reply, code, message, log_id)
 
 
-def error_for(reply: Reply, code: str | None, message: str, log_id: str | None) -> TikTokError:
+def error_for(reply: Reply, code: str | None, message: str, log_id: str | None) -> errors.TikTokError:
     """The error for a response of a research endpoint that is not a success: the code decides, then the message."""
     text = message.casefold().replace("\u2019", "'")
     row = _BY_CODE.get((code or "").lower())
     row = row or next((row for part, row in _BY_MESSAGE.items() if part in text), None)
     row = row or _BY_STATUS.get(reply.status_code)
     if row is None and _temporary(reply, message):
-        row = _Row(InternalServerError, f"TikTok answered HTTP {reply.status_code}.", quoted=True)
+        row = _Row(errors.InternalServerError, f"TikTok answered HTTP {reply.status_code}.{{said}}")
     if row is None and code in (None, "ok"):
         what = "it has no error code" if code is None else f"HTTP {reply.status_code} with code ok"
         return undocumented(reply, what, code=code, log_id=log_id)
@@ -172,19 +155,19 @@ def _temporary(reply: Reply, message: str) -> bool:
     return reply.status_code >= 500 or (reply.status_code >= 400 and "try again later" in message.casefold())
 
 
-def _made(row: _Row, reply: Reply, code: str | None, message: str, log_id: str | None) -> TikTokError:
+def _made(row: _Row, reply: Reply, code: str | None, message: str, log_id: str | None) -> errors.TikTokError:
     next_step = row.next_step
-    resets = reset_time(reply.received_at) if reply.received_at is not None else "00:00 UTC"
+    resets = errors.reset_time(reply.received_at) if reply.received_at is not None else "00:00 UTC"
     if row is _QUOTA and reply.sandbox:
         row, next_step = _SIMULATED, f"Other accounts are answered; a real quota would reset at {resets}."
     elif row is _QUOTA:
         next_step = f"Call again after the quota resets at {resets}."
-    elif row.kind is RateLimitError and reply.retry_after:
+    elif row.kind is errors.RateLimitError and reply.retry_after:
         next_step = f"Wait {reply.retry_after:.0f} s, as TikTok asks, then call again."
     error = row.kind(
-        row.what + (f" TikTok says: {message!r}." if row.quoted and message and message != code else ""),
+        row.what.replace("{said}", f" TikTok says: {message!r}." if message and message != code else ""),
         next_step=next_step,
-        retryable=row.retryable or (_temporary(reply, message) and row.kind is not QuotaExceededError),
+        retryable=row.retryable or (_temporary(reply, message) and row.kind is not errors.QuotaExceededError),
         code=code,
         log_id=log_id,
         **_facts(reply),
@@ -193,7 +176,7 @@ def _made(row: _Row, reply: Reply, code: str | None, message: str, log_id: str |
     return error
 
 
-def unparsable(reply: Reply) -> TikTokError:
+def unparsable(reply: Reply) -> errors.TikTokError:
     """The error for a body that is not JSON: an HTML page of a gateway, or a part of an answer."""
     if reply.status_code in (401, 403, 429) or reply.status_code >= 500:
         error = error_for(reply, None, "", None)
@@ -201,16 +184,16 @@ def unparsable(reply: Reply) -> TikTokError:
         return error
     what = f"TikTok answered HTTP {reply.status_code} with a body that is not JSON."
     # A redirect is not followed, and another request would only get it again.
-    return APIResponseValidationError(what, **_facts(reply), retryable=not 300 <= reply.status_code < 400)
+    return errors.APIResponseValidationError(what, **_facts(reply), retryable=not 300 <= reply.status_code < 400)
 
 
 def undocumented(
     reply: Reply, what: str, *, code: str | None = None, log_id: str | None = None
-) -> APIResponseValidationError:
+) -> errors.APIResponseValidationError:
     """The error for JSON that TikTok does not document; another request would bring the same, except after a 5xx."""
     what = f"TikTok's response does not have the documented format: {what}."
     retryable = reply.status_code >= 500
-    return APIResponseValidationError(what, **_facts(reply), code=code, log_id=log_id, retryable=retryable)
+    return errors.APIResponseValidationError(what, **_facts(reply), code=code, log_id=log_id, retryable=retryable)
 
 
 def _facts(reply: Reply) -> dict[str, Any]:

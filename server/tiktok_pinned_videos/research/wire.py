@@ -31,8 +31,12 @@ def parse_pinned_videos(reply: Reply, fields: tuple[str, ...]) -> tuple[tuple[Vi
     try:
         videos = tuple(video_from_item(item, fields) for item in _items(envelope.get("data")))
         _check_sums(videos)
-    except (ValidationError, _FormatError) as fault:
-        raise undocumented(reply, _where(fault), code=code, log_id=log_id) from None
+    except ValidationError as fault:
+        first = fault.errors(include_url=False, include_input=False, include_context=False)[0]
+        what = f"{first['loc'][0] if first['loc'] else 'a video'} does not have the documented type or range"
+        raise undocumented(reply, what, code=code, log_id=log_id) from None
+    except _FormatError as fault:
+        raise undocumented(reply, str(fault), code=code, log_id=log_id) from None
     # TikTok is known to send a complete list with HTTP 500. An empty one proves nothing there.
     if reply.status_code >= 500 and not videos:
         raise error_for(reply, code, message, log_id)
@@ -80,22 +84,11 @@ class _FormatError(Exception):
     """The body is JSON but does not have the documented format."""
 
 
-def _where(fault: ValidationError | _FormatError) -> str:
-    if isinstance(fault, _FormatError):
-        return str(fault)
-    first = fault.errors(include_url=False, include_input=False, include_context=False)[0]
-    return f"{first['loc'][0]} does not have the documented type or range" if first["loc"] else "a video is malformed"
-
-
 def _envelope(reply: Reply) -> dict[str, object]:
     try:
-        body: Any = json.loads(
-            reply.content.decode("utf-8-sig"),
-            parse_constant=_no_constant,
-            parse_float=_float,
-            parse_int=_integer,
-            object_pairs_hook=_object,
-        )
+        text = reply.content.decode("utf-8-sig")
+        numbers: dict[str, Any] = {"parse_constant": _no_constant, "parse_float": _float, "parse_int": _integer}
+        body: Any = json.loads(text, object_pairs_hook=_object, **numbers)
     except _FormatError as fault:
         raise undocumented(reply, str(fault)) from None
     except (ValueError, RecursionError):
