@@ -1,7 +1,7 @@
-"""A loopback server in TikTok's place that can be told what to answer, byte for byte and fault by fault.
+"""A loopback HTTP server in TikTok's place whose responses a test scripts, byte for byte and fault by fault.
 
-Real sockets, HTTP/1.1 with keep-alive. `async with serving() as upstream` gives one; tell it `upstream.answer(...)`,
-look at `upstream.research` and `upstream.token_requests` afterwards. Knows the documents, nothing of the package.
+`async with serving() as upstream` starts one. `upstream.answer(...)` scripts it, `upstream.research` and
+`upstream.token_requests` are what it received. It follows TikTok's documents and imports nothing of the package.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import contextlib
 import json
 import socket
 import struct
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -35,7 +35,7 @@ EXAMPLE_VIDEOS: list[dict[str, Any]] = [
 
 @dataclass(frozen=True)
 class Reply:
-    """One response, and how it goes wrong."""
+    """One response and its faults."""
 
     status: int = 200
     body: bytes = b""
@@ -43,11 +43,11 @@ class Reply:
     delay: float = 0.0
     """Seconds before anything is sent."""
     send_only: int | None = None
-    """Close the connection after so many bytes of the body."""
+    """Close the connection after this many bytes of the body."""
     reset: bool = False
     """Reset the connection instead of answering."""
     endless: bytes = b""
-    """Sent over and over after the body, chunked, until the peer hangs up or 64 MiB are out."""
+    """Repeated after the body, chunked, until the peer closes the connection or 64 MiB are sent."""
 
 
 @dataclass(frozen=True)
@@ -74,18 +74,18 @@ class Received:
 
 
 def raw(body: object, status: int = 200, **more: Any) -> Reply:
-    """Any body: bytes as they are, everything else as JSON."""
+    """Return a response with any body: bytes as they are, everything else as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return Reply(status, content, **more)
 
 
 def videos(items: object, *, key: str = "pinned_videos_list", log_id: object = OK["log_id"], **more: Any) -> Reply:
-    """A success with this list."""
+    """Return a success with this list."""
     return raw({"data": {key: items}, "error": {**OK, "log_id": log_id}}, **more)
 
 
 def refusal(status: int, code: object, message: object = "", **more: Any) -> Reply:
-    """A failure in the documented envelope."""
+    """Return a failure in the documented envelope."""
     return raw({"data": {}, "error": {"code": code, "message": message, "log_id": "L0G"}}, status, **more)
 
 
@@ -98,47 +98,43 @@ def issued(token: str, expires_in: float = 7200) -> Reply:
     return raw({"access_token": token, "expires_in": expires_in, "token_type": "Bearer"})
 
 
-Teller = Callable[[Received], Reply]
-
-
 class Upstream:
-    """What the server was asked and what it shall answer.
+    """Scripted responses and received requests.
 
-    Research requests get the queued replies in order, the last one for ever; without any, the documentation's example.
-    A request whose token is not alive gets `access_token_invalid` first, whatever is queued. The token endpoint issues
-    a new token each time unless replies for it are queued; those that are queued are used up, then it issues again.
+    Research requests get the replies of `answer` in order, the last one repeatedly; without any, the documentation's
+    example. A request without a valid token gets `access_token_invalid` first. The token endpoint issues a new token
+    each time, unless `answer_token` has replies left.
     """
 
     def __init__(self) -> None:
         self.url = ""
         self.received: list[Received] = []
         self.tokens: set[str] = set()
-        self.lifetime: float = 7200
         self.token_delay = 0.0
         self.connections = 0
         """Accepted so far."""
         self.sent_bytes = 0
-        """Of bodies, as far as the peer took them."""
+        """Of bodies, as far as peers have read them."""
         self._research: list[Reply] = []
-        self._teller: Teller | None = None
+        self._script: Callable[[Received], Reply] | None = None
         self._token_replies: list[Reply] = []
         self._issued = 0
         self._open: set[asyncio.Task[None]] = set()
 
     def answer(self, *replies: Reply) -> None:
-        """Queue replies to research requests, forgetting what was queued before."""
-        self._research, self._teller = list(replies), None
+        """Reply to research requests with these, instead of those before."""
+        self._research, self._script = list(replies), None
 
-    def answer_by(self, teller: Teller) -> None:
-        """Have a function answer research requests."""
-        self._teller = teller
+    def answer_by(self, script: Callable[[Received], Reply]) -> None:
+        """Reply to research requests with what a function returns."""
+        self._script = script
 
     def answer_token(self, *replies: Reply) -> None:
-        """Queue replies of the token endpoint."""
+        """Reply to the next token requests with these."""
         self._token_replies = list(replies)
 
     def revoke_all(self) -> None:
-        """No token issued so far is valid any more."""
+        """Make all tokens issued so far invalid."""
         self.tokens.clear()
 
     @property
@@ -150,14 +146,15 @@ class Upstream:
         return [request for request in self.received if request.path == TOKEN]
 
     def reply_to(self, request: Received) -> Reply:
+        self.received.append(request)
         if request.path == TOKEN:
             return self._token_replies.pop(0) if self._token_replies else self._issue()
         if request.path != PINNED:
             return refusal(404, "invalid_request", "no such path")
         if request.token not in self.tokens:
             return refusal(401, "access_token_invalid", "The access token is invalid or not found in the request.")
-        if self._teller is not None:
-            return self._teller(request)
+        if self._script is not None:
+            return self._script(request)
         if len(self._research) > 1:
             return self._research.pop(0)
         return self._research[0] if self._research else videos(EXAMPLE_VIDEOS)
@@ -166,7 +163,7 @@ class Upstream:
         self._issued += 1
         token = f"clt.loopback{self._issued:04d}Token"
         self.tokens.add(token)
-        return replace(issued(token, self.lifetime), delay=self.token_delay)
+        return replace(issued(token), delay=self.token_delay)
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -174,19 +171,16 @@ class Upstream:
         self._open.add(task)
         self.connections += 1
         try:
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-                while (request := await _read(reader)) is not None:
-                    self.received.append(request)
-                    if not await self._send(writer, self.reply_to(request)):
-                        break
-        except asyncio.CancelledError:
-            pass  # the test is over; a cancelled handler would be logged as a fault
+            while await self._send(writer, self.reply_to(await _read(reader))):
+                pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the peer has closed the connection, or the test is over
         finally:
             self._open.discard(task)
             writer.close()
 
     async def _send(self, writer: asyncio.StreamWriter, reply: Reply) -> bool:
-        """Whether the connection lives on."""
+        """Send a response; whether the connection stays open."""
         await asyncio.sleep(reply.delay)
         if reply.reset:
             sock: socket.socket = writer.get_extra_info("socket")
@@ -194,51 +188,34 @@ class Upstream:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
             return False
-        length = ["Transfer-Encoding: chunked"] if reply.endless else [f"Content-Length: {len(reply.body)}"]
-        head = [
-            f"HTTP/1.1 {reply.status} Told",
-            *(f"{name}: {value}" for name, value in reply.headers.items()),
-            *length,
-        ]
-        start = "\r\n".join(head).encode("latin-1") + b"\r\n\r\n"
-        if reply.endless:
-            return await self._send_for_ever(writer, start, reply)
-        # In one write: two would wait for each other (Nagle and delayed ACK).
-        writer.write(start + reply.body[: reply.send_only])
+        length = "Transfer-Encoding: chunked" if reply.endless else f"Content-Length: {len(reply.body)}"
+        lines = [f"HTTP/1.1 {reply.status} Scripted", *map(": ".join, reply.headers.items()), length, "", ""]
+        # Head and body in one write: two would wait for each other (Nagle and delayed ACK).
+        writer.write("\r\n".join(lines).encode("latin-1") + (b"" if reply.endless else reply.body[: reply.send_only]))
+        chunks = [reply.body, *[reply.endless] * ((64 << 20) // len(reply.endless))] if reply.endless else []
+        for chunk in filter(None, chunks):
+            writer.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+            await writer.drain()
+            self.sent_bytes += len(chunk)
         await writer.drain()
-        self.sent_bytes += len(reply.body[: reply.send_only])
-        return reply.send_only is None
+        return not reply.endless and reply.send_only is None
 
-    async def _send_for_ever(self, writer: asyncio.StreamWriter, start: bytes, reply: Reply) -> bool:
-        writer.write(start)
-        chunks: Iterable[bytes] = (reply.body, *([reply.endless] * ((64 << 20) // len(reply.endless))))
-        for chunk in chunks:
-            if chunk:
-                writer.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
-                await writer.drain()
-                self.sent_bytes += len(chunk)
-        writer.write(b"0\r\n\r\n")
-        await writer.drain()
-        return False
-
-    async def hang_up(self) -> None:
+    async def close(self) -> None:
         for task in list(self._open):
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
 
 
 class InMemory(httpx.AsyncBaseTransport):
-    """The way to an `Upstream` without a socket; of the faults it knows delays, resets and cut-off bodies."""
+    """The same without a socket, for virtual time. Its faults are delays, resets and bodies that are cut off."""
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Its answer."""
         headers = {name.lower(): value for name, value in request.headers.items()}
         url = request.url
         received = Received(request.method, url.path, url.query.decode(), headers, await request.aread())
-        self._upstream.received.append(received)
         reply = self._upstream.reply_to(received)
         await asyncio.sleep(reply.delay)
         if reply.reset or reply.send_only is not None:
@@ -246,11 +223,8 @@ class InMemory(httpx.AsyncBaseTransport):
         return httpx.Response(reply.status, headers=dict(reply.headers), content=reply.body)
 
 
-async def _read(reader: asyncio.StreamReader) -> Received | None:
-    try:
-        head = await reader.readuntil(b"\r\n\r\n")
-    except asyncio.IncompleteReadError:
-        return None
+async def _read(reader: asyncio.StreamReader) -> Received:
+    head = await reader.readuntil(b"\r\n\r\n")
     start, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
     method, target, _ = start.split(" ", 2)
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
@@ -261,7 +235,7 @@ async def _read(reader: asyncio.StreamReader) -> Received | None:
 
 @contextlib.asynccontextmanager
 async def serving() -> AsyncGenerator[Upstream]:
-    """An `Upstream` on a free loopback port; `upstream.url` is its base URL."""
+    """Run an `Upstream` on a free loopback port; `upstream.url` is its base URL."""
     upstream = Upstream()
     server = await asyncio.start_server(upstream.connected, "127.0.0.1", 0)
     upstream.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -269,5 +243,5 @@ async def serving() -> AsyncGenerator[Upstream]:
         yield upstream
     finally:
         server.close()
-        await upstream.hang_up()
+        await upstream.close()
         await server.wait_closed()
