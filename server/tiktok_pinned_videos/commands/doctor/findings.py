@@ -7,14 +7,13 @@ from enum import StrEnum
 
 
 class Mark(StrEnum):
-    """The first word of a line."""
+    """The first word of a line. `NEXT` announces a request."""
 
     OK = "ok"
     WARN = "warn"
     FAIL = "fail"
     SKIP = "skip"
     NEXT = "..."
-    """Announces a request before it is sent."""
 
 
 @dataclass(frozen=True, slots=True)
