@@ -27,6 +27,12 @@ class Unused:
     async def reserve(self, context: RequestContext) -> Reservation:
         raise PausedError(0)
 
+    async def answered(self, reservation: Reservation) -> None:
+        raise AssertionError(reservation)
+
+    async def refused(self, reservation: Reservation) -> None:
+        raise AssertionError(reservation)
+
     async def pause(self, seconds: float) -> None:
         raise AssertionError(seconds)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Protocol
 
 
@@ -19,16 +20,13 @@ class UnwantedError(Exception):
     """Nothing was sent: no caller waits for the answer any more, or the program ends."""
 
 
-class Reservation(Protocol):
-    """One request, counted in the day it was reserved in."""
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """One request, counted in the UTC day it was reserved in."""
 
-    async def answered(self) -> None:
-        """Note that TikTok looked for the account, so something of that day's quota was left."""
-        ...
-
-    async def refused(self) -> None:
-        """Note that TikTok says that nothing of that day's quota is left."""
-        ...
+    day: date
+    probe: bool = False
+    """Whether it is sent to find out if a day that TikTok closed is open again."""
 
 
 class Budget(Protocol):
@@ -36,6 +34,14 @@ class Budget(Protocol):
 
     async def reserve(self, context: RequestContext) -> Reservation:
         """Take one request. Raises `QuotaExceededError` when none is left, `PausedError` while none may be sent."""
+        ...
+
+    async def answered(self, reservation: Reservation) -> None:
+        """Note that TikTok looked for the account, so something of that day's quota was left."""
+        ...
+
+    async def refused(self, reservation: Reservation) -> None:
+        """Note that TikTok says that nothing of that day's quota is left."""
         ...
 
     async def pause(self, seconds: float) -> None:

@@ -112,7 +112,7 @@ class ResearchClient:
                 delay = retry
             else:
                 if context.reservation is not None:
-                    await context.reservation.answered()
+                    await self._budget.answered(context.reservation)
                 return fetched
             await asyncio.sleep(delay)
 
@@ -125,10 +125,10 @@ class ResearchClient:
         if context.reservation is None or error.code is None:
             return
         if isinstance(error, errors.QuotaExceededError):
-            await context.reservation.refused()
+            await self._budget.refused(context.reservation)
         elif error.status in (errors.Status.NOT_FOUND, errors.Status.REFUSED):
             # TikTok searched for the account, so something of the quota was left.
-            await context.reservation.answered()
+            await self._budget.answered(context.reservation)
 
     async def _request(self, username: str, fields: tuple[str, ...], context: RequestContext) -> Fetched:
         http = self._client()

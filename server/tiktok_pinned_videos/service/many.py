@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, TypeVar
 
 from tiktok_pinned_videos.research.errors import APITimeoutError, InternalError, TikTokError
@@ -38,9 +39,9 @@ async def ask_many(
     An error that every further account would meet as well (quota, credentials) ends the asking; the rest get what
     `fallback` has for them without a request (an answer or an error of their own), or that error. What is not
     answered within `time_limit` seconds is an outcome with `APITimeoutError`. `progress` is called after each account,
-    one after the other, with how many are done and the one just done; at most `max_concurrency` answers wait for it.
+    one after the other, with how many are done and the one just done; no other account begins meanwhile.
     """
-    waiting, results = iter(usernames), asyncio.Queue[tuple[Outcome[R], asyncio.Event]]()
+    waiting, running = iter(usernames), set[asyncio.Task[Outcome[R]]]()
     outcomes: dict[str, Outcome[R]] = {}
     common: TikTokError | None = None
     """The failure that every account would meet now."""
@@ -53,8 +54,7 @@ async def ask_many(
             known = await fallback(username) if fallback is not None else None
             return Outcome(username, answer=known, error=None if known is not None else common.again())
         except TikTokError as error:
-            # The sandbox rehearses a spent quota for one account only.
-            if error.for_every_account and not error.sandbox:
+            if error.for_every_account:
                 common = common or error
             return Outcome(username, error=error)
         except Exception:
@@ -62,25 +62,21 @@ async def ask_many(
             _log.exception("unexpected fault while asking for an account")
             return Outcome(username, error=InternalError())
 
-    async def work() -> None:
-        for username in waiting:
-            outcomes[username], taken = await one(username), asyncio.Event()
-            results.put_nowait((outcomes[username], taken))
-            # A caller that cannot keep an answer must not cause further requests.
-            await taken.wait()
-
-    workers = [asyncio.create_task(work()) for _ in range(min(max_concurrency, len(usernames)))]
     try:
         async with asyncio.timeout(time_limit):
-            for done in range(1, len(usernames) + 1):
-                outcome, taken = await results.get()
-                await progress(done, outcome)
-                taken.set()
+            while len(outcomes) < len(usernames):
+                # A caller that cannot keep an answer must not cause further requests, so new ones begin after it has.
+                free = max_concurrency - len(running)
+                running |= {asyncio.create_task(one(username)) for username in islice(waiting, free)}
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for outcome in [task.result() for task in done]:
+                    outcomes[outcome.username] = outcome
+                    await progress(len(outcomes), outcome)
     except TimeoutError:
         pass
     finally:
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
     late = APITimeoutError("the call as a whole ran out of time before this account.", next_step="Call again.")
     return [outcomes.get(name) or Outcome(name, error=late) for name in usernames]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
-from tiktok_pinned_videos.research.budget import PausedError, RequestContext
+from tiktok_pinned_videos.research.budget import PausedError, RequestContext, Reservation
 from tiktok_pinned_videos.research.errors import QuotaExceededError
 from tiktok_pinned_videos.state.base import Counter, Entry, Store
 
@@ -42,28 +42,6 @@ class QuotaStatus:
     """Whether TikTok said that the day's quota is spent."""
 
 
-@dataclass(frozen=True, slots=True)
-class DayReservation:
-    """One request of one day; see `research.budget.Reservation`."""
-
-    ledger: Ledger
-    day: date
-    probe: bool
-    """Whether it was sent to find out if a closed day is open again."""
-
-    async def answered(self) -> None:
-        """Open a closed day again, if this was the probe.
-
-        Other requests may have been sent before the day was closed, so their answers prove nothing.
-        """
-        if self.probe:
-            await self.ledger.open(self.day)
-
-    async def refused(self) -> None:
-        """Close the day: send nothing more but the probes."""
-        await self.ledger.close(self.day)
-
-
 class Ledger:
     """Implements `research.budget.Budget` on a `Store`. `caller_quota`: for one caller, 0 for no limit."""
 
@@ -75,7 +53,7 @@ class Ledger:
         self._seen = (0.0, date.min, 0)  # when it was read, day, requests used
         self._closing: date | None = None
 
-    async def reserve(self, context: RequestContext) -> DayReservation:
+    async def reserve(self, context: RequestContext) -> Reservation:
         """See `Budget.reserve`."""
         day = self._today()
         closed, pause = await self._store.get(_closed(day), _PAUSE)
@@ -92,7 +70,7 @@ class Ledger:
         counts = await self._store.count(counters)
         used = self._saw(day, counts.totals[0])
         if counts.granted:
-            return DayReservation(self, day, probe=closed is not None)
+            return Reservation(day, probe=closed is not None)
         if used >= self._quota:
             raise _exceeded(f"the {self._quota} requests of today (TIKTOK_DAILY_QUOTA) are used up", day, context)
         share = f"your share of {self._caller_quota} requests per day (MCP_CALLER_QUOTA)"
@@ -105,17 +83,18 @@ class Ledger:
         if seconds > self._left_of(pause):
             await self._store.put(Entry(_PAUSE, str(self._clock() + seconds).encode(), seconds))
 
-    async def close(self, day: date) -> None:
-        """Note that TikTok answered a request of that day with `daily_quota_limit_exceeded`."""
-        self._closing = day
+    async def refused(self, reservation: Reservation) -> None:
+        """See `Budget.refused`: close the day. Until the next one only probes are sent."""
+        day = self._closing = reservation.day
         try:
             await self._store.put(Entry(_closed(day), b"1", self._left(day)), self._probe(day))
         finally:
             self._closing = None
 
-    async def open(self, day: date) -> None:
-        """Note that a probe of that day was answered."""
-        await self._store.put(delete=(_closed(day),))
+    async def answered(self, reservation: Reservation) -> None:
+        """See `Budget.answered`. Only a probe opens a closed day: others may have been sent before it was closed."""
+        if reservation.probe:
+            await self._store.put(delete=(_closed(reservation.day),))
 
     async def status(self) -> QuotaStatus:
         """Read the store; sends nothing."""

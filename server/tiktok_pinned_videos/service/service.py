@@ -6,9 +6,7 @@ One read of the store begins a request, and one write stores everything that it 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
@@ -29,7 +27,6 @@ from .single_flight import Ask, SingleFlight, lease
 
 _GONE: Final = (errors.Status.NOT_FOUND, errors.Status.REFUSED)
 """When TikTok itself answers so, what is stored of the account is deleted, as its terms require."""
-_log = logging.getLogger("tiktok_pinned_videos.calls")
 
 
 class StoppingError(errors.APIConnectionError):
@@ -108,7 +105,7 @@ class PinnedVideosService:
         self._store = store
         self._slots = asyncio.Semaphore(max_concurrency)
         self._clock = clock
-        self._flights: SingleFlight[_Found] = SingleFlight(self._log_unclaimed)
+        self._flights: SingleFlight[_Found] = SingleFlight(lambda found: cache.enabled and found.stored is not None)
 
     async def answer(self, username: str, fields: tuple[str, ...], *, refresh: bool = False) -> Answer:
         """One account, `username` as from `names.parse_username`, `fields` as from `research.fields.parse_fields`."""
@@ -221,7 +218,9 @@ class PinnedVideosService:
             stored = known.stored
             return stored is not None and serves(stored, fields) and (not refresh or stored.retrieved_at > started)
 
-        async with self._slots, self._lease(username, enough) as known:
+        shared = self._store if self._store.shared and self._cache.enabled else None
+        read = partial(self._known, username)
+        async with self._slots, lease(shared, f"lease:{in_key(username)}", read, enough=enough) as known:
             if enough(known):
                 return _Found(known.stored, new=refresh)
             # The stored fields are asked for as well, so that none is lost to later calls.
@@ -231,10 +230,6 @@ class PinnedVideosService:
     async def _fetch_raw(self, username: str, fields: tuple[str, ...], context: RequestContext) -> _Found:
         async with self._slots:
             return await self._ask(username, fields, context, await self._known(username))
-
-    def _lease(self, username: str, enough: Callable[[_Known], bool]) -> AbstractAsyncContextManager[_Known]:
-        store = self._store if self._store.shared and self._cache.enabled else None
-        return lease(store, f"lease:{in_key(username)}", partial(self._known, username), enough=enough)
 
     async def _known(self, username: str) -> _Known:
         now = self._clock()
@@ -276,8 +271,3 @@ class PinnedVideosService:
         note = None if self._flights.closing else await self._ledger.note()
         snapshot = stored.narrowed(username, fields)
         return Answer(snapshot, not new, requests, note, stored=self._cache.enabled, changes=changes)
-
-    def _log_unclaimed(self, account: str, requests: int, found: _Found | None) -> None:
-        kept = found is not None and found.stored is not None and self._cache.enabled
-        outcome = "its answer is stored for the next call" if kept else "no answer is stored"
-        _log.info("ended after all callers had left; %s: account=%s requests=%d", outcome, account, requests)

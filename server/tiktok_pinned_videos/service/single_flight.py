@@ -7,6 +7,7 @@ a request that was sent is finished, and everything else is cancelled. The same 
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from tiktok_pinned_videos.state.base import Entry, Store
 LEASE: Final = 10.0
 """Seconds for which a request keeps other processes from sending the same."""
 _POLL: Final = 0.05
+_log = logging.getLogger("tiktok_pinned_videos.calls")
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -41,14 +43,13 @@ class _Flight(Generic[T]):
 class SingleFlight(Generic[T]):
     """The requests of this process that are under way, at most one per key that calls may join.
 
-    `unclaimed` is called with the key, the number of requests and the result (None without one) when a request has
-    ended without callers.
+    `is_stored`: whether a result is in the store, for the log line about a request that ended without callers.
     """
 
-    def __init__(self, unclaimed: Callable[[str, int, T | None], None]) -> None:
+    def __init__(self, is_stored: Callable[[T], bool]) -> None:
         self._joinable: dict[str, _Flight[T]] = {}
         self._all: set[_Flight[T]] = set()
-        self._unclaimed = unclaimed
+        self._is_stored = is_stored
         self.closing = False
 
     async def join(
@@ -81,8 +82,6 @@ class SingleFlight(Generic[T]):
             raise
         finally:
             flight.waiters -= 1
-            if flight.task.done():
-                self._report(key, flight)
 
     async def aclose(self, *, drain: float, for_store: bool) -> None:
         """Send nothing more, give requests already sent `drain` seconds to finish, and cancel the rest.
@@ -105,14 +104,10 @@ class SingleFlight(Generic[T]):
     def _ended(self, key: str, flight: _Flight[T], task: asyncio.Task[T]) -> None:
         self._forget(key, flight)
         self._all.discard(flight)
-        if not task.cancelled():
-            task.exception()  # retrieved: all callers may have left before it failed
-        self._report(key, flight)
-
-    def _report(self, key: str, flight: _Flight[T]) -> None:
+        stored = not task.cancelled() and task.exception() is None and self._is_stored(task.result())
         if not flight.waiters and (cost := flight.take_cost()):
-            done = not flight.task.cancelled() and flight.task.exception() is None
-            self._unclaimed(key, cost, flight.task.result() if done else None)
+            outcome = "its answer is stored for the next call" if stored else "no answer is stored"
+            _log.info("ended after all callers had left; %s: account=%s requests=%d", outcome, key, cost)
 
     def _forget(self, key: str, flight: _Flight[T]) -> None:
         if self._joinable.get(key) is flight:

@@ -50,16 +50,7 @@ class Counter:
     owner: str = ""
     """The process that counts."""
     known: Mapping[str, int] = field(default_factory=dict[str, int])
-    """The entries that the process knows; its own as it counted itself."""
-
-    def own_after(self, entries: Mapping[str, int], amount: int) -> int:
-        """The process's own entry after counting on. A count whose reply was lost is not counted twice."""
-        stored = entries.get(self.owner, 0)
-        return max(stored, self.known.get(self.owner, stored) + amount)
-
-    def sum_after(self, entries: Mapping[str, int], amount: int) -> int:
-        """The sum of all entries after counting on."""
-        return sum(entries.values()) - entries.get(self.owner, 0) + self.own_after(entries, amount)
+    """The entries that the process knows, its own included."""
 
 
 @dataclass(frozen=True, slots=True)

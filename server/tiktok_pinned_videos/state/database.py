@@ -72,18 +72,19 @@ class Database:
                 return result
 
     def purge(self) -> None:
-        """Overwrite what has expired."""
+        """Overwrite what has expired. After an error the next purge tries again."""
         file, now = self._file, self._clock()
         if file is None:
             return
-        file.execute("DELETE FROM entries WHERE expires_at <= ?", (now,))
-        file.execute("DELETE FROM counters WHERE expires_at <= ?", (now,))
-        self._empty_log(file, damaged_before=now - _DAMAGED_KEPT)
-        (count,) = file.execute("SELECT count(*) FROM entries").fetchone()
-        if self._path is None and count > MAX_ENTRIES:
-            # Values of a few bytes, such as leases, have to live until they expire.
-            query = "SELECT key FROM entries WHERE length(value) > 64 ORDER BY expires_at LIMIT ?"
-            file.execute(f"DELETE FROM entries WHERE key IN ({query})", (count - MAX_ENTRIES,))  # noqa: S608 - no input
+        with suppress(sqlite3.Error):
+            file.execute("DELETE FROM entries WHERE expires_at <= ?", (now,))
+            file.execute("DELETE FROM counters WHERE expires_at <= ?", (now,))
+            (count,) = file.execute("SELECT count(*) FROM entries").fetchone()
+            if self._path is None and count > MAX_ENTRIES:
+                # Values of a few bytes, such as leases, have to live until they expire.
+                query = "SELECT key FROM entries WHERE length(value) > 64 ORDER BY expires_at LIMIT ?"
+                file.execute(f"DELETE FROM entries WHERE key IN ({query})", (count - MAX_ENTRIES,))  # noqa: S608 - no input
+            self._empty_log(file, damaged_before=now - _DAMAGED_KEPT)
 
     def close(self) -> None:
         """Close the file; the next operation opens it again."""

@@ -49,7 +49,7 @@ def open_primary(url: str, *, clock: Callable[[], float] = time.time) -> Store:
     if scheme.lower().startswith("redis"):
         from .redis import RedisStore
 
-        return RedisStore(url)
+        return RedisStore(url, clock=clock)
     from .sql import SQLStore
 
     return SQLStore(_sqlite_path(rest) if rest else None, clock=clock)

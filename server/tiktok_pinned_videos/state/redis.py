@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -33,34 +34,28 @@ _RELEASE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.ca
 # ARGV: amount, then for each counter: owner, ceiling, milliseconds to live, number of known entries, and those.
 # The reply: whether it was granted, whether something was lost, and the entries of each counter.
 _COUNT: Final = """
-local amount, at, lost, fits = tonumber(ARGV[1]), 2, 0, true
-local plans, reply = {}, {}
+local amount, at, lost, fits, ttls, reply = tonumber(ARGV[1]), 2, 0, true, {}, {}
 for place, key in ipairs(KEYS) do
-  local owner, ceiling, ttl, known = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2], tonumber(ARGV[at + 3])
+  local owner, ceiling, known = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 3])
+  ttls[place] = {owner, ARGV[at + 2]}
   at = at + 4
-  local entries, flat, own = {}, redis.call('HGETALL', key), nil
-  for i = 1, #flat, 2 do entries[flat[i]] = tonumber(flat[i + 1]) end
-  local stored = entries[owner] or 0
   for i = at, at + 2 * known - 1, 2 do
-    local name, value = ARGV[i], tonumber(ARGV[i + 1])
-    if name == owner then own = value end
-    if value > (entries[name] or 0) then
-      lost, entries[name] = 1, value
-      redis.call('HSET', key, name, ARGV[i + 1])
-      redis.call('PEXPIRE', key, ttl)
+    if tonumber(ARGV[i + 1]) > tonumber(redis.call('HGET', key, ARGV[i]) or 0) then
+      lost = 1
+      redis.call('HSET', key, ARGV[i], ARGV[i + 1])
+      redis.call('PEXPIRE', key, ttls[place][2])
     end
   end
   at = at + 2 * known
-  local total, target = 0, math.max(stored, (own or stored) + amount)
-  for name, value in pairs(entries) do if name ~= owner then total = total + value end end
-  fits = fits and total + target <= ceiling
-  plans[place] = {owner, target, ttl}
+  local total = 0
+  for _, value in ipairs(redis.call('HVALS', key)) do total = total + tonumber(value) end
+  fits = fits and total + amount <= ceiling
 end
 local granted = (fits and lost == 0 and amount > 0) and 1 or 0
 for place, key in ipairs(KEYS) do
   if granted == 1 then
-    redis.call('HSET', key, plans[place][1], string.format('%d', plans[place][2]))
-    redis.call('PEXPIRE', key, plans[place][3])
+    redis.call('HINCRBY', key, ttls[place][1], amount)
+    redis.call('PEXPIRE', key, ttls[place][2])
   end
   reply[place] = redis.call('HGETALL', key)
 end
@@ -80,7 +75,8 @@ class RedisStore(Store):
     holds_secrets = True
     can_refuse = True
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         parts = urlsplit(url)
         self._where = f"{parts.scheme} at {parts.hostname}:{parts.port or 6379}"
         self._password = unquote(parts.password or "")
@@ -131,7 +127,7 @@ class RedisStore(Store):
     async def count(self, counters: Sequence[Counter], amount: int = 1) -> Counts:
         words: list[str | int] = [amount]
         for counter in counters:
-            ttl = _milliseconds(counter.until + COUNTERS_KEPT - time.time())
+            ttl = _milliseconds(counter.until + COUNTERS_KEPT - self._clock())
             words += [counter.owner, counter.ceiling, ttl, len(counter.known)]
             words += [word for pair in counter.known.items() for word in pair]
         keys = [counter.key for counter in counters]
@@ -142,9 +138,12 @@ class RedisStore(Store):
         return Counts(bool(granted), entries, bool(lost))
 
     async def check(self, prefix: str = "") -> None:
-        version = await self._run(self._version)
-        if version and version < (6, 2):
-            raise UnusableStoreError(f"Redis {version[0]}.{version[1]} is too old; 6.2 or later is needed")
+        try:
+            told = (await self._run(lambda: self._client.info("server"))).get("redis_version", "")
+        except UnusableStoreError:  # its user may not ask for it; the operations show whether they work
+            told = ""
+        if told and tuple(int(part) for part in re.findall(r"\d+", str(told))[:2]) < (6, 2):
+            raise UnusableStoreError(f"Redis {told} is too old; 6.2 or later is needed")
         await super().check(prefix)
 
     def describe(self) -> str:
@@ -153,18 +152,6 @@ class RedisStore(Store):
     async def aclose(self) -> None:
         with suppress(*self._errors):
             await self._client.aclose(close_connection_pool=True)
-
-    async def _version(self) -> tuple[int, ...]:
-        """The server's version; () where it may not be asked for. The operations show then whether it works."""
-        from redis.exceptions import ResponseError
-
-        try:
-            told = str((await self._client.info("server")).get("redis_version", ""))
-        except ResponseError as error:
-            if isinstance(self._translated(error), UnusableStoreError):
-                return ()
-            raise
-        return tuple(int(part) for part in told.split(".")[:2] if part.isdigit())
 
     async def _run(self, operation: Callable[[], Awaitable[R]]) -> R:
         now = asyncio.get_running_loop().time
@@ -186,7 +173,8 @@ class RedisStore(Store):
         name = type(error).__name__
         # The text of an unforeseen error may be anything. A pipeline repeats the command, and so what was to be stored.
         text = str(error) if isinstance(error, (*self._errors, TimeoutError)) else ""
-        text = " ".join(text.split()).rpartition("caused error: ")[2].partition(", with args")[0].strip("(.),'") or name
+        text = " ".join(text.split()).rpartition("caused error: ")[2].partition(", with args")[0]
+        text = text.removeprefix("('").removesuffix("',)").rstrip(".") or name
         if name in _CANNOT_WORK:
             return UnusableStoreError(_CANNOT_WORK[name])
         if "unknown command" in text or "SELECT is not allowed" in text:

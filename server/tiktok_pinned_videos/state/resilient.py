@@ -202,32 +202,30 @@ class ResilientStore(Store):
         except StateStoreError as error:
             self._give_up(error)
             return None
-        self._learn(counters, counts, amount)
+        self._learn(counters, counts)
         return counts
 
     def _count_alone(self, counters: Sequence[Counter], amount: int) -> Counts:
         """Count on what this process knows."""
         known = [self._with_known(counter) for counter in counters]
-        granted = amount > 0 and all(one.sum_after(one.known, amount) <= one.ceiling for one in known)
+        granted = amount > 0 and all(sum(one.known.values()) + amount <= one.ceiling for one in known)
         if granted:
-            known = [replace(one, known={**one.known, self._owner: one.own_after(one.known, amount)}) for one in known]
-            self._counters |= {counter.key: counter for counter in known}
-            self._watch()
-        return Counts(granted, tuple(counter.known for counter in known))
+            known = [replace(one, known={**one.known, self._owner: one.known[self._owner] + amount}) for one in known]
+        counts = Counts(granted, tuple(one.known for one in known))
+        self._learn(counters, counts)
+        return counts
 
     def _with_known(self, counter: Counter) -> Counter:
         before = self._counters.get(counter.key)
         return replace(counter, owner=self._owner, known=before.known if before else {self._owner: 0})
 
-    def _learn(self, counters: Sequence[Counter], counts: Counts, amount: int) -> None:
+    def _learn(self, counters: Sequence[Counter], counts: Counts) -> None:
         now = self._clock()
         self._counters = {key: counter for key, counter in self._counters.items() if counter.until > now}
         for counter, entries in zip(counters, counts.entries, strict=True):
             before = self._with_known(counter).known
-            # Our own entry is what we have counted, whatever the store says.
-            own = before[self._owner] + (amount if counts.granted else 0)
-            merged = {owner: max(value, before.get(owner, 0)) for owner, value in entries.items()}
-            self._counters[counter.key] = replace(counter, known={**before, **merged, self._owner: own})
+            known = {**before, **{owner: max(value, before.get(owner, 0)) for owner, value in entries.items()}}
+            self._counters[counter.key] = replace(counter, known=known)
         if counts.lost:
             self._note_loss()
         if counts.granted:
@@ -241,7 +239,7 @@ class ResilientStore(Store):
     async def _merge(self) -> None:
         if counters := self._own():
             counts = await self._primary.count([self._with_known(one) for one in counters], 0)
-            self._learn(counters, counts, 0)
+            self._learn(counters, counts)
 
     def _note_loss(self) -> None:
         self._settled_at = asyncio.get_running_loop().time() + _SETTLE

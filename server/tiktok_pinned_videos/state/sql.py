@@ -101,7 +101,7 @@ class SQLStore(Store):
     def _purge(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = loop.call_later(PURGE_EVERY, self._purge, loop)
         if self._worker is not None:
-            self._worker.submit(self._database.purge)  # an error is ignored: the next one tries again
+            loop.run_in_executor(self._worker, self._database.purge)
         else:
             self._database.purge()
 
@@ -119,8 +119,7 @@ def _write(file: sqlite3.Connection, entries: Sequence[Entry], now: float) -> No
 
 
 def _count(file: sqlite3.Connection, counters: Sequence[Counter], amount: int) -> Counts:
-    lost, fits = False, True
-    merged: list[dict[str, int]] = []
+    lost, merged = False, list[dict[str, int]]()
     for counter in counters:
         query = "SELECT owner, value FROM counters WHERE key = ?"
         entries: dict[str, int] = dict(file.execute(query, (counter.key,)).fetchall())
@@ -128,12 +127,11 @@ def _count(file: sqlite3.Connection, counters: Sequence[Counter], amount: int) -
         _raise(file, counter, lower)
         merged.append(entries | lower)
         lost = lost or bool(lower)
-        fits = fits and counter.sum_after(merged[-1], amount) <= counter.ceiling
-    granted = fits and not lost and amount > 0
-    if granted:
-        for counter, entries in zip(counters, merged, strict=True):
-            entries[counter.owner] = counter.own_after(entries, amount)
-            _raise(file, counter, {counter.owner: entries[counter.owner]})
+    both = list(zip(counters, merged, strict=True))
+    granted = amount > 0 and not lost and all(sum(one.values()) + amount <= counter.ceiling for counter, one in both)
+    for counter, entries in both if granted else ():
+        entries[counter.owner] = entries.get(counter.owner, 0) + amount
+        _raise(file, counter, {counter.owner: entries[counter.owner]})
     return Counts(granted, tuple(merged), lost)
 
 

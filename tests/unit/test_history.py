@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import random
-import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
-from kit.calls import KEY, SECRET, service
+from kit.calls import service
 from kit.clock import NOON, Clock
-from kit.processes import environment, running_async
 from kit.redis_server import RedisDatabase
-from kit.tiktok import SANDBOX, Asked, TikTok, tiktok
+from kit.tiktok import SANDBOX, Asked, tiktok
 from kit.upstream import Reply, refusal, videos
 from tiktok_pinned_videos.research.errors import TikTokError
 from tiktok_pinned_videos.research.fields import COUNTS, DEFAULT
@@ -141,7 +137,7 @@ async def play(clock: Clock, script: Script, ask: Callable[[int], Awaitable[Chan
         script.pins = {id_: views[id_] for id_ in dice.sample("123456", dice.randrange(4))}
         script.failure = {11: fails(), 12: fails("internal_error"), 17: NOT_FOUND, 29: PRIVATE}.get(step)
         if script.failure:
-            with pytest.raises((TikTokError, FailedElsewhereError)):
+            with pytest.raises(TikTokError):
                 await ask(step)
             expected.taken = [] if step in (17, 29) else expected.taken
             continue
@@ -162,69 +158,6 @@ async def test_every_told_change_is_the_scripts_over_sixteen_days_and_forty_step
             return (await observation(services[step % len(services)])).changes
 
         await play(clock, script, ask)
-
-
-LOOKER = """
-import asyncio, json, os, sys
-from dataclasses import asdict
-from tiktok_pinned_videos.app import build_service
-from tiktok_pinned_videos.research.errors import TikTokError
-from tiktok_pinned_videos.research.fields import DEFAULT
-from tiktok_pinned_videos.settings import load_settings
-
-async def main():
-    now = 0.0
-    service = build_service(load_settings(os.environ), clock=lambda: now)
-    for line in iter(sys.stdin.readline, ""):
-        now = float(line)
-        try:
-            changes = (await service.answer("nasa", DEFAULT, refresh=True)).changes
-            told = {"changes": changes and asdict(changes)}
-        except TikTokError as error:
-            told = {"failed": str(error.status)}
-        print(json.dumps(told), flush=True)
-    await service.aclose()
-
-asyncio.run(main())
-"""
-"""A process that observations once for each time (Unix seconds) that it reads, and says what has changed."""
-
-
-class FailedElsewhereError(Exception):
-    """A observation in another process has failed."""
-
-
-@asynccontextmanager
-async def looker(upstream: TikTok, state: str) -> AsyncGenerator[Callable[[float], Awaitable[Changes | None]]]:
-    """Such a process."""
-    env = environment(
-        TIKTOK_CLIENT_KEY=KEY, TIKTOK_CLIENT_SECRET=SECRET, TIKTOK_API_BASE_URL=upstream.url, TIKTOK_STATE=state
-    )
-    pipe = asyncio.subprocess.PIPE
-    async with running_async(sys.executable, "-c", LOOKER, env=env, stdin=pipe, stdout=pipe) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        write, read = process.stdin.write, process.stdout.readline
-
-        async def observation(now: float) -> Changes | None:
-            write(f"{now}\n".encode())
-            told = json.loads(await read())
-            if "failed" in told:
-                raise FailedElsewhereError(told["failed"])
-            return TypeAdapter(Changes | None).validate_python(told["changes"])
-
-        yield observation
-        process.stdin.close()
-        assert await process.wait() == 0
-
-
-@pytest.mark.processes
-@pytest.mark.parametrize("stores", ["sqlite", "redis"], indirect=True)
-async def test_two_real_processes_that_look_alternately_tell_the_scripts_changes(stores: list[str]) -> None:
-    clock, script = Clock(), Script()
-    async with tiktok(script.reply) as upstream, AsyncExitStack() as stack:
-        lookers = [await stack.enter_async_context(looker(upstream, url)) for url in stores]
-        await play(clock, script, lambda step: lookers[step % 2](clock.now))
 
 
 async def test_redis_forgets_a_look_by_itself(shared_redis: RedisDatabase) -> None:
@@ -455,22 +388,26 @@ def written(folder: Path) -> list[bytes]:
     return [file.read_bytes() for file in folder.iterdir()]
 
 
-async def test_what_another_process_keeps_for_longer_is_not_told_here(tmp_path: Path) -> None:
-    clock, script, state = Clock(), Script(), f"sqlite:///{tmp_path}/state.sqlite3"
-    async with tiktok(script.reply) as upstream, AsyncExitStack() as stack:
-        long, short = [
-            await stack.enter_async_context(service(upstream, clock=clock, state=state, history_days=days))
-            for days in (15, 1)
-        ]
-        script.pins = {"1": 5}
-        await observation(long)
-        clock.now += 60
-        await observation(long)
-        clock.now += DAY + 60
-        here, there = await short.observations("nasa"), await long.observations("nasa")
+async def test_fewer_days_ignore_older_observations_at_once_and_delete_them_at_the_next_request(tmp_path: Path) -> None:
+    clock, state = Clock(), f"sqlite:///{tmp_path}/state.sqlite3"
+    script = Script()
+    async with (
+        tiktok(script.reply) as upstream,
+        service(upstream, clock=clock, state=state, cache_ttl=15 * DAY) as long,
+        service(upstream, clock=clock, state=state, cache_ttl=15 * DAY, history_days=2) as short,
+    ):
+        for day in range(5):
+            script.pins = {str(day): 5}
+            await observation(long)
+            clock.now += DAY
+        before = [(await long.answer("nasa", DEFAULT)).changes, (await short.answer("nasa", DEFAULT)).changes]
+        seen = [len(await long.observations("nasa")), len(await short.observations("nasa"))]
+        await observation(short)
 
-        assert (len(here), len(there)) == (0, 2)
-        assert (await observation(short)).changes is None
+        assert before[0] is not None
+        assert before[1] is None
+        assert seen == [5, 1]
+        assert len(await long.observations("nasa")) == 2
 
 
 async def test_invented_looks_and_tiktoks_are_not_compared() -> None:

@@ -1,0 +1,182 @@
+"""What happens to the SQLite file: who may read it, what is left in it, and how it heals."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import stat
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from kit.clock import Clock
+from kit.stores import Opened
+from kit.virtual import VIRTUAL_TIME, wall_clock
+from tiktok_pinned_videos.state.base import Counter, Entry, StateStoreError
+from tiktok_pinned_videos.state.open import open_store
+from tiktok_pinned_videos.state.sql import SQLStore
+
+pytestmark = pytest.mark.anyio
+WORDS = b"a caption that must not stay"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "state.sqlite3"
+
+
+def content(path: Path) -> bytes:
+    """Everything on disk: the file, its write-ahead log and what was moved aside."""
+    return b"".join(file.read_bytes() for file in path.parent.iterdir())
+
+
+async def test_the_file_is_created_on_first_use_for_its_owner_only(path: Path, opened: Opened) -> None:
+    store = opened(SQLStore(path))
+    before = path.exists()
+    await store.put(Entry("a", b"1", 60))
+
+    assert not before
+    if sys.platform != "win32":
+        assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+async def test_what_is_deleted_is_in_no_file_while_two_processes_have_it_open(path: Path, opened: Opened) -> None:
+    one, other = opened(SQLStore(path)), opened(SQLStore(path))
+    await one.put(Entry("a", WORDS, 60), Entry("b", WORDS, 60))
+    await other.get("a")
+    before = WORDS in content(path)
+    await other.put(delete=("a", "b"))
+
+    assert before
+    assert WORDS not in content(path)
+
+
+@VIRTUAL_TIME
+async def test_what_has_expired_is_in_no_file_a_minute_later(path: Path, opened: Opened) -> None:
+    store = opened(SQLStore(path, clock=wall_clock()))
+    await store.put(Entry("a", WORDS, 10))
+    await asyncio.sleep(70)
+
+    assert WORDS not in content(path)
+
+
+async def test_what_has_expired_is_in_no_file_after_the_next_opening(path: Path, clock: Clock, opened: Opened) -> None:
+    store = SQLStore(path, clock=clock)
+    await store.put(Entry("a", WORDS, 10))
+    await store.aclose()
+    clock.now += 11
+    await opened(SQLStore(path, clock=clock)).get("b")
+
+    assert WORDS not in content(path)
+
+
+async def test_data_of_an_older_layout_is_deleted(path: Path, opened: Opened) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as old, old:
+        old.execute("CREATE TABLE entries (key TEXT PRIMARY KEY, value BLOB)")
+        old.execute("INSERT INTO entries VALUES ('a', ?)", (WORDS,))
+        old.execute(f"PRAGMA application_id = {0x54545056}")
+        old.execute("PRAGMA user_version = 2")
+    store = opened(SQLStore(path))
+
+    assert await store.get("a") == [None]
+    assert WORDS not in content(path)
+
+
+def delete(path: Path) -> None:
+    path.unlink()
+
+
+def delete_all(path: Path) -> None:
+    shutil.rmtree(path.parent)
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, 4096)
+
+
+def overwrite(path: Path) -> None:
+    path.write_bytes(b"no database " * 2000)
+
+
+def restore(path: Path) -> None:
+    shutil.copyfile(path.with_name("backup"), path)
+
+
+@pytest.mark.parametrize("trouble", [delete, delete_all, truncate, overwrite, restore])
+async def test_the_count_survives_whatever_happens_to_the_file_under_running_processes(
+    path: Path, opened: Opened, trouble: Callable[[Path], None]
+) -> None:
+    if sys.platform == "win32" and trouble is not restore:
+        return  # there an open file cannot be deleted
+    one, other = (opened(open_store(f"sqlite:///{path}", prefix="tpv:{0}:")) for _ in range(2))
+
+    async def count(store: object, amount: int) -> int:
+        counters = [Counter("used", 20, 4e9)]
+        return (await store.count(counters, amount)).totals[0]  # type: ignore[attr-defined]
+
+    await count(one, 1)
+    shutil.copyfile(path, path.with_name("backup"))
+    for store in (one, other) * 3:
+        await count(store, 1)
+    await other.put(Entry("big", WORDS * 400, 60))
+    trouble(path)
+    counted = [await count(one, 1), await count(other, 1), await count(one, 0)]
+    fresh = opened(open_store(f"sqlite:///{path}", prefix="tpv:{0}:"))
+
+    assert counted == [8, 9, 9]
+    assert await count(fresh, 0) == 9
+
+
+async def test_a_damaged_file_is_moved_aside_until_something_is_deleted(path: Path, opened: Opened) -> None:
+    store = opened(SQLStore(path))
+    damaged = path.with_name(path.name + ".damaged")
+    await store.put(Entry("a", WORDS, 60), delete=("b",))
+    with path.open("r+b") as file:
+        file.seek(100)
+        file.write(b"x" * 16_000)
+    moved = [await store.get("a"), damaged.exists()]
+    await store.put(delete=("a",))
+
+    assert moved == [[None], True]
+    assert not damaged.exists()
+
+
+async def test_a_file_of_another_program_is_refused_and_left_as_it_is(path: Path, opened: Opened) -> None:
+    path.parent.mkdir()
+    for write in (foreign_database, letter):
+        write(path)
+        before = path.read_bytes()
+        with pytest.raises(StateStoreError, match=r"belongs to another program|not a database"):
+            await opened(SQLStore(path)).get("a")
+
+        assert path.read_bytes() == before
+
+
+def foreign_database(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("CREATE TABLE letters (words TEXT)")
+
+
+def letter(path: Path) -> None:
+    path.write_bytes(b"Dear reader, this is a letter. " * 200)
+
+
+async def test_a_locked_file_fails_after_two_seconds_for_all_that_wait(path: Path, opened: Opened) -> None:
+    store = opened(SQLStore(path))
+    await store.get("a")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        started = time.monotonic()
+        results = await asyncio.gather(*(store.put(Entry("a", b"1", 9)) for _ in range(5)), return_exceptions=True)
+
+        assert {type(result) for result in results} == {StateStoreError}
+        assert time.monotonic() - started < 2 * 3
+    await store.put(Entry("a", b"1", 9))

@@ -1,0 +1,57 @@
+"""Everything stored of an account is deleted, for every client key that used the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kit.calls import service
+from kit.redis_server import RedisDatabase
+from kit.tiktok import tiktok
+from tiktok_pinned_videos.service.forget import forget_accounts
+
+pytestmark = pytest.mark.anyio
+
+
+def content(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.iterdir())
+
+
+@pytest.mark.parametrize("medium", ["file", "redis"])
+async def test_an_account_is_deleted_for_every_client_key_while_a_server_runs(
+    medium: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if medium == "file":
+        state = f"sqlite:///{tmp_path}/state.sqlite3"
+    else:
+        database: RedisDatabase = request.getfixturevalue("shared_redis")
+        state = database.url
+    async with (
+        tiktok() as upstream,
+        service(upstream, state=state) as one,
+        service(upstream, state=state, client_key="another") as other,
+    ):
+        for asked in (one, other):
+            for name in ("nasa", "esa"):
+                await asked.answer(name, ("id", "video_description"))
+        forgotten = await forget_accounts(state, ["NASA", "unknown"])
+        left = content(tmp_path)
+
+        assert dict(forgotten.entries) == {"NASA": 8, "unknown": 0}
+        assert forgotten.namespaces == 2
+        for asked in (one, other):
+            assert await asked.stored("nasa") is None
+            assert await asked.observations("nasa") == ()
+            assert await asked.seen("", limit=9) == ["esa"]
+        assert b"By nasa" not in left
+
+
+async def test_memory_has_nothing_to_delete() -> None:
+    forgotten = await forget_accounts("memory:", ["nasa"])
+
+    assert (forgotten.state, forgotten.namespaces, dict(forgotten.entries)) == (
+        "memory of this process",
+        0,
+        {"nasa": 0},
+    )
