@@ -1,7 +1,7 @@
-"""Builds the one-click bundle for Claude Desktop: `python packaging/bundle.py [FOLDER]`, by default into dist/.
+"""Build the bundle for Claude Desktop: `python packaging/bundle.py [FOLDER]`, by default into dist/.
 
 A bundle is a zip file of the manifest, the icon and what uv needs to install and start the server. The same sources
-make the same bytes, whoever builds it and when.
+make the same bytes on every machine and at any time.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 _SOURCES = ("*.py", "*.html", "*.json", "py.typed")
-# What pyproject.toml refers to, so that the bundle can be installed.
+# The files that pyproject.toml refers to.
 _BESIDE = ("pyproject.toml", "README.md", "LICENSE")
-_THEN = (1980, 1, 1, 0, 0, 0)
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 
 
 def build(folder: Path) -> Path:
-    """Write the bundle into `folder` and return its path. Raises ValueError when two places state two versions."""
+    """Write the bundle into `folder` and return its path. Raises ValueError if manifest and pyproject.toml differ in version."""
     manifest = json.loads((ROOT / "packaging" / "manifest.json").read_text(encoding="utf-8"))
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     if manifest["version"] != version:
@@ -30,7 +30,7 @@ def build(folder: Path) -> Path:
     target = folder / f"{manifest['name']}-{version}.mcpb"
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name, path in _contents():
-            entry = zipfile.ZipInfo(name, date_time=_THEN)
+            entry = zipfile.ZipInfo(name, date_time=_TIMESTAMP)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             bundle.writestr(entry, path.read_bytes())
