@@ -21,7 +21,7 @@ _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 
 
 def build(folder: Path) -> Path:
-    """Write the bundle into `folder` and return its path. Raises ValueError if manifest and pyproject.toml differ in version."""
+    """Write the bundle into `folder`. Return its path. Raise ValueError if the versions stated in two places differ."""
     manifest = json.loads((ROOT / "packaging" / "manifest.json").read_text(encoding="utf-8"))
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     if manifest["version"] != version:
