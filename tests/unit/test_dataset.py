@@ -256,7 +256,7 @@ async def test_an_incomplete_last_line_is_dropped_with_a_notice_and_requested_ag
     [
         (b"my notes", 0),
         (b'{"username":"na', 0),
-        (b'{"a":1}', 2),
+        (b'{"username":" ","status":"timeout","reason":"","retrieved_at":"2026-01-01T00:00:00Z"}', 2),
         (b'{"username":"x","retrieved_at":"2026-01-01T00:00:00Z","log_id":null,"fields":["id"],"response":{}} {}', 2),
         (b'{"username":"x","status":"fine","reason":"","retrieved_at":"9999-12-31T23:59:59Z"}', 1),
     ],

@@ -12,6 +12,7 @@ from tiktok_pinned_videos.presentation.results import Source, account_answer, so
 from tiktok_pinned_videos.research.errors import Status, TikTokError
 from tiktok_pinned_videos.research.fields import BY_NAME
 from tiktok_pinned_videos.research.models import Snapshot
+from tiktok_pinned_videos.research.names import parse_username
 from tiktok_pinned_videos.research.refusals import Reply
 from tiktok_pinned_videos.research.wire import parse_pinned_videos
 from tiktok_pinned_videos.service.service import Answer
@@ -60,7 +61,9 @@ class Record:
                 failure=failure,
             )
             texts = (record.username, record.log_id or "", failure[1] if failure else record.result["status"])
-            if not 2000 <= moment.year <= 9000 or not all(isinstance(text, str) for text in texts):
+            if not all(isinstance(text, str) for text in texts) or not record.username.strip():
+                raise NotARecordError
+            if not 2000 <= moment.year <= 9000 or (failure is None and not parse_username(record.username)):
                 raise NotARecordError
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, TikTokError):
             raise NotARecordError from None
