@@ -29,10 +29,8 @@ class Asked:
     username: str
     fields: tuple[str, ...]
     token: str
-    number: int
-    """From 1 on."""
+    number: int  # from 1 on
     arrived: float
-    refused_at: float | None = None
 
 
 class TikTok:
@@ -42,17 +40,14 @@ class TikTok:
         self.wire = upstream
         self.url = upstream.url or f"http://127.0.0.1:{next(_NOWHERE)}"
         self.transport = None if upstream.url else InMemory(upstream)
-        """The way to it where it has no address."""
         self.reply = reply
         self.latency = latency
         self.asked: list[Asked] = []
         self.first = asyncio.Event()
-        """Set when the first research request has arrived."""
         upstream.answer_by(self._answer)
 
     @property
     def names(self) -> list[str]:
-        """Whom the requests were about."""
         return [asked.username for asked in self.asked]
 
     @property
@@ -61,11 +56,6 @@ class TikTok:
         starts = [asked.arrived for asked in self.asked]
         return max(sum(start <= moment < start + self.latency for start in starts) for moment in starts)
 
-    def after_first_refusal(self) -> int:
-        """How many requests arrived after the first refusal had gone out."""
-        first = min(asked.refused_at for asked in self.asked if asked.refused_at is not None)
-        return sum(asked.arrived > first for asked in self.asked)
-
     def _answer(self, request: Received) -> Reply:
         fields = tuple(parse_qs(request.query)["fields"][0].split(","))
         now = asyncio.get_running_loop().time()
@@ -73,10 +63,7 @@ class TikTok:
         self.asked.append(asked)
         self.first.set()
         reply = self.reply(asked)
-        reply = replace(reply, delay=reply.delay or self.latency)
-        if reply.status >= 400:
-            asked.refused_at = now + reply.delay
-        return reply
+        return replace(reply, delay=reply.delay or self.latency)
 
 
 @contextlib.asynccontextmanager

@@ -86,9 +86,8 @@ class _FormatError(Exception):
 
 def _envelope(reply: Reply) -> dict[str, object]:
     try:
-        text = reply.content.decode("utf-8-sig")
         numbers: dict[str, Any] = {"parse_constant": _no_constant, "parse_float": _float, "parse_int": _integer}
-        body: Any = json.loads(text, object_pairs_hook=_object, **numbers)
+        body: Any = json.loads(reply.content, object_pairs_hook=_object, **numbers)
     except _FormatError as fault:
         raise undocumented(reply, str(fault)) from None
     except (ValueError, RecursionError):
