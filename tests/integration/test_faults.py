@@ -1,4 +1,4 @@
-"""Two thousand calls to an upstream of which every third answer is broken: none lies, none hangs, nothing is left."""
+"""2,000 calls to an upstream of which every third response is broken: true answers or named errors, and no leaks."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ AT_ONCE = 16
 TIMEOUT = 8.0  # enough for a machine that is busy with other things
 STALL = 48.0
 SHARE = 0.3
-FAULTS = ("500", "504 HTML", "reset", "stall", "half a body", "200 with an error", "expired token")
+KINDS = ("500", "504 HTML", "reset", "stall", "half a body", "200 with an error", "expired token")
 
 
-class Trouble:
-    """Tells the upstream what to answer: the truth, or one of the faults."""
+class Faults:
+    """Scripts the upstream: true responses, and a share of faults."""
 
     def __init__(self, upstream: Upstream, seed: int) -> None:
         self._upstream = upstream
@@ -44,14 +44,14 @@ class Trouble:
 
     @property
     def requests(self) -> int:
-        """Research requests so far, those with an expired token too. Forgets them, to keep memory out of the sums."""
+        """Return the number of research requests so far, and drop them, so that they use no memory."""
         self._counted += sum(request.path == PINNED for request in self._upstream.received)
         self._upstream.received.clear()
         return self._counted
 
     def __call__(self, request: Received) -> Reply:
         _ = self.requests
-        fault = self._random.choice(FAULTS) if self._random.random() < SHARE else "none"
+        fault = self._random.choice(KINDS) if self._random.random() < SHARE else "none"
         self.met[fault] += 1
         answer = truth(request.json["username"])
         if fault == "expired token":
@@ -76,32 +76,32 @@ def truth(username: str) -> Reply:
 
 
 async def ask(client: Client, number: int) -> str:
-    """The status of one call, after looking whether it is true and was in time."""
+    """Make one call, check that it is true and in time, and return its status."""
     username = f"account_{number}"
     started = time.monotonic()
     result = await client.call_tool("get_pinned_videos", {"username": username})
-    # What waits for more than its own deadline waits for the stall; a busy machine is not as slow.
+    # A call that exceeds its deadline by so much waits for the stall, not for a busy machine.
     assert time.monotonic() - started < STALL / 2
     if result.is_error:
         [block] = result.content
         assert isinstance(block, TextContent)
         assert not any(word in block.text for word in ("<html", "clt.", "Traceback", "httpx"))
         return Status(block.text.partition(":")[0])
-    told: Any = result.structured_content
-    [video] = told["videos"]
-    assert (told["status"], told["username"], video["view_count"]) == ("found", username, views(username))
+    answer: Any = result.structured_content
+    [video] = answer["videos"]
+    assert (answer["status"], answer["username"], video["view_count"]) == ("found", username, views(username))
     assert video["id"] == str(7_000_000_000_000_000_000 + views(username))
     return Status.FOUND
 
 
-async def test_every_call_ends_in_a_true_answer_or_a_named_error_and_nothing_is_left() -> None:
+async def test_every_call_ends_in_a_true_answer_or_a_named_error_and_nothing_leaks() -> None:
     tasks, connections = asyncio.all_tasks(), len(psutil.Process().net_connections("tcp"))
     outcomes: Counter[str] = Counter()
     numbers = iter(range(CALLS))
     halfway = 0
     async with serving() as upstream:
-        trouble = Trouble(upstream, seed=4)
-        upstream.answer_by(trouble)
+        faults = Faults(upstream, seed=4)
+        upstream.answer_by(faults)
         settings = Settings(
             client_key="key", client_secret="hunter2-hunter2", api_base_url=upstream.url, timeout=TIMEOUT,
             max_concurrency=AT_ONCE, cache_ttl=0, daily_quota=1_000_000,
@@ -125,7 +125,7 @@ async def test_every_call_ends_in_a_true_answer_or_a_named_error_and_nothing_is_
             gc.collect()
             grown = tracemalloc.get_traced_memory()[0] - halfway
             tracemalloc.stop()
-        requests = trouble.requests
+        requests = faults.requests
     await asyncio.sleep(0.05)
 
     assert outcomes.total() == CALLS
@@ -133,10 +133,10 @@ async def test_every_call_ends_in_a_true_answer_or_a_named_error_and_nothing_is_
     assert set(outcomes) <= {
         Status.FOUND, Status.UPSTREAM_ERROR, Status.TIMEOUT, Status.UNREACHABLE, Status.AUTH_FAILED
     }  # fmt: skip
-    assert min(trouble.met[fault] for fault in FAULTS) > CALLS * SHARE / len(FAULTS) / 2
+    assert min(faults.met[fault] for fault in KINDS) > CALLS * SHARE / len(KINDS) / 2
     # Reserved before it is sent: a deadline may fall between the two.
     assert requests <= used <= requests + outcomes[Status.TIMEOUT]
-    # A kilobyte kept for each of the thousand calls in between would show.
+    # 1 KiB per call would be twice as much.
     assert grown < 500_000
     assert asyncio.all_tasks() - tasks == set()
     assert len(psutil.Process().net_connections("tcp")) <= connections
