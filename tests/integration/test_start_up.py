@@ -30,7 +30,7 @@ OURS = "tiktok_pinned_videos"
         (
             "--sandbox",
             "3 pinned videos",
-            {f"{OURS}.transports.http", f"{OURS}.commands.get", f"{OURS}.commands.progress", *EXTRAS},
+            {f"{OURS}.transports.http", f"{OURS}.commands.get", *EXTRAS},
         ),
         ("stdio --sandbox", "3 pinned videos", {f"{OURS}.commands.dataset", f"{OURS}.commands.doctor", "jwt"}),
     ],

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Callable, Sequence
+import signal
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final, NoReturn
 
 import click
@@ -14,21 +18,30 @@ from tiktok_pinned_videos.presentation.text import error_text
 from tiktok_pinned_videos.research.errors import ConfigurationError, Status
 from tiktok_pinned_videos.research.names import parse_username
 from tiktok_pinned_videos.service.many import Outcome, ask_many
-from tiktok_pinned_videos.service.service import PinnedVideosService, StoppingError
+from tiktok_pinned_videos.service.service import StoppingError
 from tiktok_pinned_videos.settings import Settings
 
 from . import loaded, stop
-from .progress import progress_of
-from .signals import INTERRUPTED, interruptible
+from .streams import width
 
-DRAIN: Final = 5.0
-"""Seconds that requests already sent may take after Ctrl-C."""
+INTERRUPTED: Final = 130
+"""Exit status after Ctrl-C or SIGTERM."""
+_DRAIN: Final = 5.0
+"""Seconds that requests already sent may take then."""
 _WRITE_TIMEOUT: Final = 1.0
-"""Seconds that writing their answers may take then."""
+"""Seconds that writing their answers may take."""
+_BAR: Final = 24
 _CREDENTIALS: Final = (
     "Set TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET to the client key and secret of an approved Research API project, "
     "or add --sandbox to try it with invented data."
 )
+
+
+class InterruptedByUser(SystemExit):
+    """Ctrl-C or SIGTERM came; if nothing else catches it, it ends the program with 130."""
+
+    def __init__(self) -> None:
+        super().__init__(INTERRUPTED)
 
 
 def need_credentials(settings: Settings) -> None:
@@ -49,12 +62,11 @@ def ask_accounts(
     """Return an outcome for each name, in their order. `raw`: send a new request for each and return TikTok's body.
 
     `each` is called with every outcome as it comes, one at a time, in a thread; what it raises ends the requests.
-    Raises KeyboardInterrupt after Ctrl-C or SIGTERM, when requests already sent have ended and `each` has their
-    outcomes.
+    Raises InterruptedByUser when requests already sent have ended and `each` has their outcomes.
     """
     loaded()
 
-    async def run() -> list[Outcome[Any]] | None:
+    async def run() -> list[Outcome[Any]]:
         service, stopping = build_service(settings), asyncio.Event()
 
         async def ask(written: str) -> Any:
@@ -64,70 +76,43 @@ def ask_accounts(
         async def fallback(name: str) -> Any:
             return await service.from_cache(parse_username(name), fields)
 
-        async def progress(_: int, outcome: Outcome[Any]) -> None:
+        async def done(_: int, outcome: Outcome[Any]) -> None:
             if not isinstance(outcome.error, StoppingError):
-                with bar.aside():
-                    # In a thread: a reader that pauses (`| less`) must not make requests time out.
-                    await asyncio.to_thread(each, outcome)
-                bar.done(failed=outcome.error is not None)
+                bar.make_way()
+                # In a thread: a reader that pauses (`| less`) must not make requests time out.
+                await asyncio.to_thread(each, outcome)
+                bar.count(failed=outcome.error is not None)
 
-        loop = asyncio.get_running_loop()
-        with progress_of(len(names)) as bar, interruptible(lambda: loop.call_soon_threadsafe(stopping.set)):
-            asking = ask_many(
-                names,
-                ask=ask,
-                fallback=None if refresh or raw else fallback,
-                max_concurrency=settings.max_concurrency,
-                time_limit=None,
-                progress=progress,
+        loop, bar = asyncio.get_running_loop(), _Progress(len(names))
+        with interruptible(lambda: loop.call_soon_threadsafe(stopping.set)):
+            asking = asyncio.create_task(
+                ask_many(
+                    names,
+                    ask=ask,
+                    fallback=None if refresh or raw else fallback,
+                    max_concurrency=settings.max_concurrency,
+                    time_limit=None,
+                    progress=done,
+                )
             )
-            return await _until_stopped(asyncio.create_task(asking), stopping, service)
+            stopped = asyncio.create_task(stopping.wait())
+            try:
+                await asyncio.wait({asking, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if not stopping.is_set():
+                    return await asking
+                await service.aclose(drain=_DRAIN)
+                await asyncio.wait({asking}, timeout=_WRITE_TIMEOUT)
+                if not asking.done():
+                    os._exit(INTERRUPTED)  # the reader of stdout stopped reading: nothing else ends the writing thread
+                await asking
+                raise InterruptedByUser
+            finally:
+                bar.erase()
+                stopped.cancel()
+                if not stopping.is_set():
+                    await service.aclose()
 
-    outcomes = asyncio.run(run())
-    if outcomes is None:
-        raise KeyboardInterrupt
-    return outcomes
-
-
-async def _until_stopped(
-    asking: asyncio.Task[list[Outcome[Any]]], stopping: asyncio.Event, service: PinnedVideosService
-) -> list[Outcome[Any]] | None:
-    """Return the outcomes, or None if stopped: then only requests already sent are finished."""
-    stopped = asyncio.create_task(stopping.wait())
-    try:
-        await asyncio.wait({asking, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if not stopping.is_set():
-            return await asking
-        await service.aclose(drain=DRAIN)
-        await asyncio.wait({asking}, timeout=_WRITE_TIMEOUT)
-        if not asking.done():
-            os._exit(INTERRUPTED)  # the reader of stdout has stopped reading: nothing else ends the thread that writes
-        await asking
-    finally:
-        stopped.cancel()
-        if not stopping.is_set():
-            await service.aclose()
-
-
-class InOrder:
-    """Passes outcomes on in the order of the names, each as soon as those before it have come."""
-
-    def __init__(self, names: Sequence[str], write: Callable[[Outcome[Any]], None]) -> None:
-        self._left = dict.fromkeys(names)
-        self._write = write
-        self._waiting: dict[str, Outcome[Any]] = {}
-
-    def __call__(self, outcome: Outcome[Any]) -> None:
-        """Take one more outcome."""
-        self._waiting[outcome.username] = outcome
-        while (name := next(iter(self._left), None)) in self._waiting:
-            del self._left[name]
-            self._write(self._waiting.pop(name))
-
-    def finish(self) -> None:
-        """Pass on what still waits for an account that was not asked for."""
-        for name in [name for name in self._left if name in self._waiting]:
-            self._write(self._waiting.pop(name))
+    return asyncio.run(run())
 
 
 def end(outcomes: Sequence[Outcome[Any]]) -> NoReturn:
@@ -141,3 +126,67 @@ def end(outcomes: Sequence[Outcome[Any]]) -> NoReturn:
             err=True,
         )
     raise SystemExit(1 if any(outcome.error for outcome in outcomes) else 0)
+
+
+@contextlib.contextmanager
+def interruptible(first: Callable[[], object] = lambda: None) -> Generator[list[bool]]:
+    """Within, the first Ctrl-C or SIGTERM is noted in the list and calls `first`; the second ends the process with 130.
+
+    Before and after, `__main__` ends the process at once. Handlers are set even where a signal was ignored at the
+    start, as shells do for processes in the background.
+    """
+    came: list[bool] = []
+
+    def handle(*_: object) -> None:
+        if came:
+            os._exit(INTERRUPTED)
+        came.append(True)
+        first()
+
+    before: dict[signal.Signals, Any] = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(ValueError):  # not in the main thread
+                before[number] = signal.signal(number, handle)
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Progress:
+    """One line on stderr, if that is a terminal, for more than one account. Blanks instead of escapes work anywhere."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._shown = total > 1 and sys.stderr.isatty()
+        self._done = self._failed = self._drawn = 0
+        self._started = time.monotonic()
+        self._draw()
+
+    def count(self, *, failed: bool) -> None:
+        """Count one more account."""
+        self._done += 1
+        self._failed += failed
+        self._draw()
+
+    def make_way(self) -> None:
+        """Remove the line if something else is printed on the same terminal."""
+        if sys.stdout.isatty():
+            self.erase()
+
+    def erase(self) -> None:
+        """Remove the line."""
+        click.echo(f"\r{'':<{self._drawn}}\r" if self._drawn else "", err=True, nl=False)
+        self._drawn = 0
+
+    def _draw(self) -> None:
+        if self._shown:
+            left = self._total - self._done
+            filled = "━" * (_BAR * self._done // self._total)
+            said = f"{filled:<{_BAR}} {self._done}/{self._total} done, {self._failed} failed, {left} left"
+            if self._done and left:
+                said += f", about {round((time.monotonic() - self._started) / self._done * left)} s"
+            said = said[: width() - 1]
+            click.echo(f"\r{said:<{self._drawn}}", err=True, nl=False)
+            self._drawn = len(said)

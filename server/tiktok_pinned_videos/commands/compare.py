@@ -12,16 +12,16 @@ import click
 
 from tiktok_pinned_videos.presentation.comparison import MEASURES, Measure, compared, comparison_text
 from tiktok_pinned_videos.research.fields import DEFAULT
+from tiktok_pinned_videos.research.text import clean
 from tiktok_pinned_videos.service.many import Outcome
 from tiktok_pinned_videos.service.service import Answer
 from tiktok_pinned_videos.settings import Settings
 
 from . import stop
 from .ask import ask_accounts, end, need_credentials
+from .formats import failure, origin, print_failure, result_of
 from .names import distinct, names_written
-from .outcomes import failure, print_failure, provenance, result_of
 from .rows import written
-from .signals import INTERRUPTED
 from .streams import require_stdout
 
 _COLUMNS: Final = (
@@ -45,52 +45,40 @@ def run(
         stop("compare needs two or more accounts. Try: tiktok-pinned-videos-mcp compare nasa esa --sandbox")
     need_credentials(settings)
     require_stdout()
-    try:
-        outcomes = ask_accounts(settings, names, DEFAULT, refresh=refresh, each=lambda _: None)
-    except KeyboardInterrupt:
-        raise SystemExit(INTERRUPTED) from None
-    _print(outcomes, rank_by, output)
-    end(outcomes)
-
-
-def _print(outcomes: Sequence[Outcome[Answer]], measure: Measure, output: str) -> None:
+    outcomes = ask_accounts(settings, names, DEFAULT, refresh=refresh, each=lambda _: None)
     answered = any(outcome.answer for outcome in outcomes)
+    result: dict[str, Any]
+    if answered:
+        result = compared(outcomes, rank_by, whole=True).as_json()
+    else:  # nothing to rank, only failures
+        result = {"rank_by": rank_by, "accounts": list(map(failure, outcomes)), "notes": []}
     if output == "csv" or not answered:
         for outcome in outcomes:
             print_failure(outcome)
     match output:
         case "csv":
-            click.echo(written([_COLUMNS, *_rows(outcomes, measure)]), nl=False)
+            click.echo(written([_COLUMNS, *_rows(result, outcomes)]), nl=False)
         case "json":
-            click.echo(json.dumps(_result(outcomes, measure), ensure_ascii=False, indent=2))
+            click.echo(json.dumps(result, ensure_ascii=False, indent=2))
         case "table":
             from .terminal import print_comparison
 
-            print_comparison(_result(outcomes, measure), now=time.time())
+            print_comparison(result, now=time.time())
         case "html":
             from tiktok_pinned_videos.presentation.view import page
 
-            click.echo(page([_result(outcomes, measure)] if answered else list(map(failure, outcomes))), nl=False)
-        case _ if answered:
-            click.echo(comparison_text(compared(outcomes, measure)))
+            click.echo(page([result] if answered else result["accounts"]), nl=False)
         case _:
-            pass
+            click.echo(comparison_text(compared(outcomes, rank_by)) if answered else "", nl=answered)
+    end(outcomes)
 
 
-def _result(outcomes: Sequence[Outcome[Answer]], measure: Measure) -> dict[str, Any]:
-    """Return the structured result with unclipped texts; without any answer, the failures."""
-    if any(outcome.answer for outcome in outcomes):
-        return compared(outcomes, measure, whole=True).as_json()
-    return {"rank_by": measure, "accounts": [failure(outcome) for outcome in outcomes], "notes": []}
-
-
-def _rows(outcomes: Sequence[Outcome[Answer]], measure: Measure) -> list[list[Any]]:
-    by_name = {outcome.username: outcome for outcome in outcomes}
+def _rows(result: dict[str, Any], outcomes: Sequence[Outcome[Answer]]) -> list[list[Any]]:
+    # A ranking has names without control characters.
+    about = {clean(each["username"]): each for each in (result_of(outcome) | origin(outcome) for outcome in outcomes)}
     rows: list[list[Any]] = []
-    for account in _result(outcomes, measure)["accounts"]:
-        outcome = by_name[account["username"]]
-        origin = provenance(outcome) if outcome.answer is None else result_of(outcome)
-        top = account.get("top_video", {}).get("id")
-        values = {**origin, **account.get("totals", {}), **account, "top_video_id": top}
+    for account in result["accounts"]:
+        top = {"top_video_id": account.get("top_video", {}).get("id")}
+        values = {**about.get(account["username"], {}), **account.get("totals", {}), **account, **top}
         rows.append([values.get(name) for name in _COLUMNS])
     return rows

@@ -1,133 +1,156 @@
-"""The formats of `get`. Each prints failures too, so that none looks like an empty answer."""
+"""The formats of `get`, and the parts that the other commands share. A failure never looks like an empty answer."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Final
+from collections.abc import Sequence
+from typing import Any
 
 import click
 
-from tiktok_pinned_videos.presentation.results import account_answer
-from tiktok_pinned_videos.presentation.text import account_text
+from tiktok_pinned_videos.presentation.results import account_answer, source_of
+from tiktok_pinned_videos.presentation.text import account_text, failure_text, reason
 from tiktok_pinned_videos.presentation.times import iso
 from tiktok_pinned_videos.research.client import Fetched
+from tiktok_pinned_videos.research.errors import TikTokError
+from tiktok_pinned_videos.research.text import clean
 from tiktok_pinned_videos.service.many import Outcome
 from tiktok_pinned_videos.service.service import Answer
 
-from .outcomes import failure, print_failure, provenance, raw_line, result_of
-from .rows import ABOUT_ACCOUNT, columns, video_rows, written
+from .rows import columns, rows_of, written
 
 
 class Printer:
-    """Prints outcomes in the order in which they are given. `alone`: one username, as an argument."""
+    """Prints outcomes in the order of `names`, each as soon as those before it have come.
 
-    raw: ClassVar[bool] = False
-    """Whether it needs TikTok's body."""
+    `alone`: one username, as an argument; its JSON is an object, not an array.
+    """
 
-    def __init__(self, fields: tuple[str, ...], *, alone: bool) -> None:
-        self.fields = fields
-        self.alone = alone
-        self.first = True
-
-    def write(self, outcome: Outcome[Any]) -> None:
-        """Print one account."""
-        self.print(outcome)
-        self.first = False
-
-    def print(self, outcome: Outcome[Any]) -> None:
-        """Print one account."""
-        raise NotImplementedError
-
-    def finish(self) -> None:
-        """Print what follows the last account."""
-
-
-class _Text(Printer):
-    def print(self, outcome: Outcome[Answer]) -> None:
-        print_failure(outcome)
-        if outcome.answer is not None:
-            click.echo(("" if self.first else "\n") + account_text(account_answer(outcome.answer)))
-
-
-class _Table(Printer):
-    def print(self, outcome: Outcome[Answer]) -> None:
-        from .terminal import print_account
-
-        if not self.first:
-            click.echo()
-        print_account(result_of(outcome), self.fields, now=time.time())
-
-
-class _JSON(Printer):
-    """An array is printed as it grows, so that an interruption loses nothing."""
-
-    def print(self, outcome: Outcome[Answer]) -> None:
-        text = json.dumps(result_of(outcome), ensure_ascii=False, indent=2)
-        click.echo(text if self.alone else ("[\n" if self.first else ",\n") + text, nl=self.alone)
-
-    def finish(self) -> None:
-        if not self.alone:
-            click.echo("[]" if self.first else "\n]")
-
-
-class _JSONLines(Printer):
-    def print(self, outcome: Outcome[Answer]) -> None:
-        click.echo(json.dumps(result_of(outcome), ensure_ascii=False, separators=(",", ":")))
-
-
-class _Raw(Printer):
-    raw = True
-
-    def print(self, outcome: Outcome[Fetched]) -> None:
-        click.echo(raw_line(outcome, failed_at=time.time()))
-
-
-class _CSV(Printer):
-    """One row per video, and one for an account without videos. Failures have a reason."""
-
-    def __init__(self, fields: tuple[str, ...], *, alone: bool) -> None:
-        super().__init__(fields, alone=alone)
-        self._blank = [None] * (len(columns(fields)) - len(ABOUT_ACCOUNT))
-        click.echo(written([[*columns(fields), "reason"]]), nl=False)
-
-    def print(self, outcome: Outcome[Answer]) -> None:
-        if outcome.answer is None:
-            print_failure(outcome)
-            origin = provenance(outcome)
-            received = {"retrieved_at": iso(time.time())} if origin else {}
-            failed = {**failure(outcome), **origin, **received}
-            rows = [[*self._about(failed), failed["reason"]]]
-        else:
-            result = result_of(outcome)
-            rows = [[*row, None] for row in video_rows(result, self.fields)] or [[*self._about(result), None]]
-        click.echo(written(rows), nl=False)
-
-    def _about(self, result: Mapping[str, Any]) -> list[Any]:
-        return [*(result.get(name) for name in ABOUT_ACCOUNT), *self._blank]
-
-
-class _HTML(Printer):
-    def __init__(self, fields: tuple[str, ...], *, alone: bool) -> None:
-        super().__init__(fields, alone=alone)
+    def __init__(self, output: str, names: Sequence[str], fields: tuple[str, ...], *, alone: bool) -> None:
+        self._output = output
+        self._fields = fields
+        self._alone = alone
+        self._left = dict.fromkeys(names)
+        self._waiting: dict[str, Outcome[Any]] = {}
+        self._first = True
         self._results: list[dict[str, Any]] = []
+        if output == "csv":
+            click.echo(written([columns(fields)]), nl=False)
 
-    def print(self, outcome: Outcome[Answer]) -> None:
-        self._results.append(result_of(outcome))
+    def take(self, outcome: Outcome[Any]) -> None:
+        """Take one more outcome."""
+        self._waiting[outcome.username] = outcome
+        while (name := next(iter(self._left), None)) in self._waiting:
+            del self._left[name]
+            self._print(self._waiting.pop(name))
 
     def finish(self) -> None:
-        from tiktok_pinned_videos.presentation.view import page
+        """Print what still waits for an account that was not asked for, and what follows the last account."""
+        for name in self._left:
+            if name in self._waiting:
+                self._print(self._waiting.pop(name))
+        if self._output == "json" and not self._alone:
+            click.echo("[]" if self._first else "\n]")
+        elif self._output == "html":
+            from tiktok_pinned_videos.presentation.view import page
 
-        click.echo(page(self._results), nl=False)
+            click.echo(page(self._results), nl=False)
+
+    def _print(self, outcome: Outcome[Any]) -> None:
+        match self._output:
+            case "raw":
+                click.echo(raw_line(outcome, failed_at=time.time()))
+            case "jsonl":
+                click.echo(json.dumps(result_of(outcome), ensure_ascii=False, separators=(",", ":")))
+            case "json":
+                # An array is printed as it grows, so that an interruption loses nothing.
+                text = json.dumps(result_of(outcome), ensure_ascii=False, indent=2)
+                click.echo(text if self._alone else ("[\n" if self._first else ",\n") + text, nl=self._alone)
+            case "csv":
+                print_failure(outcome)
+                click.echo(written(rows_of(result_of(outcome) | origin(outcome), self._fields)), nl=False)
+            case "html":
+                self._results.append(result_of(outcome))
+            case "table":
+                from .terminal import print_account
+
+                click.echo(nl=not self._first)
+                print_account(result_of(outcome), self._fields, now=time.time())
+            case _:
+                print_failure(outcome)
+                if outcome.answer is not None:
+                    click.echo(("" if self._first else "\n") + account_text(account_answer(outcome.answer)))
+        self._first = False
 
 
-PRINTERS: Final[Mapping[str, Callable[..., Printer]]] = {
-    "table": _Table,
-    "text": _Text,
-    "json": _JSON,
-    "jsonl": _JSONLines,
-    "csv": _CSV,
-    "raw": _Raw,
-    "html": _HTML,
-}
+def result_of(outcome: Outcome[Answer]) -> dict[str, Any]:
+    """Return the structured result with unclipped texts, or the failure."""
+    return failure(outcome) if outcome.answer is None else account_answer(outcome.answer, whole=True).as_json()
+
+
+def failure(outcome: Outcome[Any]) -> dict[str, str]:
+    """Return `username`, `status` and `reason` of an account that failed."""
+    error = error_of(outcome)
+    return {"username": outcome.username, "status": str(error.status), "reason": reason(error)}
+
+
+def origin(outcome: Outcome[Any], failed_at: float | None = None) -> dict[str, str]:
+    """Return source, time (default: now) and `log_id` of a failure; empty if no response was received."""
+    error = outcome.error
+    if error is None or (error.status_code is None and not error.sandbox):
+        return {}
+    moment = time.time() if failed_at is None else failed_at
+    log_id = {"log_id": error.log_id} if error.log_id else {}
+    return {"source": source_of(sandbox=error.sandbox), "retrieved_at": iso(moment), **log_id}
+
+
+def print_failure(outcome: Outcome[Any]) -> None:
+    """Print a failure as one line on stderr."""
+    if outcome.error is not None:
+        click.echo(failure_text(clean(outcome.username), outcome.error.status, reason(outcome.error)), err=True)
+
+
+def raw_line(outcome: Outcome[Fetched], *, failed_at: float, body: bool = True) -> str:
+    """Return one line of JSON with TikTok's body as it came.
+
+    `failed_at`: the time of a failure in Unix seconds. `body`: whether a failure includes its body, if that is JSON.
+    """
+    if (answer := outcome.answer) is None:
+        error = error_of(outcome)
+        head: dict[str, Any] = {**failure(outcome), "retrieved_at": iso(failed_at)}
+        head |= {"code": error.code} if error.code else {}
+        return _with_body(head | origin(outcome, failed_at), _json_or_nothing(error.body) if body else b"")
+    snapshot = answer.snapshot
+    head = {
+        "username": snapshot.username,
+        "retrieved_at": iso(snapshot.retrieved_at),
+        "log_id": snapshot.log_id,
+        "fields": list(snapshot.fields),
+    }
+    return _with_body(head | ({"source": source_of(sandbox=True)} if snapshot.sandbox else {}), answer.body)
+
+
+def error_of(outcome: Outcome[Any]) -> TikTokError:
+    """Return the error of an account that failed."""
+    if outcome.error is None:
+        raise ValueError("an outcome has an answer or an error")
+    return outcome.error
+
+
+def _with_body(head: dict[str, Any], content: bytes) -> str:
+    opened = json.dumps(head, ensure_ascii=False, separators=(",", ":"))
+    if not content:
+        return opened
+    # Digit for digit, only line breaks between values become spaces. Decoded as the parser does it: another Unicode
+    # encoding, a byte order mark or half a surrogate pair may occur.
+    body = content.decode(json.detect_encoding(content), "surrogatepass").translate({10: " ", 13: " "}).strip()
+    return f'{opened[:-1]},"response":{body}}}'
+
+
+def _json_or_nothing(body: bytes) -> bytes:
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return b""
+    return body

@@ -10,26 +10,22 @@ from typing import Any, Final, cast
 
 from tiktok_pinned_videos.presentation.text import cell
 
-ABOUT_ACCOUNT: Final = ("username", "status", "source", "retrieved_at", "log_id", "url")
-_VIDEO_USERNAME: Final = "video_username"
-"""The column of the video's own field `username`: a table cannot have two columns of one name."""
+_ABOUT_ACCOUNT: Final = ("username", "status", "source", "retrieved_at", "log_id")
 _FORMULA: Final = re.compile("'*[=+@\uff1d\uff0b\uff0d\uff20-]")
 """What a spreadsheet would run, also in full width. A leading `'` of the text itself is told from an added one."""
 
 
 def columns(fields: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns of a table of videos."""
-    names = [_VIDEO_USERNAME if name == "username" else name for name in fields]
-    return (*ABOUT_ACCOUNT, *names, "engagement_rate")
+    """Return the columns of a table of videos. The video's own `username` is named apart from the account's."""
+    names = ["video_username" if name == "username" else name for name in fields]
+    return (*_ABOUT_ACCOUNT, "url", *names, "engagement_rate")
 
 
-def video_rows(result: Mapping[str, Any], fields: Sequence[str]) -> list[list[Any]]:
-    """Return a row for each video of a structured result."""
-    about = [result.get(name) for name in ABOUT_ACCOUNT[:-1]]
-    return [
-        [*about, video["url"], *(video.get(name) for name in fields), video.get("engagement_rate")]
-        for video in result["videos"]
-    ]
+def rows_of(result: Mapping[str, Any], fields: Sequence[str]) -> list[list[Any]]:
+    """Return a row for each video of a structured result, or one row for an account without videos."""
+    about = [result.get(name) for name in _ABOUT_ACCOUNT]
+    videos: Sequence[Mapping[str, Any]] = result.get("videos") or [{}]
+    return [[*about, *(video.get(name) for name in ("url", *fields, "engagement_rate"))] for video in videos]
 
 
 def written(rows: Iterable[Iterable[Any]]) -> str:
@@ -40,14 +36,10 @@ def written(rows: Iterable[Iterable[Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
-    if value is None:
-        return ""
     if isinstance(value, list):
         items = cast("list[object]", value)
         names = [item for item in items if isinstance(item, str) and " " not in item]
-        return _text(" ".join(names)) if len(names) == len(items) else cell(value)
-    return _text(value) if isinstance(value, str) else cell(value)
-
-
-def _text(text: str) -> str:
-    return f"'{text}" if _FORMULA.match(text) else text
+        value = " ".join(names) if len(names) == len(items) else items
+    if isinstance(value, str):
+        return f"'{value}" if _FORMULA.match(value) else value
+    return "" if value is None else cell(value)

@@ -29,9 +29,9 @@ _STDERR_TIMEOUT: Final = 1.0
 class OutputError(Exception):
     """Standard output could not be written. Not an OSError, so that it is never taken for a fault of another file."""
 
-    def __init__(self, number: int, why: str) -> None:
-        super().__init__(why)
-        self.reader_left = number == errno.EPIPE or (os.name == "nt" and number == errno.EINVAL)
+    def __init__(self, fault: OSError) -> None:
+        super().__init__(fault.strerror or str(fault))
+        self.reader_left = fault.errno == errno.EPIPE or (os.name == "nt" and fault.errno == errno.EINVAL)
 
 
 @contextlib.contextmanager
@@ -42,22 +42,17 @@ def owned_streams() -> Generator[None]:
     """
     _occupy_closed_descriptors()
     before = sys.stdout, sys.stderr
-    stdout, stderr = _Stdout(sys.stdout), _Stderr(sys.stderr)
-    sys.stdout, sys.stderr = _text(stdout), _text(stderr)
+    sys.stdout, sys.stderr = _text(sys.stdout, required=True), _text(sys.stderr, required=False)
     try:
-        try:
-            yield
-        finally:
-            stdout.check_written()
+        yield
     except OutputError as fault:
         if not fault.reader_left:
             click.echo(f"Cannot write to standard output: {fault}. The output is not complete.", err=True)
         raise SystemExit(1) from None
     except Exception as fault:
         _log.debug("unexpected fault", exc_info=True)
-        click.echo(
-            f"internal_error: unexpected {type(fault).__name__}. Please report it with LOG_LEVEL=DEBUG.", err=True
-        )
+        what = f"internal_error: unexpected {type(fault).__name__}. Please report it with LOG_LEVEL=DEBUG."
+        click.echo(what, err=True)
         raise SystemExit(1) from None
     finally:
         sys.stdout, sys.stderr = before
@@ -102,13 +97,17 @@ def read_all(file: Any) -> bytes:
 
 
 class _Stream(io.RawIOBase):
-    """Writes to the raw stream under a text stream, None if that was closed at the start."""
+    """Writes everything to the raw stream under a text stream, which is None if it was closed at the start.
+
+    If it is `required`, a failure raises OutputError; otherwise it is ignored, and so is a reader that has stopped.
+    """
 
     name = "standard stream"
 
-    def __init__(self, text: Any) -> None:
+    def __init__(self, text: Any, *, required: bool) -> None:
         buffer = getattr(text, "buffer", None)
         self._raw: Any = getattr(buffer, "raw", buffer)
+        self._required = required
 
     def writable(self) -> bool:
         return True
@@ -117,59 +116,36 @@ class _Stream(io.RawIOBase):
         return self._raw is not None and self._raw.isatty()
 
     def fileno(self) -> int:
-        if self._raw is None:
-            raise OSError(errno.EBADF, "it is closed")
-        return self._raw.fileno()
+        return self._open().fileno()
 
     def flush(self) -> None:
         if self._raw is not None and not self._raw.closed:
             self._raw.flush()
 
-    def _write_all(self, data: Buffer, timeout: float) -> int:
-        """Raises OSError."""
-        if self._raw is None:
-            raise OSError(errno.EBADF, "it is closed")
-        left, until = memoryview(data).cast("B"), time.monotonic() + timeout
+    def write(self, data: Buffer, /) -> int:
+        left, started = memoryview(data).cast("B"), time.monotonic()
         size = len(left)
-        while left:
-            written = self._raw.write(left)
-            if written is None:  # non-blocking, and its reader is slower
-                if time.monotonic() > until:
-                    raise TimeoutError
-                time.sleep(_PAUSE)
-            else:
-                left = left[written:]
+        try:
+            raw = self._open()
+            while left and (self._required or time.monotonic() < started + _STDERR_TIMEOUT):
+                written = raw.write(left)
+                if written is None:  # non-blocking, and its reader is slower
+                    time.sleep(_PAUSE)
+                left = left[written or 0 :]
+        except OSError as fault:
+            if self._required:
+                raise OutputError(fault) from None
         return size
 
-
-class _Stdout(_Stream):
-    def write(self, data: Buffer, /) -> int:
-        try:
-            return self._write_all(data, float("inf"))
-        except OSError as fault:
-            raise OutputError(fault.errno or 0, fault.strerror or str(fault)) from None
-
-    def check_written(self) -> None:
-        """Some network file systems report a full disk only when a descriptor is closed."""
-        try:
-            number = self.fileno()
-        except OSError:  # closed, which a write would have reported; or in memory
-            return
-        try:
-            os.close(os.dup(number))
-        except OSError as fault:
-            raise OutputError(fault.errno or 0, fault.strerror or str(fault)) from None
+    def _open(self) -> Any:
+        if self._raw is None:
+            raise OSError(errno.EBADF, "it is closed")
+        return self._raw
 
 
-class _Stderr(_Stream):
-    def write(self, data: Buffer, /) -> int:
-        with contextlib.suppress(OSError):
-            self._write_all(data, _STDERR_TIMEOUT)
-        return memoryview(data).nbytes
-
-
-def _text(stream: _Stream) -> io.TextIOWrapper:
-    return io.TextIOWrapper(stream, encoding="utf-8", errors="replace", newline="\n", write_through=True)
+def _text(stream: Any, *, required: bool) -> io.TextIOWrapper:
+    raw = _Stream(stream, required=required)
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="replace", newline="\n", write_through=True)
 
 
 def _occupy_closed_descriptors() -> None:

@@ -41,8 +41,8 @@ _MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
 
 def tables(records: Sequence[Record], fields: Sequence[str]) -> dict[str, bytes]:
     """`videos.csv`, one row per video, and `accounts.csv`, one row per account."""
-    answered = [record for record in records if record.failure is None]
-    videos = [[_shown(record), *row[1:]] for record in answered for row in rows.video_rows(record.result, fields)]
+    found = [record for record in records if record.failure is None and record.result["videos"]]
+    videos = [[_shown(record), *row[1:]] for record in found for row in rows.rows_of(record.result, fields)]
     accounts = [[row.get(name) for name in _ACCOUNT_COLUMNS] for row in map(_account, records)]
     return {
         VIDEOS: rows.written([rows.columns(fields), *videos]).encode("utf-8"),

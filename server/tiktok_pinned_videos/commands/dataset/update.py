@@ -18,10 +18,9 @@ from tiktok_pinned_videos.service.many import Outcome
 from tiktok_pinned_videos.settings import DEFAULT_BASE_URL, Settings
 
 from .. import stop
-from ..ask import ask_accounts, need_credentials
+from ..ask import INTERRUPTED, InterruptedByUser, ask_accounts, interruptible, need_credentials
+from ..formats import raw_line
 from ..names import key_of
-from ..outcomes import raw_line
-from ..signals import INTERRUPTED, put_off
 from . import package as described
 from .folder import PACKAGE, RESPONSES, Folder, LockedError
 from .journal import ForeignLineError, Journal
@@ -133,14 +132,14 @@ class _DataSet:
         try:
             if wanted:
                 self._request(list(wanted.values()), failed)
-        except KeyboardInterrupt:
+        except InterruptedByUser:
             code = INTERRUPTED
         except _MixedSourcesError:
             code = self._report(_MIXED, 2)
         except OSError as error:
             code = self._report(_kept(error), 1)
         try:
-            with put_off() as interrupted:
+            with interruptible() as interrupted:  # the files are written to their end
                 self.journal.tidy(accounts)
                 self._derive()
         except OSError as error:
