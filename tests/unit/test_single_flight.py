@@ -312,3 +312,37 @@ async def test_forty_calls_for_different_accounts_share_one_token() -> None:
 
         assert len(upstream.wire.token_requests) == 1
         assert len(upstream.asked) == 40
+
+
+async def test_what_was_sent_is_answered_within_the_drain_and_everything_else_ends_at_once() -> None:
+    async with tiktok(latency=3) as upstream, service(upstream, max_concurrency=2) as asking:
+        sent = [
+            asyncio.create_task(asking.answer("nasa", FIELDS)),
+            asyncio.create_task(asking.fetch_raw("esa", FIELDS)),
+        ]
+        await until(lambda: len(upstream.asked) == 2)
+        waiting = asyncio.create_task(asking.answer("jaxa", FIELDS))
+        await asyncio.sleep(0.1)
+        closing, started = asyncio.create_task(asking.aclose(drain=3.5)), now()
+        with pytest.raises(APIConnectionError, match="the program ended before"):
+            await waiting
+        ended = now() - started
+        results = await asyncio.gather(*sent)
+        await closing
+
+        assert ended < 0.1
+        assert [result.snapshot.username for result in results] == ["nasa", "esa"]
+        assert sorted(upstream.names) == ["esa", "nasa"]
+
+
+async def test_a_request_without_callers_is_awaited_for_a_store_that_outlives_the_process_only(tmp_path: Path) -> None:
+    for state, kept in ((f"sqlite:///{tmp_path}/state.db", True), ("memory:", False)):
+        async with tiktok(latency=3) as upstream, service(upstream, state=state) as asking:
+            call = asyncio.create_task(asking.answer("nasa", FIELDS))
+            await upstream.first.wait()
+            call.cancel()
+            await asyncio.sleep(0)
+            started = now()
+            await asking.aclose(drain=3.5)
+
+            assert (now() - started > 2) is kept

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from tiktok_pinned_videos.research import errors
 from tiktok_pinned_videos.research.budget import RequestContext, UnwantedError
@@ -25,6 +25,7 @@ from .history import AccountHistory, Changes, History, Observation, observation_
 from .quota import Ledger, QuotaStatus
 from .single_flight import Ask, SingleFlight, lease
 
+Fields: TypeAlias = tuple[str, ...]
 _GONE: Final = (errors.Status.NOT_FOUND, errors.Status.REFUSED)
 """When TikTok itself answers so, what is stored of the account is deleted, as its terms require."""
 
@@ -54,17 +55,15 @@ class Answer:
     """What has changed since the oldest observation; None without one."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceStatus:
+class ServiceStatus(NamedTuple):
     """The state of the service; nothing secret."""
 
     quota: QuotaStatus
     state: str
-    """Which store is in use and whether it works."""
     accounts_cached: int
     token: AccessToken | None
     now: float
-    """Unix seconds, by the clock that all times here are read from."""
+    """Unix seconds."""
 
 
 class _Known(NamedTuple):
@@ -74,8 +73,7 @@ class _Known(NamedTuple):
     history: AccountHistory
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """What a request brought: an answer and whether it is new (another process may have been faster), or an error."""
 
     stored: Stored | None = None
@@ -107,7 +105,7 @@ class PinnedVideosService:
         self._clock = clock
         self._flights: SingleFlight[_Found] = SingleFlight(lambda found: cache.enabled and found.stored is not None)
 
-    async def answer(self, username: str, fields: tuple[str, ...], *, refresh: bool = False) -> Answer:
+    async def answer(self, username: str, fields: Fields, *, refresh: bool = False) -> Answer:
         """One account, `username` as from `names.parse_username`, `fields` as from `research.fields.parse_fields`."""
         await self.check_usable()
         since, waited = self._clock(), False
@@ -120,19 +118,19 @@ class PinnedVideosService:
                 return await self._answer(username, fields, found.stored, new=found.new, requests=requests)
             waited = True  # it brought other fields, or ended while no caller waited: read the store, and ask again
 
-    async def from_cache(self, username: str, fields: tuple[str, ...]) -> Answer | None:
+    async def from_cache(self, username: str, fields: Fields) -> Answer | None:
         """The same, only if no request is needed for it. Raises a remembered `NotFoundError`."""
         stored = None if self._flights.closing else await self._cache.find(username)
         if stored is None or not serves(stored, fields):
             return None
         return await self._answer(username, fields, stored, new=False, requests=0)
 
-    async def fetch_raw(self, username: str, fields: tuple[str, ...]) -> Fetched:
+    async def fetch_raw(self, username: str, fields: Fields) -> Fetched:
         """A new request for these fields and no others, with TikTok's body."""
         await self.check_usable()
         found, _ = await self._join(username, fields, partial(self._fetch_raw, username, fields), alone=True)
         if not isinstance(found.stored, CachedSnapshot):
-            raise StoppingError
+            raise StoppingError("the program ended before this account was answered.")
         return Fetched(found.stored, found.body)
 
     async def stored(self, username: str) -> Stored | None:
@@ -186,31 +184,22 @@ class PinnedVideosService:
         return self._client.auth.token
 
     async def aclose(self, *, drain: float = 0.0) -> None:
-        """Give requests already sent `drain` seconds to finish, cancel the rest, close connections and store.
-
-        Calls that wait meanwhile get the answers of requests that finish; the others raise an error.
-        """
+        """Answer the calls whose requests were sent and finish within `drain` seconds, end the others, and close."""
         await self._flights.aclose(drain=drain, for_store=self._store.shared)
         await self._client.aclose()
         await self._store.aclose()
 
     async def _join(
-        self, username: str, fields: tuple[str, ...], ask: Ask[_Found], *, alone: bool = False
+        self, username: str, fields: Fields, ask: Ask[_Found], *, alone: bool = False
     ) -> tuple[_Found, int]:
         if self._flights.closing:
-            raise StoppingError
+            raise StoppingError("the program ended before this account was answered.")
         found, cost = await self._flights.join(same_account(username), fields, ask, alone=alone) or (_Found(), 0)
         if found.error is not None:
             raise found.error.again(requests=cost)
         return found, cost
 
-    async def _fetch(
-        self,
-        username: str,
-        fields: tuple[str, ...],
-        refresh: bool,
-        context: RequestContext,
-    ) -> _Found:
+    async def _fetch(self, username: str, fields: Fields, refresh: bool, context: RequestContext) -> _Found:
         """An answer with these fields; of several processes that want it at once, one asks."""
         started = self._clock()
 
@@ -227,7 +216,7 @@ class PinnedVideosService:
             wanted = {*fields, *(known.stored.fields if isinstance(known.stored, CachedSnapshot) else ())}
             return await self._ask(username, tuple(name for name in NAMES if name in wanted), context, known)
 
-    async def _fetch_raw(self, username: str, fields: tuple[str, ...], context: RequestContext) -> _Found:
+    async def _fetch_raw(self, username: str, fields: Fields, context: RequestContext) -> _Found:
         async with self._slots:
             return await self._ask(username, fields, context, await self._known(username))
 
@@ -236,7 +225,7 @@ class PinnedVideosService:
         answer, *observations = await self._store.get(answer_key(username), *observation_keys(username, now))
         return _Known(self._cache.read(answer), self._history.read(username, observations, now))
 
-    async def _ask(self, username: str, fields: tuple[str, ...], context: RequestContext, known: _Known) -> _Found:
+    async def _ask(self, username: str, fields: Fields, context: RequestContext, known: _Known) -> _Found:
         """Send the request and store what it brings."""
         try:
             fetched = await self._client.pinned_videos(username, fields, context)
@@ -260,14 +249,11 @@ class PinnedVideosService:
         )
         return _Found(new, body=fetched.body)
 
-    async def _answer(
-        self, username: str, fields: tuple[str, ...], stored: Stored, *, new: bool, requests: int
-    ) -> Answer:
+    async def _answer(self, username: str, fields: Fields, stored: Stored, *, new: bool, requests: int) -> Answer:
         if isinstance(stored, Missing):
             raise stored.error()
         changes = self._history.current(stored.changes, self._clock())
         if changes is not None and stored.fields != fields:
             changes = changes.only(fields)
         note = None if self._flights.closing else await self._ledger.note()
-        snapshot = stored.narrowed(username, fields)
-        return Answer(snapshot, not new, requests, note, stored=self._cache.enabled, changes=changes)
+        return Answer(stored.narrowed(username, fields), not new, requests, note, self._cache.enabled, changes)
