@@ -1,7 +1,4 @@
-"""The client: one account's pinned videos within one deadline. It orders requests, pauses and retries.
-
-`wire` interprets a response, `retry` decides when to try again, `transport` decides what may be sent.
-"""
+"""The client: one account's pinned videos within one deadline, with its pauses and retries."""
 
 from __future__ import annotations
 

@@ -67,8 +67,7 @@ COUNTS: Final = ("view_count", "like_count", "comment_count", "share_count", "fa
 ENGAGEMENT_OF: Final = ("like_count", "comment_count", "share_count")
 """The counts whose sum, divided by the views, is the engagement rate."""
 
-ALIASES: Final = {"favourites_count": "favorites_count"}
-"""The parameter list of TikTok's page has the British spelling; the API accepts the other."""
+ALIASES: Final = {"favourites_count": "favorites_count"}  # TikTok's page has both; the API accepts the latter
 
 
 def parse_fields(value: object) -> tuple[str, ...]:

@@ -1,7 +1,4 @@
-"""One video after TikTok's response was validated: strict about types, texts cleaned but not clipped.
-
-A value that TikTok did not send is absent (None), never zero. Ids are strings of digits.
-"""
+"""Validated videos: a value that TikTok did not send is None, never zero; texts are cleaned but not clipped."""
 
 from __future__ import annotations
 
@@ -14,8 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from .errors import NotFoundError, Status
 from .text import clean
 
-MAX_SAFE_INTEGER: Final = 2**53 - 1
-"""The largest integer that every JSON reader keeps exact (RFC 8259, section 6)."""
+MAX_SAFE_INTEGER: Final = 2**53 - 1  # the largest that every JSON reader keeps exact (RFC 8259, section 6)
 _MAX_DEPTH: Final = 32
 _LABEL: Final = {"type": int, "content": str, "vote": bool, "warn": bool, "sink": bool}
 """The known keys of `video_label`; what else TikTok puts there is passed through."""

@@ -1,8 +1,4 @@
-"""Usernames: what callers write, and what is sent to TikTok.
-
-People paste profile links, write @ before names, and some clients send a name of digits as a number. Real names break
-TikTok's published rules, so only what can never be a username is rejected.
-"""
+"""Usernames: real ones break TikTok's published rules, so only what can never be one is rejected."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""OAuth client credentials for TikTok as an `httpx.Auth`: a generator that yields requests and receives responses.
-
-Calls that need a token at the same time share one token request. Secrets appear only in the token request's body and
-the Authorization header.
-"""
+"""OAuth client credentials for TikTok as an `httpx.Auth`; calls that need a token at once share one request."""
 
 from __future__ import annotations
 
@@ -19,16 +15,14 @@ from .errors import TikTokError
 from .refusals import Reply
 
 _MAX_BUFFER = 300.0
-_RENEWAL_PAUSE = 20.0
-"""Seconds in which a token that is still valid is not renewed again after a renewal failed."""
+_RENEWAL_PAUSE = 20.0  # seconds in which a valid token is not renewed again after a renewal failed
 
 
 class TokenState(Enum):
     """What a token is good for at a moment."""
 
     FRESH = auto()
-    STALE = auto()
-    """Still valid, but so near its end that it should be renewed."""
+    STALE = auto()  # still valid, but so near its end that it should be renewed
     INVALID = auto()
 
 

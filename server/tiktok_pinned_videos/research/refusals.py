@@ -14,8 +14,7 @@ _TAG: Final = re.compile(r"<[/!?a-z][^<>]*(?:>|$)", re.IGNORECASE)
 _TOKEN: Final = re.compile(r"\bclt\.[\w.!~*-]+", re.ASCII)
 _URL: Final = re.compile(r"https?://\S+", re.IGNORECASE)
 _MAX_SEARCHED: Final = 100_000
-_LONGEST_FORM: Final = 12
-"""Characters that one character of a secret can have when it is encoded (percent or JSON)."""
+_LONGEST_FORM: Final = 12  # characters of one encoded character of a secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,4 @@
-"""When to try again: time and chance come in as values, a delay comes out.
-
-At most two more tries per account, token requests included, and none that would not fit the deadline.
-"""
+"""When to try again: at most twice per account, token requests included, and never beyond the deadline."""
 
 from __future__ import annotations
 

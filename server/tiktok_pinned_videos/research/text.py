@@ -12,9 +12,8 @@ _VARIATION: Final = "\ufe0e\ufe0f"
 _KEYCAP: Final = "\u20e3"
 _DROPPED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co"})
 
-# Characters that draw nothing although their category looks harmless: combining grapheme joiner, Hangul fillers, Khmer
-# inherent vowels, Mongolian and other variation selectors, the blank Braille pattern, reserved ignorable code points,
-# format controls of shorthand and music, tags, noncharacters.
+# Characters that draw nothing although their category looks harmless: fillers, joiners, variation selectors, the blank
+# Braille pattern, format controls of shorthand and music, tags, noncharacters.
 _UNSEEN: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2065\u2800\u3164\uffa0\ufe00-\ufe0d\ufff0-\ufff8\ufdd0-\ufdef"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"

@@ -1,8 +1,4 @@
-"""A transport that wraps the network: it counts requests, limits responses and sends the token to one host only.
-
-It sees every request, renewals and retries included, so what must hold for all of them is decided here. The size limit
-is here because an auth flow reads a whole body before other code sees it.
-"""
+"""A transport that wraps the network. It sees every request, so what must hold for all of them is decided here."""
 
 from __future__ import annotations
 
