@@ -346,10 +346,13 @@ async def test_tables_that_were_edited_are_derived_again(data: DataSet) -> None:
     data.check()
 
 
-async def test_a_body_in_any_encoding_is_kept_and_read(data: DataSet) -> None:
-    body = {"data": {"pinned_videos_list": [{"id": 5, "video_description": "日本"}]}, "error": {"code": "ok"}}
-    data.upstream.reply = lambda _: raw(json.dumps(body, indent=1, ensure_ascii=False).encode("utf-16"))
-    ran = await data.run("nasa")
+async def test_every_digit_of_a_body_is_kept_and_read_again(data: DataSet) -> None:
+    digits = "0.12345678901234567890," + "7" * 5000
+    body = f'{{"data":{{"pinned_videos_list":[{{"id":5,\n"video_tag":[{digits}]}}]}},"error":{{"code":"ok"}}}}'
+    data.upstream.reply = lambda _: raw(b"\xef\xbb\xbf" + body.encode())
+    ran = await data.run("nasa", "--fields", "id,video_tag")
+    again = await data.run()
 
-    assert (ran.code, data.lines[0]["response"]) == (0, body)
-    assert data.rows("videos.csv")[0]["video_description"] == "日本"
+    assert (ran.code, again.code, len(data.upstream.asked)) == (0, 0, 1)
+    assert digits in data.journal.read_text("utf-8")
+    assert "7" * 5000 in data.rows("videos.csv")[0]["video_tag"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -22,6 +23,9 @@ from ..names import key_of
 SANDBOX: Final = source_of(sandbox=True)
 _FINAL: Final = frozenset({Status.NOT_FOUND, Status.REFUSED, Status.INVALID_ARGUMENT})
 """Failures that the same request tomorrow would meet again."""
+_RESPONSE: Final = re.compile(r'"response"\s*:\s*')
+_DECODER: Final = json.JSONDecoder(parse_int=str, parse_float=str)
+"""Does not read numbers: those in TikTok's body may have any number of digits."""
 
 
 class NotARecordError(ValueError):
@@ -47,7 +51,7 @@ class Record:
     def read(cls, line: str) -> Record:
         """Raises `NotARecordError`. Spaces and the order of keys do not matter."""
         try:
-            values: Any = json.loads(line)
+            values: Any = _DECODER.decode(line)
             failure = (Status(values["status"]), values["reason"]) if "status" in values else None
             moment = datetime.fromisoformat(values["retrieved_at"])
             has_source = failure is None or "source" in values
@@ -89,7 +93,11 @@ class Record:
         """The structured result of an answer, with unclipped texts."""
         if not self.fields or not set(self.fields) <= BY_NAME.keys():
             raise NotARecordError
-        body = json.dumps(json.loads(self.line)["response"]).encode("ascii")
+        # Digit for digit, wherever in the line it is.
+        found = _RESPONSE.search(self.line)
+        if found is None:
+            raise NotARecordError
+        body = self.line[found.end() : _DECODER.raw_decode(self.line, found.end())[1]].encode("utf-8")
         sandbox = self.source == SANDBOX
         videos, _ = parse_pinned_videos(Reply(200, body, sandbox=sandbox), self.fields)
         snapshot = Snapshot(self.username, self.fields, videos, self.retrieved_at, self.log_id, sandbox)
