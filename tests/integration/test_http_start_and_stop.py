@@ -1,14 +1,15 @@
-"""How the HTTP server starts, or says in a line why not, and how it stops."""
+"""How the HTTP server starts and stops."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 import httpx
@@ -16,108 +17,48 @@ import pytest
 from mcp.client import Client
 
 from kit.mcp_http import ACCEPT, LIST, address, answer, call
-from kit.processes import COMMAND, environment, http_server, yardstick
+from kit.processes import COMMAND, environment, http_server
 from kit.programs import until
 
 pytestmark = pytest.mark.anyio
-
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="about POSIX signals")
 SECRET = "correct-horse-battery-staple"
-POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to answer")
 
 
-# Starting
-
-
-def refused(*arguments: str, **env: str) -> tuple[int, list[str]]:
-    """Exit code and stderr of a start that fails."""
+def refused(*arguments: str, **env: str) -> str:
+    """What a start prints that fails before anything listens."""
     done = subprocess.run(
-        [*COMMAND, "http", "--sandbox", *arguments],
-        env=environment(**env),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=20,
-        check=False,
-    )
-    assert done.stdout == ""
-    return done.returncode, done.stderr.splitlines()
+        [*COMMAND, "http", "--sandbox", *arguments], capture_output=True, encoding="utf-8", env=environment(**env),
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode in (1, 2), done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
-def test_without_authentication_only_loopback_is_served(host: str) -> None:
-    code, lines = refused("--host", host, "--port", "0")
-
-    assert code == 2
-    assert len(lines) == 2
-    assert "MCP_BEARER_TOKEN" in lines[1]
+def test_addresses_that_others_can_reach_need_authentication() -> None:
+    assert "MCP_BEARER_TOKEN" in refused("--host", "0.0.0.0", "--port", "0")
 
 
-JWT = {"MCP_JWT_ISSUER": "https://id.example.org", "MCP_JWT_AUDIENCE": "https://mcp.example.org/mcp"}
-
-
-@pytest.mark.parametrize(
-    ("env", "named"),
-    [
-        (JWT | {"MCP_BEARER_TOKEN": SECRET}, "Two ways"),
-        ({"MCP_JWT_ISSUER": JWT["MCP_JWT_ISSUER"]}, "MCP_JWT_AUDIENCE"),
-        ({"MCP_JWT_AUDIENCE": JWT["MCP_JWT_AUDIENCE"]}, "MCP_JWT_ISSUER"),
-        ({"MCP_JWKS_URL": "https://id.example.org/keys"}, "MCP_JWT_ISSUER and MCP_JWT_AUDIENCE"),
-        ({"MCP_JWKS_URL": "https://id.example.org/keys", "MCP_BEARER_TOKEN": SECRET}, "Two ways"),
-    ],
-)
-def test_two_ways_to_authenticate_or_half_a_way_do_not_start(env: dict[str, str], named: str) -> None:
-    code, lines = refused("--port", "0", **env)
-
-    assert code == 2
-    assert len(lines) == 2
-    assert named in " ".join(lines)
-    assert SECRET not in " ".join(lines)
-
-
-@pytest.mark.parametrize("host", [".", "a" * 64 + ".example", "a..b"])
-def test_a_host_that_can_be_none_is_one_line(host: str) -> None:
-    code, lines = refused("--host", host, "--port", "0")
-
-    assert code == 1
-    assert len(lines) == 1
-    assert "--host" in lines[0]
-
-
-def test_a_short_secret_does_not_start() -> None:
-    code, lines = refused("--port", "0", MCP_BEARER_TOKEN="too short")
-
-    assert code == 2
-    assert len(lines) == 1
-    assert "MCP_BEARER_TOKEN" in lines[0]
-    assert "too short" not in lines[0]
-
-
-def test_a_taken_port_is_one_line() -> None:
+def test_a_taken_port_is_one_line_that_names_it() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        code, lines = refused("--port", port)
 
-    assert code == 1
-    assert len(lines) == 1
-    assert port in lines[0]
+        assert len(refused("--port", port).splitlines()) == 1
+    assert "not a host" in refused("--host", "not a host")
 
 
-def test_any_address_with_a_secret_is_served_and_asks_for_it() -> None:
+def test_any_address_with_a_secret_is_served() -> None:
     with http_server("--host", "0.0.0.0", env={"MCP_BEARER_TOKEN": SECRET}) as server:
-        here = server.url.replace("0.0.0.0", "127.0.0.1")
-        without = httpx.post(here, json=LIST, headers=ACCEPT, timeout=60)
-        served = httpx.post(here, json=LIST, headers=ACCEPT | {"Authorization": f"Bearer {SECRET}"}, timeout=60)
+        url = server.url.replace("0.0.0.0", "127.0.0.1")
+        served = httpx.post(url, json=LIST, headers=ACCEPT | {"Authorization": f"Bearer {SECRET}"}, timeout=60)
 
-    assert without.status_code == 401
     assert len(answer(served)["result"]["tools"]) == 2
 
 
-# Stopping
-
-
-def refuses(place: tuple[str, int]) -> bool:
-    """Whether nobody listens there any more."""
+def _is_closed(place: tuple[str, int]) -> bool:
     try:
         socket.create_connection(place, timeout=30).close()
     except ConnectionRefusedError:
@@ -126,41 +67,67 @@ def refuses(place: tuple[str, int]) -> bool:
 
 
 @POSIX
-@pytest.mark.parametrize(
-    ("mode", "number"),
-    [
-        ("auto", "SIGTERM"),
-        pytest.param("legacy", "SIGTERM", marks=pytest.mark.processes),
-        pytest.param("auto", "SIGHUP", marks=pytest.mark.processes),
-    ],
-)
-async def test_a_call_in_flight_is_answered_although_the_server_is_told_to_stop(mode: str, number: str) -> None:
+@pytest.mark.parametrize(("mode", "number"), [("auto", "SIGTERM"), ("legacy", "SIGHUP")])
+async def test_a_call_in_progress_is_answered_though_the_server_is_stopped(mode: str, number: str) -> None:
     with http_server() as server:
         async with Client(server.url, mode=mode) as client:
-            await client.list_tools()  # it wants the schema afterwards, when nobody is there any more
-            call = asyncio.create_task(client.call_tool("get_pinned_videos", {"username": "sandbox_slow"}))
-            await asyncio.sleep(0.7)
-            told = time.monotonic()
+            await client.list_tools()
+            calling = asyncio.create_task(client.call_tool("get_pinned_videos", {"username": "sandbox_slow"}))
+            await asyncio.sleep(0.5)
             server.terminate(getattr(signal, number))
-            await until(lambda: refuses(address(server)))
-            result = await call
+            await until(lambda: _is_closed(address(server)))
+            result = await calling
         code = await asyncio.to_thread(server.wait)
 
     assert result.structured_content is not None
-    assert result.structured_content["status"] == "found"
-    assert code == 0
-    assert time.monotonic() - told < 8 + 20 * yardstick()
-    assert [line for line in server.lines if "ERROR" in line or "Traceback" in line] == []
+    assert (result.structured_content["status"], code) == ("found", 0)
+    assert not any("ERROR" in line or "Traceback" in line for line in server.lines)
 
 
 @POSIX
-@pytest.mark.processes
-def test_a_server_that_shall_outlive_its_terminal_does() -> None:
+def test_a_call_that_never_ends_is_ended_with_503() -> None:
+    with socket.socket() as silent, contextlib.ExitStack() as stack:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        env = {
+            "TIKTOK_CLIENT_KEY": "awkey123", "TIKTOK_CLIENT_SECRET": "hunter2-hunter2", "TIKTOK_STATE": "memory:",
+            "TIKTOK_API_BASE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
+        }  # fmt: skip
+        server = stack.enter_context(http_server(env=env, sandbox=False))
+        connection = stack.enter_context(socket.create_connection(address(server), timeout=60))
+        body = json.dumps(call("get_pinned_videos", username="a")).encode()
+        connection.sendall(
+            b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
+        silent.accept()[0].close()  # the call has begun
+        began = time.monotonic()
+        server.terminate()
+        received = connection.recv(65536)
+
+        assert server.wait(60) == 0
+        assert time.monotonic() - began < 30
+        assert received == b"" or b" 503 " in received or b" 200 " in received
+        assert not any("Traceback" in line for line in server.lines)
+
+
+@POSIX
+def test_nothing_that_clients_hold_open_delays_the_end() -> None:
+    with http_server() as server, contextlib.ExitStack() as stack:
+        _idle, unfinished = (stack.enter_context(socket.create_connection(address(server))) for _ in range(2))
+        unfinished.sendall(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{")
+        httpx.get(server.base + "/healthz", timeout=60)
+        server.terminate()
+
+        assert server.wait(30) == 0
+
+
+@POSIX
+def test_a_server_started_with_nohup_outlives_its_terminal() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:
         with http_server() as server:
             server.terminate(signal.SIGHUP)
-            time.sleep(0.5)
             assert httpx.get(server.base + "/healthz", timeout=60).status_code == 200
             server.terminate()
             assert server.wait() == 0
@@ -169,68 +136,31 @@ def test_a_server_that_shall_outlive_its_terminal_does() -> None:
 
 
 @POSIX
-@pytest.mark.processes
-@pytest.mark.parametrize("era", ["2025-11-25", "2026-07-28"])
-def test_a_call_that_takes_longer_than_the_stop_may_ends_without_a_traceback(era: str) -> None:
-    env = {"TIKTOK_CLIENT_KEY": "awkey123", "TIKTOK_CLIENT_SECRET": "hunter2-hunter2", "TIKTOK_STATE": "memory:"}
-    body = call("get_pinned_videos", username="nasa")
-    headers = ACCEPT
-    if era == "2026-07-28":
-        body["params"]["_meta"] = {
-            "io.modelcontextprotocol/protocolVersion": era, "io.modelcontextprotocol/clientCapabilities": {},
-        }  # fmt: skip
-        headers = ACCEPT | {"Mcp-Protocol-Version": era, "Mcp-Method": "tools/call", "Mcp-Name": "get_pinned_videos"}
-    said: list[str] = []
-
-    def ask() -> None:
-        try:
-            said.append(str(httpx.post(server.url, json=body, headers=headers, timeout=60).status_code))
-        except httpx.RemoteProtocolError:
-            said.append("cut")
-
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        env["TIKTOK_API_BASE_URL"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with http_server(env=env, sandbox=False) as server:
-            asking = threading.Thread(target=ask)
-            asking.start()
-            silent.accept()[0].close()  # it has begun
-            server.terminate()
-            assert server.wait(30) == 0
-            asking.join()
-
-    # An event stream has begun by then; a single answer has not.
-    assert said == ["cut" if era == "2025-11-25" else "503"]
-    assert not any("Traceback" in line for line in server.lines)
-
-
-@POSIX
-@pytest.mark.processes
-def test_a_stop_ends_in_time_whatever_clients_do() -> None:
-    with http_server() as server, contextlib.ExitStack() as stack:
-        host, port = address(server)
-        _idle, unfinished = (stack.enter_context(socket.create_connection((host, port))) for _ in range(2))
-        head = f"POST /mcp HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\nContent-Length: 10\r\n"
-        unfinished.sendall(f"{head}Accept: {ACCEPT['Accept']}\r\n\r\n{{".encode())
-        httpx.get(server.base + "/healthz", timeout=60)
-        told = time.monotonic()
-        server.terminate()
-        code = server.wait()
-
-    assert code == 0
-    assert time.monotonic() - told < 8 + 20 * yardstick()
-
-
-@POSIX
-async def test_an_idle_server_stops_at_once() -> None:
-    with http_server() as server:
-        async with Client(server.url) as client:
-            await client.list_tools()
-            told = time.monotonic()
-            server.terminate()
-            code = await asyncio.to_thread(server.wait)
-
-    assert code == 0
-    assert time.monotonic() - told < 1 + 20 * yardstick()
-    assert len(server.lines) == 1
+@pytest.mark.parametrize("closed", [False, True], ids=["nobody reads stderr", "stderr is closed"])
+def test_stderr_never_stops_the_server_or_changes_its_exit_status(closed: bool) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    reading, writing = os.pipe()
+    command = [*COMMAND, "http", "--sandbox", "--port", str(port)]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=writing, env=environment())
+    os.close(writing)
+    try:
+        os.read(reading, 1)  # the first line: it is ready
+        if closed:
+            os.close(reading)
+        with httpx.Client(headers=ACCEPT, timeout=60) as client:
+            for _ in range(1200):  # lines of 90 bytes; a pipe holds 64 KiB
+                assert client.post(f"http://127.0.0.1:{port}/mcp", headers={"Host": "evil.example"}).status_code == 421
+                if closed:
+                    break
+            called = call("get_pinned_videos", username="nasa")
+            for _ in range(600 if not closed else 3):  # a line each
+                assert client.post(f"http://127.0.0.1:{port}/mcp", json=called).status_code == 200
+        process.terminate()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+        if not closed:
+            os.close(reading)

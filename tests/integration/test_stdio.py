@@ -1,151 +1,209 @@
-"""The server as an assistant starts it: conversations in both eras, and whatever else may come in."""
+"""The server over stdio: odd messages, closed and full pipes, signals, and how it ends."""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kit.processes import STARTS, yardstick
-from kit.stdio import ERAS, Era, call, greeted, in_both_ways, line, listing, started
-from kit.upstream import EXAMPLE_VIDEOS, serving, videos
+from kit.processes import COMMAND, HELLO, META, environment, message, running
 
-pytestmark = pytest.mark.anyio
-
-start = pytest.fixture(params=STARTS, autouse=True)(in_both_ways)
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="about POSIX signals and descriptors")
+GREETING = message("initialize", 0, HELLO) + message("notifications/initialized")
+PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
 
-@pytest.fixture(params=ERAS)
-def era(request: pytest.FixtureRequest) -> Era:
-    return request.param
+def call(number: int, username: object) -> bytes:
+    return message("tools/call", number, {"name": "get_pinned_videos", "arguments": {"username": username}})
 
 
-# --- both eras, end to end -------------------------------------------------------------------------------------------
+def talk(sent: bytes, **env: str) -> tuple[int, list[dict[str, Any]], str]:
+    """Send everything at once and end: exit status, messages, stderr."""
+    done = subprocess.run(
+        [*COMMAND, "--sandbox"], input=sent, capture_output=True, env=environment(**env), timeout=60, check=False
+    )
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr.decode()
 
 
-async def test_the_documentations_example_comes_back_digit_for_digit(era: Era) -> None:
-    keys = ["pinned_videos_list", "user_pinned_videos"]
-    async with serving() as upstream:
-        upstream.answer_by(lambda request: videos(EXAMPLE_VIDEOS, key=request.json["username"]))
-        credentials = {"TIKTOK_CLIENT_KEY": "k", "TIKTOK_CLIENT_SECRET": "s"}
-        async with started(TIKTOK_API_BASE_URL=upstream.url, **credentials) as server:
-            await greeted(server, era)
-            results: list[dict[str, Any]] = []
-            for number, key in enumerate(keys, start=1):
-                server.send(call(number, key, era))
-                results.append((await server.answer(number))["result"])
-            code, seconds = await server.hang_up()
+def test_the_end_of_input_takes_no_answer_away() -> None:
+    legacy = talk(GREETING + call(1, "sandbox_slow") + message("tools/list", 2) + call(3, "nasa"))
+    modern = talk(
+        message("server/discover", 0, META)
+        + message("tools/call", 1, META | {"name": "get_pinned_videos", "arguments": {"username": "sandbox_slow"}})
+    )
 
-    for result in results:
-        data, text = result["structuredContent"], result["content"][0]["text"]
-        assert [video["id"] for video in data["videos"]] == [str(item["id"]) for item in EXAMPLE_VIDEOS]
-        assert (data["totals"]["view_count"], data["totals"]["like_count"], data["totals"]["engagement_rate"]) == (
-            61676555,
-            7859721,
-            0.1283,
-        )
-        facts = [*(str(item["id"]) for item in EXAMPLE_VIDEOS), "61676555", "7859721", "0.1283"]
-        assert [fact for fact in facts if fact not in text] == []
-    assert (code, seconds < 1 + 10 * yardstick()) == (0, True)
+    for code, _, said in (legacy, modern):
+        assert (code, said) == (0, "")
+    assert sorted(each["id"] for each in legacy[1]) == [0, 1, 2, 3]
+    assert sorted(each["id"] for each in modern[1]) == [0, 1]
 
 
-async def test_without_credentials_it_lists_its_tools_and_a_call_says_in_words_what_is_missing(era: Era) -> None:
-    async with started(TIKTOK_CLIENT_KEY="${TIKTOK_CLIENT_KEY}", TIKTOK_CLIENT_SECRET="your_client_secret") as server:
-        await greeted(server, era)
-        server.send(listing(1, era), call(2, "nasa", era))
-        tools = (await server.answer(1))["result"]["tools"]
-        result = (await server.answer(2))["result"]
+def test_each_odd_line_gets_the_answer_it_is_owed_and_the_session_goes_on() -> None:
+    odd: list[tuple[bytes, object]] = [
+        (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":null}', {}),
+        (call(2, "\ud800").strip(), "invalid_argument"),
+        (b'{"jsonrpc":"2.0","id":3,"method":"ping","params":{"x":' + b"1" * 5000 + b"}}", {}),
+        (b'{"jsonrpc":"2.0","id":4,"method":"ping","params":{"x":' + b"[" * 199 + b"]" * 199 + b"}}", -32602),
+        (b'{"jsonrpc":"2.0","id":5,"method":"ping","params":[]}', -32600),
+        (b"{", -32700),
+        (b'{"jsonrpc":"2.0","id":true,"method":"ping"}', -32600),
+        (b"x" * (17 << 20), -32700),
+        (b'{"jsonrpc":"2.0","id":6,"method":"ping","params":{"x":"' + b"y" * (10 << 20) + b'"}}', {}),
+    ]
+    code, messages, said = talk(GREETING + b"\n".join(line for line, _ in odd) + b"\n\n\r\n" + message("ping", 9))
+    by_id = {each["id"]: each for each in messages}
 
-    assert {tool["name"] for tool in tools} == {"get_pinned_videos", "compare_pinned_videos"}
-    assert result["isError"]
-    assert "structuredContent" not in result
-    assert result["content"][0]["text"].startswith("not_configured: ")
-    assert "--sandbox" in result["content"][0]["text"]
-
-
-async def test_many_calls_at_once_are_all_answered_and_a_large_answer_is_whole() -> None:
-    async with started("--sandbox") as server:
-        await greeted(server, "legacy")
-        server.send(*(call(number, f"user{number}") for number in range(1, 61)))
-        for number in range(1, 61):
-            if number not in {message.get("id") for message in server.messages}:
-                await server.answer(number)
-        code, _ = await server.hang_up()
-
-    answered = {message["id"]: message["result"] for message in server.messages if message.get("id")}
-    assert set(answered) == set(range(1, 61))
-    assert {result["structuredContent"]["status"] for result in answered.values()} == {"found"}
-    assert code == 0
+    assert (code, said) == (0, "")
+    assert len(messages) == 2 + len(odd)
+    assert by_id[1]["result"] == by_id[3]["result"] == by_id[6]["result"] == by_id[9]["result"] == {}
+    assert "invalid_argument" in by_id[2]["result"]["content"][0]["text"]
+    assert (by_id[4]["error"]["code"], by_id[5]["error"]["code"]) == (-32602, -32600)
+    assert sorted(each["error"]["code"] for each in messages if each["id"] is None) == [-32700, -32700, -32600]
 
 
-# --- what comes in ---------------------------------------------------------------------------------------------------
+def test_a_response_is_never_answered() -> None:
+    responses = b'{"jsonrpc":"2.0","id":1,"result":{}}\n{"jsonrpc":"2.0","id":2,"error":{"code":1,"message":"x"}}\n'
+    _, messages, _ = talk(GREETING + responses + message("ping", 3))
 
-RUBBISH: dict[str, bytes] = {
-    "no JSON": b"this is no JSON\n",
-    "half a message": b'{"jsonrpc": "2.0", "id": 7,\n',
-    "an empty line": b"\n\n",
-    "no UTF-8": b'{"jsonrpc":"2.0","id":7,"method":"\xff\xfe"}\n',
-    "a list": b"[]\n",
-    "a number": b"5\n",
-    "nested without end": b"[" * 100_000 + b"\n",
-    "a number without end": b'{"jsonrpc":"2.0","id":7,"method":"ping","params":{"x":' + b"9" * 5000 + b"}}\n",
-    "half a surrogate pair": b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"\\ud83d"}}\n',
-}
+    assert [each["id"] for each in messages] == [0, 3]
 
 
-async def test_rubbish_on_stdin_stops_nothing() -> None:
-    told: dict[str, str] = {}
-    async with started("--sandbox") as server:
-        await greeted(server, "legacy")
-        for number, (kind, rubbish) in enumerate(RUBBISH.items(), start=1):
-            server.send(rubbish, call(number, "nasa"))
-            told[kind] = (await server.answer(number))["result"]["structuredContent"]["status"]
-        code, _ = await server.hang_up()
-
-    assert told == dict.fromkeys(RUBBISH, "found")
-    assert code == 0
-
-
-async def test_a_line_of_ten_megabytes_is_a_message_like_any_other() -> None:
-    async with started("--sandbox") as server:
-        await greeted(server, "legacy")
-        server.send(call(1, "x" * 10_000_000), call(2, "nasa"))
-        refused, answered = await server.answer(1), await server.answer(2)
-        code, seconds = await server.hang_up()
-
-    assert refused["result"]["content"][0]["text"].startswith("invalid_argument: Username has 10000000 characters")
-    assert answered["result"]["structuredContent"]["status"] == "found"
-    assert (code, seconds < 1 + 10 * yardstick()) == (0, True)
-
-
-async def test_a_line_too_long_to_keep_is_dropped_and_the_next_one_answered() -> None:
-    async with started("--sandbox") as server:
-        await greeted(server, "legacy")
-        server.send(call(1, "x" * 40_000_000), call(2, "nasa"))
-        answered = await server.answer(2)
-        code, _ = await server.hang_up()
-
-    assert answered["result"]["structuredContent"]["status"] == "found"
-    assert code == 0
-    assert len(server.messages) < 20
-
-
-ODD = [
-    {"username": None},
-    {"username": 12.0},
-    {"username": "a\u0000b"},
-    {"username": "nasa", "fields": "[[" * 9999},
-    {},
-]
-
-
-async def test_no_arguments_of_any_shape_end_the_server() -> None:
-    async with started("--sandbox") as server:
-        await greeted(server, "legacy")
-        for number, arguments in enumerate([*ODD, None, [], "x"], start=1):
-            parameters = {"name": "get_pinned_videos", "arguments": arguments}
-            server.send(line({"id": number, "method": "tools/call", "params": parameters}), listing(100 + number))
-            await server.answer(100 + number)
-        code, _ = await server.hang_up()
+def test_a_cancelled_call_is_not_waited_for_at_the_end() -> None:
+    cancelled = message("notifications/cancelled", None, {"requestId": 1})
+    code, messages, _ = talk(GREETING + call(1, "sandbox_slow") + cancelled + message("ping", 2))
 
     assert code == 0
+    assert {each["id"] for each in messages} == {0, 2}
+
+
+@POSIX
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_lets_received_calls_finish_and_ends_with_0(name: str) -> None:
+    with running([*COMMAND, "--sandbox"], env=environment(), **PIPES) as process:
+        process.stdin.write(GREETING + call(1, "sandbox_slow") + message("ping", 2))
+        process.stdin.flush()
+        first = [json.loads(process.stdout.readline())["id"] for _ in range(2)]
+        process.send_signal(getattr(signal, name))
+        rest = [json.loads(line)["id"] for line in process.stdout]
+        code = process.wait(30)
+
+        assert (first, rest, code) == ([0, 2], [1], 0)
+        assert process.stderr.read() == b""
+
+
+@POSIX
+def test_a_client_that_closes_stdout_ends_the_process() -> None:
+    with running([*COMMAND, "--sandbox"], env=environment(), **PIPES) as process:
+        process.stdin.write(GREETING)
+        process.stdin.flush()
+        process.stdout.readline()
+        process.stdout.close()
+        process.stdin.write(message("tools/list", 1))
+        process.stdin.flush()
+
+        assert process.wait(60) == 0
+        assert process.stderr.read() == b""
+
+
+@POSIX
+def test_a_client_that_reads_nothing_cannot_keep_the_process_alive() -> None:
+    with running([*COMMAND, "--sandbox"], env=environment(), **PIPES) as process:
+        process.stdin.write(GREETING + b"".join(message("tools/list", number) for number in range(1, 60)))
+        process.stdin.flush()
+        process.stdout.readline()
+        time.sleep(0.5)
+        process.terminate()
+
+        assert process.wait(60) == 0
+
+
+@POSIX
+@pytest.mark.parametrize(("how", "code"), [("<&-", 1), (">&-", 1), (">/dev/full", 1), ("</dev/null", 0), ("2>&-", 0)])
+def test_a_descriptor_that_cannot_be_used_is_one_line(how: str, code: int) -> None:
+    command = " ".join([*COMMAND, "--sandbox", how])
+    sent = b"" if "<" in how else GREETING
+    done = subprocess.run(["sh", "-c", command], input=sent, capture_output=True, env=environment(), check=False)
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (code, 1 if code else 0)
+
+
+@POSIX
+def test_the_callers_pipes_stay_as_they_were() -> None:
+    (theirs_in, ours_in), (ours_out, theirs_out) = os.pipe(), os.pipe()
+    with running([*COMMAND, "--sandbox"], stdin=theirs_in, stdout=theirs_out, env=environment()) as process:
+        os.write(ours_in, GREETING)
+        os.read(ours_out, 10)
+        os.close(ours_in)
+        process.wait(30)
+        modes = os.get_blocking(theirs_in), os.get_blocking(theirs_out)
+    for descriptor in (theirs_in, ours_out, theirs_out):
+        os.close(descriptor)
+
+    assert modes == (True, True)
+
+
+@POSIX
+def test_on_a_terminal_one_line_says_what_to_type() -> None:
+    ours, theirs = os.openpty()
+    with running(
+        [*COMMAND, "--sandbox"], stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        said = process.stderr.readline()
+        os.write(ours, GREETING)
+        answered = json.loads(process.stdout.readline())
+        process.terminate()
+        code = process.wait(30)
+    os.close(ours)
+    os.close(theirs)
+
+    assert b"This is an MCP server" in said
+    assert b"get nasa --sandbox" in said
+    assert (answered["id"], code) == (0, 0)
+
+
+@POSIX
+def test_a_stderr_that_nobody_reads_stops_nothing(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    env = environment(LOG_LEVEL="INFO")
+    with running(
+        [*COMMAND, "--sandbox"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=writing, env=env
+    ) as process:
+        os.close(writing)
+        count = 700  # a line of 130 bytes each; a pipe holds 64 KiB
+        for start in range(0, count, 100):
+            process.stdin.write(
+                (GREETING if not start else b"") + b"".join(call(n, "nasa") for n in range(start + 1, start + 101))
+            )
+            process.stdin.flush()
+            answered = [json.loads(process.stdout.readline())["id"] for _ in range(100 + (not start))]
+            assert len(set(answered)) == len(answered)
+        process.terminate()
+
+        assert process.wait(30) == 0
+    os.close(reading)
+
+
+@POSIX
+def test_what_a_library_prints_does_not_reach_the_protocol(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import httpx, os\n"
+        "build = httpx.AsyncClient.__init__\n"
+        "def chatty(self, *args, **kwargs):\n"
+        "    os.write(1, b'a library writes\\n')\n"
+        "    assert os.read(0, 1) == b''\n"
+        "    build(self, *args, **kwargs)\n"
+        "httpx.AsyncClient.__init__ = chatty\n",
+        encoding="utf-8",
+    )
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    _, messages, said = talk(GREETING + call(1, "nasa"), PYTHONPATH=path)
+
+    assert [each["id"] for each in messages] == [0, 1]
+    assert "a library writes" in said

@@ -109,10 +109,15 @@ class Connection(H11Protocol):
     def on_response_complete(self) -> None:
         """Wait for the next request, which may have been received already."""
         self._in_head = False
+        if self.transport.is_closing():
+            return
         self._set_timer(IDLE_TIMEOUT)
         super().on_response_complete()
         if self.conn.trailing_data[0]:
             self._watch_head()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Ignore uvicorn's timeout, which every dripping byte extends."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop all timers."""

@@ -192,7 +192,6 @@ async def serve(
         proxy_headers=False,
         backlog=_MAX_BACKLOG,
         h11_max_incomplete_event_size=MAX_HEAD,
-        timeout_keep_alive=3600,  # `Connection` has a timeout that dripping bytes do not extend
         timeout_graceful_shutdown=cast("int", drain),  # any number of seconds works
     )
     await Server(config, ready, stopping).serve(sockets=[listener])

@@ -1,0 +1,92 @@
+"""Many connections at the same moment: callers, and clients without a token."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from kit.mcp_http import ACCEPT, LIST, address, answer, call
+from kit.processes import HTTPServer, http_client, http_server
+
+pytestmark = pytest.mark.anyio
+SECRET = "correct-horse-battery-staple"
+CALLERS = 400
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[HTTPServer]:
+    with http_server(env={"MCP_BEARER_TOKEN": SECRET}) as server:
+        yield server
+
+
+def head(token: str, length: int) -> bytes:
+    lines = ["POST /mcp HTTP/1.1", "Host: localhost", f"Authorization: Bearer {token}", f"Content-Length: {length}"]
+    return "\r\n".join(
+        [*lines, "Connection: close", *(f"{name}: {value}" for name, value in ACCEPT.items()), "", ""]
+    ).encode()
+
+
+async def test_of_many_callers_that_connect_at_once_none_is_reset(server: HTTPServer) -> None:
+    body = json.dumps(LIST).encode()
+    connections = await asyncio.gather(*(asyncio.open_connection(*address(server)) for _ in range(CALLERS)))
+    for _, writer in connections:
+        writer.write(head(SECRET, len(body)) + body)
+    async with asyncio.timeout(60):
+        received = await asyncio.gather(*(reader.read() for reader, _ in connections))
+    for _, writer in connections:
+        writer.close()
+
+    statuses = {each.split(b" ", 2)[1] for each in received}
+    assert statuses <= {b"200", b"503"}
+    assert sum(b'"tools"' in each for each in received) > 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /mcp HTTP/1.1\r\nHost: local", head("wrong", 10**6) + b"x" * 1000])
+def test_silent_half_and_rejected_connections_keep_no_caller_out(server: HTTPServer, sent: bytes) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(CALLERS):
+            connection = stack.enter_context(socket.create_connection(address(server), timeout=30))
+            with contextlib.suppress(OSError):
+                connection.sendall(sent)
+        headers = ACCEPT | {"Authorization": f"Bearer {SECRET}"}
+
+        assert len(answer(httpx.post(server.url, json=LIST, headers=headers, timeout=60))["result"]["tools"]) == 2
+        assert httpx.get(server.base + "/healthz", timeout=60).status_code == 200
+
+
+def test_a_rejected_client_that_sends_a_long_body_reads_why(server: HTTPServer) -> None:
+    with socket.create_connection(address(server), timeout=30) as connection:
+        connection.sendall(head("wrong", 10**6))
+        connection.sendall(b"x" * 50_000)
+        received = b""
+        while part := connection.recv(65536):
+            received += part
+
+    assert received.startswith(b"HTTP/1.1 401 ")
+    assert received.endswith(b"}")
+
+
+async def test_clients_at_once_lose_no_call(server: HTTPServer) -> None:
+    async def ask(number: int) -> str:
+        mode = "auto" if number % 2 else "legacy"
+        async with http_client(server.url, mode=mode, headers={"Authorization": f"Bearer {SECRET}"}) as client:
+            found = await client.call_tool("get_pinned_videos", {"username": f"user_{number}"})
+            return str((found.structured_content or {}).get("username"))
+
+    assert await asyncio.gather(*(ask(number) for number in range(8))) == [f"user_{number}" for number in range(8)]
+
+
+async def test_a_client_that_leaves_does_not_disturb_the_next(server: HTTPServer) -> None:
+    headers = ACCEPT | {"Authorization": f"Bearer {SECRET}"}
+    async with httpx.AsyncClient(headers=headers) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            await client.post(server.url, json=call("get_pinned_videos", username="sandbox_slow"), timeout=0.3)
+        found = await client.post(server.url, json=call("get_pinned_videos", username="sandbox_slow"), timeout=60)
+
+    assert answer(found)["result"]["structuredContent"]["status"] == "found"

@@ -1,0 +1,200 @@
+"""How settings decide about authentication, and which tokens of an authorization server are accepted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from kit.authority import AUDIENCE, Authority, authority_of_a_test
+from tiktok_pinned_videos.settings import Settings
+from tiktok_pinned_videos.transports.auth import (
+    AuthenticationSettingsError,
+    JWTVerifier,
+    SharedSecret,
+    authentication_for,
+)
+from tiktok_pinned_videos.transports.keys import KeySet, KeysUnavailableError
+
+pytestmark = pytest.mark.anyio
+SECRET = "correct-horse-battery-staple"
+
+
+@pytest.fixture(scope="module")
+def authority() -> Iterator[Authority]:
+    yield from authority_of_a_test()
+
+
+def verifier_of(authority: Authority, *, keys: KeySet | None = None, **settings: Any) -> JWTVerifier:
+    configured = Settings(jwt_issuer=authority.issuer, jwt_audience=AUDIENCE, **settings)
+    return JWTVerifier(configured, keys or KeySet(authority.issuer))
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        (Settings(), "MCP_BEARER_TOKEN"),
+        (Settings(bearer_token=SECRET, jwt_issuer="https://issuer"), "Two ways"),
+        (Settings(jwt_issuer="https://issuer"), "without MCP_JWT_AUDIENCE"),
+        (Settings(jwt_required_scopes=("read",)), "without MCP_JWT_ISSUER and MCP_JWT_AUDIENCE"),
+    ],
+)
+def test_settings_that_describe_no_complete_way_are_refused_in_words(settings: Settings, named: str) -> None:
+    with pytest.raises(AuthenticationSettingsError, match=named):
+        authentication_for(settings, loopback=False)
+
+
+def test_loopback_needs_no_authentication() -> None:
+    assert authentication_for(Settings(), loopback=True) is None
+
+
+async def test_a_shared_secret_accepts_itself_alone_and_is_never_shown() -> None:
+    secret = SharedSecret(SECRET)
+
+    assert await secret.verify_token(SECRET)
+    for other in ("", SECRET + "x", SECRET[:-1], SECRET.upper(), "é", "\udcff"):
+        assert await secret.verify_token(other) is None
+    assert SECRET not in repr(secret)
+
+
+@pytest.mark.parametrize(
+    ("claims", "subject"), [({}, "somebody"), ({"sub": None, "azp": "app"}, "app"), ({"sub": None}, "unknown")]
+)
+async def test_a_token_says_who_calls(authority: Authority, claims: dict[str, Any], subject: str) -> None:
+    found = await verifier_of(authority).verify_token(authority.token(**claims))
+
+    assert found is not None
+    assert (found.subject, found.token) == (subject, "")
+    assert found.expires_at
+    assert found.expires_at > time.time()
+
+
+@pytest.mark.parametrize(
+    ("kid", "algorithm", "key"),
+    [
+        ("ps", "PS256", rsa.generate_private_key(public_exponent=65537, key_size=2048)),
+        ("es", "ES256", ec.generate_private_key(ec.SECP256R1())),
+        ("ed", "EdDSA", ed25519.Ed25519PrivateKey.generate()),
+    ],
+)
+async def test_every_asymmetric_algorithm_works_and_keys_added_later_are_found(
+    authority: Authority, kid: str, algorithm: str, key: Any
+) -> None:
+    moment = [0.0]
+    verifier = verifier_of(authority, keys=KeySet(authority.issuer, monotonic=lambda: moment[0]))
+    assert await verifier.verify_token(authority.token())
+    authority.add(kid, key)
+    moment[0] += 10
+
+    assert await verifier.verify_token(authority.token(kid, algorithm))
+    assert await verifier.verify_token(authority.token(None, algorithm, key))
+
+
+def forged(authority: Authority) -> dict[str, str]:
+    """Tokens that must not be accepted, by what is wrong with them."""
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    now = int(time.time())
+    return {
+        "audience": authority.token(aud="https://other.example"),
+        "issuer": authority.token(iss="https://other.example"),
+        "expired": authority.token(exp=now - 1),
+        "no expiry": authority.token(exp=None),
+        "expiry as text": authority.token(exp=str(now + 60)),
+        "not yet valid": authority.token(nbf=now + 60),
+        "another key": authority.token(key=other),
+        "unknown key id": jwt.encode(authority.claims(), other, "RS256", headers={"kid": "x"}),
+        "symmetric": jwt.encode(authority.claims(), "x" * 32, "HS256", headers={"kid": "first"}),
+        "unsigned": jwt.encode(authority.claims(), "", "none"),
+        "cut": authority.token()[:-40],
+        "too long": authority.token(x="y" * 20_000),
+        "no token": "token",
+    }
+
+
+async def test_no_other_token_is_accepted_and_none_is_logged(
+    authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    verifier = verifier_of(authority)
+    for name, token in forged(authority).items():
+        assert await verifier.verify_token(token) is None, name
+        assert name == "no token" or token not in caplog.text, name
+
+
+async def test_a_token_for_another_audience_is_logged_with_both_audiences(
+    authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    await verifier_of(authority).verify_token(authority.token(aud="https://received.example"))
+
+    assert "aud is 'https://received.example'" in caplog.text
+    assert f"expected '{AUDIENCE}'" in caplog.text
+
+
+@pytest.mark.parametrize("claims", [{"scope": "read write"}, {"scp": ["read"]}, {"roles": ["read", "x"]}])
+async def test_scopes_come_from_each_of_the_usual_claims(authority: Authority, claims: dict[str, Any]) -> None:
+    found = await verifier_of(authority).verify_token(authority.token(**claims))
+
+    assert found is not None
+    assert "read" in found.scopes
+
+
+@pytest.mark.parametrize("answer", [(500, {}), (200, b"<html>"), (200, {"keys": 5}), (200, {"keys": []}), (302, {})])
+async def test_keys_that_cannot_be_fetched_say_nothing_about_a_token(answer: tuple[int, Any]) -> None:
+    for broken in authority_of_a_test():
+        broken.paths["/keys"] = lambda: answer
+
+        with pytest.raises(KeysUnavailableError):
+            await verifier_of(broken).verify_token(broken.token())
+
+
+async def test_proxy_variables_do_not_reach_keys_on_loopback(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"ALL_PROXY": "socks5://127.0.0.1:9", "HTTPS_PROXY": "x", "NO_PROXY": "[::1]"}.items():
+        monkeypatch.setenv(name, value)
+
+    assert await verifier_of(authority).verify_token(authority.token())
+
+
+async def test_known_keys_outlive_an_outage_and_unknown_ones_are_unavailable(authority: Authority) -> None:
+    moment = [0.0]
+    verifier = verifier_of(authority, keys=KeySet(authority.issuer, monotonic=lambda: moment[0]))
+    assert await verifier.verify_token(authority.token())
+    working = authority.paths.pop("/keys")
+    moment[0] += 10
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    try:
+        assert await verifier.verify_token(authority.token())
+        with pytest.raises(KeysUnavailableError):
+            await verifier.verify_token(jwt.encode(authority.claims(), other, "RS256", headers={"kid": "new"}))
+    finally:
+        authority.paths["/keys"] = working
+
+
+async def test_invented_key_ids_cause_one_fetch_and_few_of_their_tokens_wait(authority: Authority) -> None:
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    tokens = [jwt.encode(authority.claims(), other, "RS256", headers={"kid": str(n)}) for n in range(40)]
+    verifier = verifier_of(authority)
+    before = authority.asked.count("/keys")
+    results = await asyncio.gather(*(verifier.verify_token(token) for token in tokens), return_exceptions=True)
+
+    assert authority.asked.count("/keys") - before == 1
+    assert results.count(None) == 32
+    assert sum(isinstance(result, KeysUnavailableError) for result in results) == 8
+
+
+async def test_metadata_of_another_issuer_or_over_plain_http_gives_no_keys() -> None:
+    for authority in authority_of_a_test():
+        good = authority.metadata()[1]
+        for wrong in ({"issuer": "https://other.example"}, {"jwks_uri": "http://192.0.2.1/keys"}, {"jwks_uri": 5}):
+            content = good | wrong
+            authority.paths["/.well-known/oauth-authorization-server/tenant"] = lambda content=content: (200, content)
+            with pytest.raises(KeysUnavailableError):
+                await verifier_of(authority).verify_token(authority.token())

@@ -1,0 +1,185 @@
+"""Timeouts and eviction of connections, on a virtual clock and a transport in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from kit.virtual import VIRTUAL_TIME
+from tiktok_pinned_videos.transports.connections import MAX_PENDING, Connection, admit
+
+pytestmark = [pytest.mark.anyio, VIRTUAL_TIME]
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 1000000\r\n\r\n"
+
+
+class Wire(asyncio.Transport):
+    """A transport that remembers what happened to it."""
+
+    def __init__(self, protocol: Connection) -> None:
+        super().__init__()
+        self.protocol = protocol
+        self.sent = b""
+        self.reading, self.open, self.ended = True, True, False
+        protocol.connection_made(self)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent += bytes(data)
+
+    def write_eof(self) -> None:
+        self.ended = True
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def is_closing(self) -> bool:
+        return not self.open
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def close(self) -> None:
+        if self.open:
+            self.open = False
+            asyncio.get_running_loop().call_soon(self.protocol.connection_lost, None)
+
+    def abort(self) -> None:
+        self.close()
+
+
+async def _app(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["path"] == "/":
+        await PlainTextResponse("done")(scope, receive, send)
+        return
+    admit(scope)
+    if scope["path"] == "/slow":
+        await asyncio.sleep(1000)
+    await PlainTextResponse("done")(scope, receive, send)
+
+
+class Server:
+    """Connections of one server."""
+
+    def __init__(self) -> None:
+        config = uvicorn.Config(_app, http=Connection, ws="none", lifespan="off", log_config=None)  # pyright: ignore[reportArgumentType]
+        config.load()
+        self._config = config
+        self._state = ServerState()
+        self.wires: list[Wire] = []
+
+    def connect(self, count: int = 1) -> Wire:
+        for _ in range(count):
+            self.wires.append(Wire(Connection(self._config, self._state, {}, asyncio.get_running_loop())))
+        return self.wires[-1]
+
+
+@pytest.fixture
+async def server() -> Any:
+    server = Server()
+    yield server
+    for wire in server.wires:
+        wire.close()
+    await asyncio.sleep(0)
+
+
+async def test_a_silent_connection_is_closed_after_75_seconds(server: Server) -> None:
+    wire = server.connect()
+    await asyncio.sleep(74)
+    assert wire.open
+    await asyncio.sleep(2)
+    assert not wire.open
+
+
+async def test_an_unfinished_head_is_closed_after_20_seconds_though_bytes_keep_coming(server: Server) -> None:
+    wire = server.connect()
+    for byte in GET[:19]:
+        wire.protocol.data_received(bytes([byte]))
+        await asyncio.sleep(1)
+    assert wire.open
+    await asyncio.sleep(2)
+    assert not wire.open
+
+
+async def test_between_two_calls_a_connection_is_kept_for_75_seconds(server: Server) -> None:
+    wire = server.connect()
+    for _ in range(3):
+        wire.protocol.data_received(GET.replace(b"/ ", b"/call "))
+        await asyncio.sleep(70)
+        assert wire.open
+    assert wire.sent.count(b"200 OK") == 3
+    await asyncio.sleep(10)
+    assert not wire.open
+
+
+async def test_a_call_in_progress_has_no_timeout(server: Server) -> None:
+    wire = server.connect()
+    wire.protocol.data_received(GET.replace(b"/ ", b"/slow "))
+    await asyncio.sleep(1001)
+
+    assert b"200 OK" in wire.sent
+
+
+async def test_a_peer_that_does_not_read_is_closed_after_60_seconds(server: Server) -> None:
+    wire = server.connect()
+    wire.protocol.data_received(GET.replace(b"/ ", b"/slow "))
+    wire.protocol.pause_writing()
+    await asyncio.sleep(59)
+    wire.protocol.resume_writing()
+    await asyncio.sleep(10)
+    assert wire.open
+    wire.protocol.pause_writing()
+    await asyncio.sleep(61)
+    assert not wire.open
+
+
+async def test_a_thousand_connections_at_the_same_moment_are_all_kept(server: Server) -> None:
+    server.connect(1000)
+    await asyncio.sleep(0.5)
+
+    assert all(wire.open for wire in server.wires)
+
+
+async def test_of_too_many_old_pending_connections_the_oldest_are_closed_and_no_admitted_one(server: Server) -> None:
+    caller = server.connect()
+    caller.protocol.data_received(GET.replace(b"/ ", b"/call "))
+    server.connect(1000)
+    await asyncio.sleep(2)
+    server.connect()
+
+    kept = [wire for wire in server.wires if wire.open]
+    assert len(kept) == MAX_PENDING + 1
+    assert kept[0] is caller
+    assert kept[1:] == server.wires[-MAX_PENDING:]
+
+
+async def test_a_rejected_client_that_keeps_sending_is_not_read_and_closed_after_a_second(server: Server) -> None:
+    wire = server.connect()
+    wire.protocol.data_received(POST + b"x" * 100_000)
+    await asyncio.sleep(0.5)
+    assert b"200 OK" in wire.sent
+    assert (wire.ended, wire.reading, wire.open) == (True, False, True)
+    assert len(wire.protocol.cycle.body) == 0
+    await asyncio.sleep(1)
+    assert not wire.open
+
+
+async def test_a_broken_request_is_answered_with_400_and_ends_the_call_of_its_connection(server: Server) -> None:
+    wire = server.connect()
+    wire.protocol.data_received(b"nonsense\r\n\r\n")
+    assert wire.sent.startswith(b"HTTP/1.1 400 ")
+    other = server.connect()
+    other.protocol.data_received(b"POST /slow HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    await asyncio.sleep(0)
+    other.protocol.data_received(b"zz\r\n")
+    await asyncio.sleep(2)
+
+    assert (wire.open, other.open) == (False, False)
