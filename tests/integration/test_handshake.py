@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from tiktok_pinned_videos.transports.handshake import begin, read_snapshot, snap
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the pipes of Windows cannot be waited for")
 LISTS = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
+PIPES: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 INITIALIZED = message("notifications/initialized")
 HELLO_LINE = message("initialize", 0, HELLO)
 CALL = {"name": "get_pinned_videos", "arguments": {"username": "a b"}}  # the same words at any time
@@ -68,8 +70,7 @@ def test_known_requests_are_answered_while_the_sdk_is_being_imported(tmp_path: P
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     env = home(tmp_path / "cache", PYTHONPATH=path)
     expected = talk(env, CONVERSATIONS["legacy"])[0]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with running([*COMMAND, "--sandbox"], env=env | {"HELD": "1"}, **pipes) as process:
+    with running([*COMMAND, "--sandbox"], env=env | {"HELD": "1"}, **PIPES) as process:
         process.stdin.write(b"".join(CONVERSATIONS["legacy"]))
         process.stdin.flush()
         answers = sorted(process.stdout.readline().decode().strip() for _ in expected)
@@ -92,8 +93,7 @@ def test_an_outdated_answer_is_detected_reported_once_and_deleted(tmp_path: Path
     file.write_text(
         json.dumps({key: rest.replace("pinned", "PINNED") for key, rest in known.items()}), encoding="utf-8"
     )
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with running([*COMMAND, "--sandbox"], env=env, **pipes) as process:
+    with running([*COMMAND, "--sandbox"], env=env, **PIPES) as process:
         process.stdin.write(b"".join(CONVERSATIONS["legacy"]) + message("tools/call", 9, CALL))
         process.stdin.flush()
         lines = [process.stdout.readline() for _ in range(6)]

@@ -17,7 +17,7 @@ from kit.processes import COMMAND, HELLO, META, environment, message, running
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="about POSIX signals and descriptors")
 GREETING = message("initialize", 0, HELLO) + message("notifications/initialized")
-PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+PIPES: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
 
 def call(number: int, username: object) -> bytes:
@@ -50,7 +50,7 @@ def test_each_odd_line_gets_the_answer_it_is_owed_and_the_session_goes_on() -> N
         (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":null}', {}),
         (call(2, "\ud800").strip(), "invalid_argument"),
         (b'{"jsonrpc":"2.0","id":3,"method":"ping","params":{"x":' + b"1" * 5000 + b"}}", {}),
-        (b'{"jsonrpc":"2.0","id":4,"method":"ping","params":{"x":' + b"[" * 199 + b"]" * 199 + b"}}", -32602),
+        (b'{"jsonrpc":"2.0","id":4,"method":"ping","params":{"x":' + b"[" * 250 + b"]" * 250 + b"}}", -32602),
         (b'{"jsonrpc":"2.0","id":5,"method":"ping","params":[]}', -32600),
         (b"{", -32700),
         (b'{"jsonrpc":"2.0","id":true,"method":"ping"}', -32600),

@@ -149,7 +149,7 @@ def test_dropped_lines_are_counted_in_one_line_when_stderr_is_read_again() -> No
         "for number in range(5000): logging.getLogger('x').info('line %d %s', number, 'y' * 100)\n"
         "print('done', flush=True); sys.stdin.read(1)\n"
     )
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", code], env=environment(), **pipes) as process:
         assert process.stdin is not None
         assert process.stdout is not None

@@ -5,7 +5,7 @@ account; `calls` the server in memory and how to call a tool; `processes` the se
 posted to it; `dataset` a data set and its command; `sandbox` one who asks the sandbox over its wire; `redis_server` a
 real Redis; `clock` time that the test moves, `virtual` time that passes by itself but without anybody waiting; `stored`
 one thing done with a store; `programs` what must be installed, and how long things take. `kit.built` (wheels and
-environments), `kit.authority` (an authorization server), `kit.cli` (the command), `kit.stdio` (the server over stdio),
+environments), `kit.authority` (an authorization server), `kit.cli` (the command),
 `kit.conversations` (with snapshots) and `kit.answers` (without a server) are imported by name, few need them. Fixtures
 are in conftest.
 """
@@ -41,13 +41,11 @@ from kit.processes import (
     COMMAND,
     HELLO,
     META,
-    STARTS,
     HTTPServer,
     environment,
     http_client,
     http_server,
     message,
-    remembered,
     running,
     running_async,
     yardstick,
@@ -109,7 +107,6 @@ __all__ = [
     "SANDBOX",
     "SECRET",
     "SETTINGS",
-    "STARTS",
     "TOKEN",
     "VERSIONS",
     "VIRTUAL_TIME",
@@ -160,7 +157,6 @@ __all__ = [
     "quota_spent",
     "raw",
     "refusal",
-    "remembered",
     "researcher",
     "running",
     "running_async",

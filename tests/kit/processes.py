@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import json
 import os
 import queue
@@ -33,11 +32,6 @@ META = {
     }
 }
 """What a request of the modern era carries beside its own parameters."""
-STARTS = [
-    pytest.param(False, id="an ordinary start"),
-    pytest.param(True, id="an instant start", marks=pytest.mark.processes),
-]
-"""Parameters of a fixture: whether a server over stdio begins with a snapshot, which takes more starts."""
 _OURS = ("TIKTOK_", "MCP_", "OTEL_", "LOG_")
 
 
@@ -53,26 +47,8 @@ def message(method: str, number: object = None, params: object = None) -> bytes:
     return json.dumps({name: value for name, value in facts.items() if value is not None}).encode() + b"\n"
 
 
-def remembered(env: dict[str, str], *arguments: str) -> dict[str, str]:
-    """The environment, after starts in which the server learned how conversations begin."""
-    _begin(arguments, tuple(sorted(env.items())))
-    return env
-
-
-@functools.cache
-def _begin(arguments: tuple[str, ...], env: tuple[tuple[str, str], ...]) -> None:
-    legacy = message("initialize", 0, HELLO) + message("notifications/initialized")
-    modern = message("server/discover", 0, META)
-    for sent in (
-        legacy + message("tools/list", 1, {}),
-        modern + message("tools/list", 1, META),
-        message("tools/list", 0, META),
-    ):
-        subprocess.run([*COMMAND, *arguments], input=sent, env=dict(env), capture_output=True, timeout=60, check=False)
-
-
 @contextlib.contextmanager
-def running(command: Sequence[str], **how: Any) -> Iterator[subprocess.Popen[Any]]:
+def running(command: Sequence[str], **how: Any) -> Iterator[Any]:
     """A process that is gone in the end, and its pipes closed, whatever the test does."""
     process = subprocess.Popen(command, **how)
     try:
