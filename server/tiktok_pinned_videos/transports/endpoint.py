@@ -20,7 +20,9 @@ from .messages import MessageError, read_message
 
 MAX_BODY: Final = 64 * 1024
 """Bytes of one request; 50 usernames of 64 letters are below 8 KiB."""
-MAX_IN_FLIGHT: Final = 256
+MAX_IN_PROGRESS: Final = 256
+MAX_WAITING: Final = 1024
+"""Requests that wait for others to end; more are rejected with 503."""
 BODY_TIMEOUT: Final = 10.0
 _JSON, _EVENTS = "application/json", "text/event-stream"
 
@@ -30,7 +32,8 @@ class Endpoint:
 
     def __init__(self, build: Callable[[str], MCPServer[Any]], *, default_channels: str) -> None:
         self._default_channels = default_channels
-        self._in_flight = 0
+        self._slots = asyncio.Semaphore(MAX_IN_PROGRESS)
+        self._requests = 0
         self._apps: dict[tuple[str, bool], ASGIApp] = {}
         self.lifespans: list[Callable[[], AbstractAsyncContextManager[None]]] = []
         """To be entered before the first request."""
@@ -58,21 +61,22 @@ class Endpoint:
             response = refusal(405, "Only POST is supported here.", {"Allow": "POST"})
         elif channels not in (["both"], ["text"]):
             response = refusal(400, "channels must be both or text, as in /mcp?channels=text.")
-        elif self._in_flight >= MAX_IN_FLIGHT:
+        elif self._requests >= MAX_IN_PROGRESS + MAX_WAITING:
             response = refusal(503, "Too many requests are in progress.", {"Retry-After": "1"})
         if response is not None:
             await response(scope, receive, send)
             return
-        self._in_flight += 1
+        self._requests += 1
         try:
-            read = await _read(request)
-            if isinstance(read, Response):
-                await read(scope, receive, send)
-            elif read is not None:
-                body, streams = read
-                await self._apps[channels[0], streams](scope, _replay(body, receive), send)
+            async with self._slots:
+                read = await _read(request)
+                if isinstance(read, Response):
+                    await read(scope, receive, send)
+                elif read is not None:
+                    body, streams = read
+                    await self._apps[channels[0], streams](scope, _replay(body, receive), send)
         finally:
-            self._in_flight -= 1
+            self._requests -= 1
 
 
 def refusal(status: int, words: str, headers: Mapping[str, str] | None = None) -> Response:
