@@ -94,10 +94,10 @@ def test_an_outdated_answer_is_detected_reported_once_and_deleted(tmp_path: Path
         json.dumps({key: rest.replace("pinned", "PINNED") for key, rest in known.items()}), encoding="utf-8"
     )
     with running([*COMMAND, "--sandbox"], env=env, **PIPES) as process:
-        process.stdin.write(b"".join(CONVERSATIONS["legacy"]) + message("tools/call", 9, CALL))
+        process.stdin.write(b"".join(CONVERSATIONS["legacy"]))
         process.stdin.flush()
-        lines = [process.stdout.readline() for _ in range(6)]
-        _, said = process.communicate(timeout=60)
+        lines = [process.stdout.readline() for _ in range(5)]
+        _, said = process.communicate(message("tools/call", 9, CALL), timeout=60)
 
     assert any(b"PINNED" in line for line in lines)
     assert said.count(b"outdated snapshot") == 1
