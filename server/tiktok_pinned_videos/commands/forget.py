@@ -29,4 +29,4 @@ def run(settings: Settings, *, usernames: tuple[str, ...]) -> None:
         stop(f"The state store cannot be used, so something may be left in it: {fault}. Run forget again later.", 1)
     for name, count in forgotten.entries.items():
         what = f"deleted {count} stored values" if count else "nothing was stored"
-        click.echo(f"@{name}: {what} ({forgotten.state}, {forgotten.namespaces} client keys or sandboxes).")
+        click.echo(f"@{name}: {what} ({forgotten.state}, client keys that used it: {forgotten.namespaces}).")
