@@ -25,15 +25,13 @@ SANDBOX_BASE_URL: Final = "https://sandbox.invalid"
 """Never resolved: the sandbox answers instead of a network."""
 FIFTEEN_DAYS: Final = 15 * 86_400
 """Longest time an answer may be kept (TikTok's Research Tools terms, 2023)."""
-MAX_HISTORY_DAYS: Final = 15
-"""The same for the ids and counts of earlier answers."""
+MAX_HISTORY_DAYS: Final = 15  # the same for the ids and counts of earlier answers
 _PLACEHOLDER: Final = re.compile(
     r"<.*>|x{3,}|\*{3,}|\.{3,}|your[-_ ].*|undefined|null|none|change[-_ ]?me|placeholder|todo", re.IGNORECASE
 )
 _VARIABLE: Final = re.compile(r"\$\{[^}]*\}|\{\{[^}]*\}\}|\$env:\w+|\$[A-Za-z_]\w*|%[A-Za-z_]\w*%")
 _URL_FORM: Final = "should be a URL of scheme, host and at most a path, without credentials"
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "WARN")
-
 
 Channels = Literal["both", "text"]
 """What an answer is sent as: text and structured data, or text alone."""

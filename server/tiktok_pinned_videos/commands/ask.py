@@ -117,7 +117,9 @@ def ask_accounts(
 
 def end(outcomes: Sequence[Outcome[Any]]) -> NoReturn:
     """End with 0, or with 1 if an account failed; say on stderr how to continue after the quota has ended."""
-    left = [outcome.username for outcome in outcomes if outcome.error and outcome.error.status is Status.QUOTA_EXCEEDED]
+    # The sandbox's simulated quota concerns one account only.
+    ended = [one for one in outcomes if one.error and one.error.for_every_account]
+    left = [one.username for one in ended if one.error and one.error.status is Status.QUOTA_EXCEEDED]
     if left and len(outcomes) > 1:
         click.echo(
             f"The daily quota ended: {len(outcomes) - len(left)} of {len(outcomes)} accounts done, {len(left)} left, "
