@@ -122,9 +122,9 @@ async def test_a_username_that_is_a_formula_is_harmless_in_csv(upstream: Upstrea
 async def test_raw_is_tiktoks_body_on_one_line_from_a_new_request(upstream: Upstream, tmp_path: Path) -> None:
     env = there(upstream, TIKTOK_STATE=f"sqlite:///{tmp_path.as_posix()}/state.sqlite3")
     pretty = raw(json.dumps({"data": {"pinned_videos_list": EXAMPLE_VIDEOS}, "error": OK}, indent=2).encode())
-    utf16 = raw(json.dumps({"data": {"pinned_videos_list": [{"id": 5}]}, "error": OK}).encode("utf-16"))
-    half = raw(b'{"data":{"pinned_videos_list":[{"id":1,"x":"\xed\xa0\xbd"}]},"error":{"code":"ok"}}')
-    bodies = {"pretty": pretty, "utf16": utf16, "half": half}
+    marked = raw(json.dumps({"data": {"pinned_videos_list": [{"id": 5}]}, "error": OK}).encode("utf-8-sig"))
+    half = raw(b'{"data":{"pinned_videos_list":[{"id":1,"x":"\\ud83d"}]},"error":{"code":"ok"}}')
+    bodies = {"pretty": pretty, "marked": marked, "half": half}
     upstream.answer_by(lambda request: bodies[request.json["username"]])
     first = await run("get", "pretty", env=env)
     again = await run("get", "pretty", env=env)

@@ -15,7 +15,7 @@ import pytest
 from rich.cells import cell_len
 from rich.text import Text
 
-from tiktok_pinned_videos.commands.terminal import print_account, print_comparison, print_finding
+from tiktok_pinned_videos.commands.terminal import print_account, print_comparison
 from tiktok_pinned_videos.presentation.comparison import compared
 from tiktok_pinned_videos.presentation.results import account_answer
 from tiktok_pinned_videos.research.errors import NotFoundError
@@ -167,14 +167,3 @@ def test_bars_start_in_one_column_whatever_the_script(screen: Screen) -> None:
 
     assert len(rows) == 5
     assert len(starts) == 1
-
-
-def test_a_finding_of_doctor_is_wrapped_beside_its_mark(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
-    print_finding("ok", "quota: " + "word " * 20)
-    first, *rest = capsys.readouterr().out.splitlines()
-
-    assert first.startswith("ok ")
-    assert {line[:6] for line in rest} == {" " * 6}

@@ -120,7 +120,7 @@ def raw_line(outcome: Outcome[Fetched], *, failed_at: float, body: bool = True) 
         error = error_of(outcome)
         head: dict[str, Any] = {**failure(outcome), "retrieved_at": iso(failed_at)}
         head |= {"code": error.code} if error.code else {}
-        return _with_body(head | origin(outcome, failed_at), _json_or_nothing(error.body) if body else b"")
+        return _with_body(head | origin(outcome, failed_at), error.body if body else b"")
     snapshot = answer.snapshot
     head = {
         "username": snapshot.username,
@@ -139,18 +139,11 @@ def error_of(outcome: Outcome[Any]) -> TikTokError:
 
 
 def _with_body(head: dict[str, Any], content: bytes) -> str:
+    """The line, with a body that is JSON digit for digit; only line breaks between values become spaces."""
     opened = json.dumps(head, ensure_ascii=False, separators=(",", ":"))
-    if not content:
-        return opened
-    # Digit for digit, only line breaks between values become spaces. Decoded as the parser does it: another Unicode
-    # encoding, a byte order mark or half a surrogate pair may occur.
-    body = content.decode(json.detect_encoding(content), "surrogatepass").translate({10: " ", 13: " "}).strip()
-    return f'{opened[:-1]},"response":{body}}}'
-
-
-def _json_or_nothing(body: bytes) -> bytes:
     try:
+        body = content.decode("utf-8-sig")
         json.loads(body)
     except (ValueError, RecursionError):
-        return b""
-    return body
+        return opened
+    return f'{opened[:-1]},"response":{body.translate({10: " ", 13: " "}).strip()}}}'

@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import quote
 
 from rich.console import Console
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
 from tiktok_pinned_videos.presentation.notes import SANDBOX, UNTRUSTED
+from tiktok_pinned_videos.presentation.results import video_url
 from tiktok_pinned_videos.research.fields import DEFAULT
 
-from .grid import DIM, LABELS, NONE, TOTAL, UNKNOWN, Grid, console, exact, isolated, link
+from .grid import Column, bars, clipped, fitted, whole
+from .streams import width
 
-_DROPPED: Final = (
-    "favorites_count", "share_count", "comment_count", "engagement_rate", "like_count", "posted", "bar", "caption",
-)  # fmt: skip
-"""Columns of an account that a narrow terminal lacks, in this order. `#` and views stay."""
-_DROPPED_IN_RANKING: Final = ("top", *_DROPPED[:5], "view_count", "videos", "bar")
-_SHOWN: Final = frozenset({"create_time", "video_description", *LABELS})
+_LABELS: Final = {
+    "view_count": "views",
+    "like_count": "likes",
+    "comment_count": "comments",
+    "share_count": "shares",
+    "favorites_count": "favorites",
+    "engagement_rate": "engagement",
+}
+_DROPPED: Final = ("favorites_count", "share_count", "comment_count", "engagement_rate", "like_count")
+_DROPPED_IN_ACCOUNT: Final = (*_DROPPED, "posted", "bar", "caption")
+"""Columns that a narrow terminal lacks, in this order. `#` and views stay."""
+_DROPPED_IN_RANKING: Final = ("top", *_DROPPED, "view_count", "videos", "bar")
+"""The same for a ranking; what is ranked by stays."""
+_SHOWN: Final = frozenset({"create_time", "video_description", *_LABELS})
 _AGES: Final = ((365 * 86_400, "year"), (30 * 86_400, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
-_INDENT: Final = 2
 _UNRANKED: Final = {"found": "not ranked", "nothing_pinned": "nothing pinned"}
-_MARKS: Final = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+_UNKNOWN: Final = "?"
+_MIN_WIDTH: Final = 32
+"""Narrower terminals wrap the lines: to crop a number would change it."""
 
 
 def print_account(result: Mapping[str, Any], fields: Sequence[str], *, now: float) -> None:
@@ -34,137 +46,136 @@ def print_account(result: Mapping[str, Any], fields: Sequence[str], *, now: floa
 
     `now`: Unix seconds.
     """
-    screen = console()
+    screen = _screen()
     if "reason" in result:
-        _print_failures(screen, [result])
+        _print_unranked(screen, [result])
         return
     videos: Sequence[Mapping[str, Any]] = result["videos"]
     _print_banner(screen, result)
     count = f"{len(videos)} pinned video{'s' if len(videos) > 1 else ''}" if videos else "nothing pinned"
     screen.print(Text.assemble((_at(result), "bold"), f"  {count}", overflow="fold"))
-    cached = ", cached" if result["cached"] else ""
-    facts = [_source(result), f"{_moment(result['retrieved_at'], now)}{cached}"]
-    facts += [f"log_id {result['log_id']}"] if "log_id" in result else []
-    screen.print(Text(" · ".join(facts), style=DIM, overflow="fold"))
+    facts = [_source(result), _moment(result["retrieved_at"], now) + (", cached" if result["cached"] else "")]
+    _print_dim(screen, " · ".join(facts + ([f"log_id {result['log_id']}"] if "log_id" in result else [])))
     if videos:
-        screen.print(_videos(videos, result["totals"]).fitted(screen.width))
+        screen.print(fitted(_columns(videos, result["totals"]), _DROPPED_IN_ACCOUNT, screen.width))
     if "changes" in result:
         _print_changes(screen, result["username"], result["changes"], now)
+    if any(name in fields and name not in video for video in videos for name in _SHOWN):
+        _print_dim(screen, f"{_UNKNOWN} = not sent by TikTok")
     more = [name for name in fields if name not in _SHOWN and name not in DEFAULT]
-    notes = [f"Not in this table: {', '.join(more)}. Use --format json, csv or html."] if more and videos else []
-    if any(name in fields and name not in video for video in videos for name in _SHOWN - {"engagement_rate"}):
-        notes.insert(0, f"{UNKNOWN} = not sent by TikTok")
-    _print_notes(screen, [*notes, *result["notes"]])
+    if more and videos:
+        _print_dim(screen, f"Not in this table: {', '.join(more)}. Use --format json, csv or html.")
+    _print_notes(screen, result)
 
 
 def print_comparison(result: Mapping[str, Any], *, now: float) -> None:
     """Print the structured result of `compare`: the ranking, then the accounts without a rank, one row each."""
-    screen = console()
+    screen = _screen()
     measure: str = result["rank_by"]
     accounts: Sequence[Mapping[str, Any]] = result["accounts"]
     ranked = [account for account in accounts if "rank" in account]
     _print_banner(screen, result)
-    screen.print(Text(f"{len(ranked)} of {len(accounts)} accounts ranked by {LABELS[measure]}", style="bold"))
+    screen.print(Text(f"{len(ranked)} of {len(accounts)} accounts ranked by {_LABELS[measure]}", style="bold"))
     if "retrieved_at" in result:
-        facts = f"{_source(result)} · oldest answer {_moment(result['retrieved_at'], now)}"
-        screen.print(Text(facts, style=DIM, overflow="fold"))
+        _print_dim(screen, f"{_source(result)} · oldest answer {_moment(result['retrieved_at'], now)}")
     if ranked:
-        screen.print(_ranking(ranked, measure).fitted(screen.width))
+        dropped = [name for name in _DROPPED_IN_RANKING if name != measure]
+        screen.print(fitted(_ranking(ranked, measure, screen.width), dropped, screen.width))
         screen.print()
     for account in accounts:
         if "changes" in account:
-            screen.print(Text(f"{_at(account)}  {_change(account['changes'], now)}", style=DIM, overflow="fold"))
-    _print_failures(screen, [account for account in accounts if "rank" not in account])
-    _print_notes(screen, result["notes"])
+            changes = account["changes"]
+            counts = {verb: changes[f"{verb}_count"] for verb in ("pinned", "unpinned")}
+            _print_dim(screen, f"{_at(account)}  since {_change(changes, counts, now)}")
+    _print_unranked(screen, [account for account in accounts if "rank" not in account])
+    _print_notes(screen, result)
 
 
-def print_finding(mark: str, said: str) -> None:
-    """Print a line of `doctor`: its mark in color, and the text beside it."""
-    table = Table.grid(padding=(0, 1))
-    table.add_column(width=5)
-    table.add_column(overflow="fold")
-    table.add_row(Text(mark, style=_MARKS.get(mark, DIM)), Text(said))
-    console().print(table)
+def _screen() -> Console:
+    """Return a console on stdout, in the terminal's width and colors; plain text if stdout is not a terminal."""
+    return Console(width=max(width(), _MIN_WIDTH), highlight=False, markup=False, emoji=False, legacy_windows=False)
 
 
-def _videos(videos: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> Grid:
-    links = [link(video["url"], environment=os.environ) for video in videos]
-    grid = Grid(_DROPPED)
+def _columns(videos: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> list[Column]:
+    links = [_link(video["url"]) for video in videos]
     numbers = [Text(str(place), style=style) for place, style in enumerate(links, start=1)]
-    grid.texts("#", "#", numbers, right=True)
+    columns = [whole("#", "#", numbers, footer="total" if len(totals) > 1 else "")]
     if any("create_time" in video for video in videos):
-        posted = [video.get("create_time", UNKNOWN)[:10] for video in videos]
-        grid.texts("posted", "posted", posted, footer=TOTAL if len(totals) > 1 else "")
-    for name, label in LABELS.items():
-        if name in totals:
-            values = [video.get(name) for video in videos]
-            cells = [exact(value, name) for value in values]
-            grid.texts(name, label, cells, right=True, footer=exact(totals[name], name))
-            if name == "view_count":
-                grid.bars("bar", values)
+        columns.append(whole("posted", "posted", [video.get("create_time", _UNKNOWN)[:10] for video in videos]))
+    columns += _counts(videos, tuple(_LABELS), totals)
     captions = [video.get("video_description") for video in videos]
     if any(captions):
-        shown = [UNKNOWN if caption is None else isolated(caption) for caption in captions]
-        grid.clipped("caption", "caption", [Text(text, style=style) for text, style in zip(shown, links, strict=True)])
-    return grid
+        shown = [_UNKNOWN if caption is None else _isolated(caption) for caption in captions]
+        columns.append(clipped("caption", "caption", [Text(*each) for each in zip(shown, links, strict=True)]))
+    return columns
 
 
-def _ranking(ranked: Sequence[Mapping[str, Any]], measure: str) -> Grid:
+def _ranking(ranked: Sequence[Mapping[str, Any]], measure: str, columns: int) -> list[Column]:
     totals = [account["totals"] for account in ranked]
-    grid = Grid(_DROPPED_IN_RANKING)
-    grid.texts("#", "#", [str(account["rank"]) for account in ranked], right=True)
     names = [Text(account["username"]) for account in ranked]
     for name in names:
-        name.truncate(max(12, console().width // 4), overflow="ellipsis")
-    grid.texts("account", "account", [Text(f"@{isolated(name.plain)}", style="bold") for name in names])
-    for name in (measure, *(name for name in LABELS if name != measure)):
-        values = [each.get(name) for each in totals]
+        name.truncate(max(12, columns // 4), overflow="ellipsis")
+    tops = [account.get("top_video", {}) for account in ranked]
+    captions = [Text(_isolated(top.get("video_description", "-")), _link(top.get("url"))) for top in tops]
+    return [
+        whole("#", "#", [str(account["rank"]) for account in ranked], right=True),
+        whole("account", "account", [Text(f"@{_isolated(name.plain)}", style="bold") for name in names]),
+        *_counts(totals, (measure, *(name for name in _LABELS if name != measure)), {}),
+        whole("videos", "videos", [str(each["videos"]) for each in totals], right=True),
+        clipped("top", "top video", captions),
+    ]
+
+
+def _counts(entries: Sequence[Mapping[str, Any]], order: Sequence[str], totals: Mapping[str, Any]) -> list[Column]:
+    """Columns of the counts that are known, in this order, with bars after the first."""
+    columns: list[Column] = []
+    for name in order:
+        values = [entry.get(name) for entry in entries]
         if any(value is not None for value in values):
-            cells = [exact(value, name) for value in values]
-            grid.texts("measure" if name == measure else name, LABELS[name], cells, right=True)
-        if name == measure:
-            grid.bars("bar", values)
-    grid.texts("videos", "videos", [str(each["videos"]) for each in totals], right=True)
-    tops: list[Text] = []
-    for top in (account.get("top_video", {}) for account in ranked):
-        caption = isolated(top.get("video_description", NONE))
-        tops.append(Text(caption, style=link(top["url"], environment=os.environ) if top else ""))
-    grid.clipped("top", "top video", tops)
-    return grid
+            footer = _exact(totals[name], name) if name in totals else ""
+            cells = [_exact(value, name) for value in values]
+            columns.append(whole(name, _LABELS[name], cells, right=True, footer=footer))
+            columns += [bars("bar", values)] if name == order[0] else []
+    return columns
 
 
-def _print_failures(screen: Console, accounts: Sequence[Mapping[str, Any]]) -> None:
+def _exact(value: float | None, name: str) -> str:
+    """Return every digit, with thousands separators; a rate in percent, to four digits as it is defined."""
+    if name == "engagement_rate":
+        return "-" if value is None else f"{value:.2%}"
+    return _UNKNOWN if value is None else f"{value:,}"
+
+
+def _print_unranked(screen: Console, accounts: Sequence[Mapping[str, Any]]) -> None:
     """Print accounts without a rank or an answer: name, status, reason."""
-    if not accounts:
-        return
-    table = Table.grid(padding=(0, _INDENT))
+    table = Table.grid(padding=(0, 2))
     table.add_column(overflow="fold", max_width=max(12, screen.width // 3))
     table.add_column(overflow="fold")
     for account in accounts:
-        failed = "reason" in account
-        status = account["status"] if failed else _UNRANKED[account["status"]]
-        said = Text.assemble((status, "red" if failed else ""), f": {account['reason']}" if failed else "")
-        table.add_row(Text(_at(account), style="bold red" if failed else "bold"), said)
-    screen.print(table)
+        if "reason" in account:
+            table.add_row(
+                Text(_at(account), "bold red"), Text.assemble((account["status"], "red"), f": {account['reason']}")
+            )
+        else:
+            table.add_row(Text(_at(account), "bold"), Text(_UNRANKED[account["status"]]))
+    if accounts:
+        screen.print(table)
 
 
 def _print_changes(screen: Console, username: str, changes: Mapping[str, Any], now: float) -> None:
-    said = _change(changes, now)
-    screen.print(Text(f"{said[:1].upper()}{said[1:]}", overflow="fold"))
-    for verb in ("pinned", "unpinned"):
+    counts = {verb: len(changes[verb]) for verb in ("pinned", "unpinned")}
+    screen.print(Text(f"Since {_change(changes, counts, now)}", overflow="fold"))
+    for verb in counts:
         for one in changes[verb]:
-            url = f"https://www.tiktok.com/@{quote(username, safe='')}/video/{one['id']}"
-            when = f"between {_minute(one['after'])} and {_minute(one['by'])} UTC"
-            line = Text(f"  {verb:<9} ").append(one["id"], style=link(url, environment=os.environ))
-            screen.print(line.append(f"  {when}", style=DIM))
+            when = " and ".join(one[key][:16].replace("T", " ") for key in ("after", "by"))
+            line = Text(f"  {verb:<9} ").append(one["id"], style=_link(video_url(username, one["id"])))
+            screen.print(line.append(f"  between {when} UTC", style="dim"))
 
 
-def _change(changes: Mapping[str, Any], now: float) -> str:
-    turned = {verb: changes.get(f"{verb}_count", changes.get(verb, 0)) for verb in ("pinned", "unpinned")}
-    counts = {verb: one if isinstance(one, int) else len(one) for verb, one in turned.items()}
+def _change(changes: Mapping[str, Any], counts: Mapping[str, int], now: float) -> str:
     parts = [f"{count} {verb}" for verb, count in counts.items() if count]
-    parts += [f"{changes[name]:+,} {label}" for name, label in LABELS.items() if changes.get(name)]
-    return f"since {_moment(changes['since'], now)}: {', '.join(parts) or 'nothing changed'}"
+    parts += [f"{changes[name]:+,} {label}" for name, label in _LABELS.items() if changes.get(name)]
+    return f"{_moment(changes['since'], now)}: {', '.join(parts) or 'nothing changed'}"
 
 
 def _print_banner(screen: Console, result: Mapping[str, Any]) -> None:
@@ -172,24 +183,36 @@ def _print_banner(screen: Console, result: Mapping[str, Any]) -> None:
         screen.print(Text(f" {SANDBOX.upper()} ", style="black on yellow"))
 
 
-def _print_notes(screen: Console, notes: Iterable[str]) -> None:
+def _print_notes(screen: Console, result: Mapping[str, Any]) -> None:
     # The sandbox has its banner, and people do not obey captions.
-    for note in notes:
+    for note in result["notes"]:
         if note not in (SANDBOX, UNTRUSTED):
-            screen.print(Text(note, style=DIM, overflow="fold"))
+            _print_dim(screen, note)
+
+
+def _print_dim(screen: Console, text: str) -> None:
+    screen.print(Text(text, style="dim", overflow="fold"))
+
+
+def _link(url: str | None) -> Style:
+    """Return a style that links a text. The Linux console would print the escape sequence."""
+    return Style(link=None if os.environ.get("TERM") == "linux" else url)
+
+
+def _isolated(text: str) -> str:
+    """Enclose right-to-left text in isolates, so that the columns beside it keep their places."""
+    if any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in text):
+        return f"\u2068{text}\u2069"
+    return text
 
 
 def _at(account: Mapping[str, Any]) -> str:
-    name = isolated(account["username"])
+    name = _isolated(account["username"])
     return name if name.startswith("@") else f"@{name}"
 
 
 def _source(result: Mapping[str, Any]) -> str:
     return "sandbox" if result["source"] == "sandbox" else "TikTok Research API"
-
-
-def _minute(iso: str) -> str:
-    return iso[:16].replace("T", " ")
 
 
 def _moment(iso: str, now: float) -> str:

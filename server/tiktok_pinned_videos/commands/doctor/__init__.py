@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import os
 from collections.abc import Mapping
+from typing import Any, Final
 
 import click
 
@@ -20,6 +21,12 @@ from tiktok_pinned_videos.observability.logs import configure_logging
 
 from .checks import examine
 from .findings import Finding, Mark
+
+_STYLES: Final[Mapping[Mark, dict[str, Any]]] = {
+    Mark.OK: {"fg": "green"},
+    Mark.WARN: {"fg": "yellow"},
+    Mark.FAIL: {"fg": "red", "bold": True},
+}
 
 
 def run(env: Mapping[str, str], *, sandbox: bool, offline: bool, client: str | None, url: str | None) -> None:
@@ -62,9 +69,6 @@ async def _print_findings(env: Mapping[str, str], *, sandbox: bool, offline: boo
 
 
 def _print(finding: Finding) -> None:
-    if sys.stdout.isatty():
-        from tiktok_pinned_videos.commands.terminal import print_finding
-
-        print_finding(finding.mark, finding.text)
-    else:
-        click.echo(str(finding))
+    """Print one line; its mark has a color on a terminal."""
+    mark = click.style(f"{finding.mark:<5}", **_STYLES.get(finding.mark, {}))
+    click.echo(f"{mark} {finding.text}", color=False if os.environ.get("NO_COLOR") else None)
