@@ -90,8 +90,8 @@ FAULTS = [
     Fault("an idle process does not restore what a store lost", "state/resilient.py",
           "                else:\n                    await self._merge()",
           "                else:\n                    pass"),
-    Fault("an own entry that the store has lower is believed", "state/base.py",
-          "return max(stored, self.known.get(self.owner, stored) + amount)", "return stored + amount", "state"),
+    Fault("a store that lost its data counts at once", "state/sql.py",
+          "granted = amount > 0 and not lost and all(", "granted = amount > 0 and all("),
     # service
     Fault("more requests at once than allowed", "service/service.py",
           "asyncio.Semaphore(max_concurrency)", "asyncio.Semaphore(10_000)"),
@@ -127,8 +127,8 @@ FAULTS = [
           "< observation.seen_at <= now:", "< observation.seen_at:"),
     Fault("the sandbox's observations are compared with TikTok's", "service/history.py",
           " and one.sandbox == newest.sandbox]", "]"),
-    Fault("one account's simulated quota ends a comparison", "service/many.py",
-          "if error.for_every_account and not error.sandbox:", "if error.for_every_account:", "many compare"),
+    Fault("one account's simulated quota ends a comparison", "research/refusals.py",
+          " and row is not _SIMULATED", "", "refusals many compar"),
     Fault("forget leaves other client keys' data", "service/forget.py",
           "prefixes = sorted(listed.entries[0])", "prefixes = sorted(listed.entries[0])[:1]"),
     # presentation and mcp_server

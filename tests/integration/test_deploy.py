@@ -9,6 +9,7 @@ import sys
 import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def variables() -> set[str]:
     """The variables that the settings read."""
 
     class Recording(dict[str, str]):
-        def get(self, key: str, default: object = "", /) -> object:
+        def get(self, key: str, default: Any = "", /) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
             self[key] = ""
             return default
 

@@ -179,7 +179,7 @@ async def test_progress_passes_before_the_answer(site: Site) -> None:
 
     async with site.client(headers=BEARER) as client, site.http(headers=BEARER | ACCEPT) as other:
 
-        async def progress(*_: object) -> None:
+        async def progress(progress: float, total: float | None, message: str | None) -> None:
             if not order:
                 order.append("progress")
                 await other.post(site.url, json=call("get_pinned_videos", username="nasa"))
