@@ -150,10 +150,6 @@ def test_stderr_never_stops_the_server_or_changes_its_exit_status(closed: bool) 
         if closed:
             os.close(reading)
         with httpx.Client(headers=ACCEPT, timeout=60) as client:
-            for _ in range(1200):  # lines of 90 bytes; a pipe holds 64 KiB
-                assert client.post(f"http://127.0.0.1:{port}/mcp", headers={"Host": "evil.example"}).status_code == 421
-                if closed:
-                    break
             called = call("get_pinned_videos", username="nasa")
             for _ in range(600 if not closed else 3):  # a line each
                 assert client.post(f"http://127.0.0.1:{port}/mcp", json=called).status_code == 200
