@@ -82,3 +82,13 @@ def parse_origin(text: str) -> Origin:
         return Origin(scheme, Host(rest.lower(), ""))
     host = parse_host(rest)
     return Origin(scheme, Host(host.name, host.port or _DEFAULT_PORTS[scheme]))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only be this machine."""
+    if host.casefold() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from .about import how_to_add
 from .environment import Environment, SettingsError, plain
-from .hosts import parse_host, parse_origin
+from .hosts import is_loopback, parse_host, parse_origin
 from .state.open import check_url
 
 DEFAULT_BASE_URL: Final = "https://open.tiktokapis.com"
@@ -205,16 +204,6 @@ def _expanded(path: str) -> str:
         return Path(path).expanduser().as_posix()
     except RuntimeError:
         raise ValueError("should be a path without ~, because this user has no home folder") from None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only be this machine."""
-    if host.casefold() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _https_url(url: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from tiktok_pinned_videos.settings import is_loopback
+from tiktok_pinned_videos.hosts import is_loopback
 
 SCRIPT: Final = "tiktok-pinned-videos-mcp"
 SERVER: Final = "tiktok-pinned-videos"

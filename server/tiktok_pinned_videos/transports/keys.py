@@ -17,9 +17,9 @@ import httpx
 import jwt
 from starlette.authentication import AuthenticationError
 
+from tiktok_pinned_videos.hosts import is_loopback
 from tiktok_pinned_videos.research.errors import APIConnectionError
 from tiktok_pinned_videos.research.network import connection_error, network_transport
-from tiktok_pinned_videos.settings import is_loopback
 
 _log = logging.getLogger(__name__)
 KEY_TYPES: Final = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
