@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,21 +20,9 @@ if TYPE_CHECKING:
 
 _CLIENTS = ("claude-desktop", "claude-code", "vscode", "cursor", "codex", "gemini-cli", "zed", "opencode")
 _MEASURES = ("view_count", "like_count", "comment_count", "share_count", "favorites_count", "engagement_rate")
-_HANDSHAKE = f"{__package__}.handshake"
-"""Where what `__main__` has read from the client waits for the command that serves it."""
 _SECONDS = {"m": 60.0, "h": 3_600.0, "d": 86_400.0}
-_SANDBOX = click.option(
-    "--sandbox", is_flag=True, help="Answer with invented data, without credentials (as TIKTOK_SANDBOX=1)."
-)
-_FROM = click.option(
-    "--from",
-    "source",
-    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
-    metavar="FILE",
-    help="Read usernames from FILE, one per line or in a CSV column; # starts a comment; - is stdin.",
-)
-_COLUMN = click.option("--column", metavar="NAME", help="The column of a CSV file that holds the usernames.")
-_REFRESH = click.option("--refresh", is_flag=True, help="Send new requests instead of using stored answers.")
+_IN_SANDBOX = f"{__package__}.sandbox"
+"""Where the context keeps whether --sandbox was given, before or after the name of the command."""
 
 
 class _Program(click.Group):
@@ -41,6 +30,39 @@ class _Program(click.Group):
         """Run with streams that write everything or end the program with 1."""
         with owned_streams():
             return super().main(*args, **extra)
+
+
+def _keep(ctx: click.Context, _: click.Parameter, given: bool) -> None:
+    ctx.meta[_IN_SANDBOX] = given or ctx.meta.get(_IN_SANDBOX, False)
+
+
+_sandbox = click.option(
+    "--sandbox",
+    is_flag=True,
+    expose_value=False,
+    callback=_keep,
+    help="Answer with invented data, without credentials (as TIKTOK_SANDBOX=1).",
+)
+_usernames = click.argument("usernames", nargs=-1, metavar="USERNAME...")
+_from = click.option(
+    "--from",
+    "source",
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="Read usernames from FILE, one per line or in a CSV column; # starts a comment; - is stdin.",
+)
+_column = click.option("--column", metavar="NAME", help="The column of a CSV file that holds the usernames.")
+_refresh = click.option("--refresh", is_flag=True, help="Send new requests instead of using stored answers.")
+
+
+def _format(*choices: str) -> Callable[[Any], Any]:
+    said = "Default: table on a terminal, otherwise text."
+    return click.option("--format", "output", type=click.Choice(choices), help=said)
+
+
+def _port(default: int) -> Callable[[Any], Any]:
+    ports = click.IntRange(0, 65535)
+    return click.option("--port", default=default, show_default=True, type=ports, help="0 chooses a free port.")
 
 
 def _seconds(_: click.Context, __: click.Parameter, age: str | None) -> float | None:
@@ -55,9 +77,9 @@ def _seconds(_: click.Context, __: click.Parameter, age: str | None) -> float | 
 
 @click.group(cls=_Program, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name=NAME, prog_name=NAME, message="%(prog)s %(version)s", help="Show the version.")
-@_SANDBOX
+@_sandbox
 @click.pass_context
-def cli(ctx: click.Context, sandbox: bool) -> None:
+def cli(ctx: click.Context) -> None:
     """Show which videos TikTok accounts have pinned, how they perform, and what changed.
 
     Without a command, this is an MCP server on stdin and stdout, which an assistant starts. Credentials come from
@@ -65,17 +87,19 @@ def cli(ctx: click.Context, sandbox: bool) -> None:
 
         tiktok-pinned-videos-mcp get nasa --sandbox
     """
-    ctx.meta[_HANDSHAKE], ctx.obj = ctx.obj, sandbox
     if ctx.invoked_subcommand is None:
-        _serve_stdio(ctx, sandbox)
+        ctx.invoke(stdio)
 
 
 @cli.command()
-@_SANDBOX
-@click.pass_context
-def stdio(ctx: click.Context, sandbox: bool) -> None:
+@_sandbox
+@click.pass_obj
+def stdio(handshake: Any) -> None:
     """Serve MCP on stdin and stdout (the default)."""
-    _serve_stdio(ctx, ctx.obj or sandbox)
+    settings = _settings()
+    from .commands.stdio import run
+
+    run(settings, handshake)
 
 
 @cli.command()
@@ -85,29 +109,23 @@ def stdio(ctx: click.Context, sandbox: bool) -> None:
     show_default=True,
     help="Address to listen on. Addresses other than loopback require authentication.",
 )
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 chooses a free port.")
-@_SANDBOX
-@click.pass_obj
-def http(in_sandbox: bool, host: str, port: int, sandbox: bool) -> None:
+@_port(8000)
+@_sandbox
+def http(host: str, port: int) -> None:
     """Serve MCP on Streamable HTTP at /mcp, with /healthz and /readyz."""
-    settings = _settings(in_sandbox or sandbox, log_level="INFO")
+    settings = _settings(log_level="INFO")
     from .commands.http import run
 
     run(settings, host=host, port=port)
 
 
 @cli.command()
-@click.argument("usernames", nargs=-1, metavar="USERNAME...")
-@_FROM
-@_COLUMN
+@_usernames
+@_from
+@_column
 @click.option("--fields", metavar="A,B,C", help="Video fields to request, or all. Default: what the statistics need.")
-@_REFRESH
-@click.option(
-    "--format",
-    "output",
-    type=click.Choice(("table", "text", "json", "jsonl", "csv", "raw", "html")),
-    help="Default: table on a terminal, otherwise text.",
-)
+@_refresh
+@_format("table", "text", "json", "jsonl", "csv", "raw", "html")
 @click.option(
     "--out",
     "directory",
@@ -121,9 +139,8 @@ def http(in_sandbox: bool, host: str, port: int, sandbox: bool) -> None:
     callback=_seconds,
     help="With --out: request accounts again whose answer is older, such as 30m, 12h, 7d; 0: all. Default: 14d.",
 )
-@_SANDBOX
-@click.pass_obj
-def get(in_sandbox: bool, directory: Path | None, max_age: float | None, output: str | None, **asked: Any) -> None:
+@_sandbox
+def get(directory: Path | None, max_age: float | None, output: str | None, **asked: Any) -> None:
     """Print the pinned videos of accounts.
 
     USERNAME is a name, an @name or a profile link; - reads usernames from stdin.
@@ -134,34 +151,28 @@ def get(in_sandbox: bool, directory: Path | None, max_age: float | None, output:
         stop("--max-age needs --out DIR: it sets how old the answers of a data set may be.")
     if directory is not None and output is not None:
         stop("--format cannot be used with --out: a data set has its own files.")
-    settings = _settings(in_sandbox or asked.pop("sandbox"))
+    settings = _settings()
     from .commands.get import run
 
     run(settings, **asked, output=output or _default_format(), directory=directory, max_age=max_age)
 
 
 @cli.command()
-@click.argument("usernames", nargs=-1, metavar="USERNAME USERNAME...")
-@_FROM
-@_COLUMN
+@_usernames
+@_from
+@_column
 @click.option("--rank-by", type=click.Choice(_MEASURES), default="view_count", show_default=True, help="Metric.")
-@_REFRESH
-@click.option(
-    "--format",
-    "output",
-    type=click.Choice(("table", "text", "json", "csv", "html")),
-    help="Default: table on a terminal, otherwise text.",
-)
-@_SANDBOX
-@click.pass_obj
-def compare(in_sandbox: bool, output: str | None, **asked: Any) -> None:
+@_refresh
+@_format("table", "text", "json", "csv", "html")
+@_sandbox
+def compare(output: str | None, **asked: Any) -> None:
     """Rank two or more accounts by their pinned videos.
 
     USERNAME is a name, an @name or a profile link; - reads usernames from stdin.
 
     Exit status: 0 all accounts answered, 1 some failed, 2 usage or configuration.
     """
-    settings = _settings(in_sandbox or asked.pop("sandbox"))
+    settings = _settings()
     from .commands.compare import run
 
     run(settings, **asked, output=output or _default_format())
@@ -169,11 +180,10 @@ def compare(in_sandbox: bool, output: str | None, **asked: Any) -> None:
 
 @cli.command()
 @click.argument("usernames", nargs=-1, required=True, metavar="USERNAME...")
-@_SANDBOX
-@click.pass_obj
-def forget(in_sandbox: bool, usernames: tuple[str, ...], sandbox: bool) -> None:
+@_sandbox
+def forget(usernames: tuple[str, ...]) -> None:
     """Delete everything stored about accounts. Sends no request and needs no credentials."""
-    settings = _settings(in_sandbox or sandbox)
+    settings = _settings()
     from .commands.forget import run
 
     run(settings, usernames=usernames)
@@ -183,17 +193,17 @@ def forget(in_sandbox: bool, usernames: tuple[str, ...], sandbox: bool) -> None:
 @click.option("--offline", is_flag=True, help="Send no request.")
 @click.option("--client", type=click.Choice(_CLIENTS), help="Print the configuration for this client instead.")
 @click.option("--url", metavar="URL", help="With --client: connect to the server at this URL instead of starting one.")
-@_SANDBOX
-@click.pass_obj
-def doctor(in_sandbox: bool, offline: bool, client: str | None, url: str | None, sandbox: bool) -> None:
+@_sandbox
+@click.pass_context
+def doctor(ctx: click.Context, offline: bool, client: str | None, url: str | None) -> None:
     """Check configuration, token, endpoint and state store: one line each, with the fix."""
     from .commands.doctor import run
 
-    run(dict(os.environ), sandbox=in_sandbox or sandbox, offline=offline, client=client, url=url)
+    run(dict(os.environ), sandbox=ctx.meta[_IN_SANDBOX], offline=offline, client=client, url=url)
 
 
 @cli.command()
-@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 chooses a free port.")
+@_port(8765)
 def sandbox(port: int) -> None:
     """Serve the sandbox API on a loopback port, for testing any client without credentials."""
     from .commands.sandbox import run
@@ -205,23 +215,16 @@ def _default_format() -> str:
     return "table" if sys.stdout.isatty() else "text"
 
 
-def _settings(sandbox: bool, *, log_level: str = "WARNING") -> Settings:
+def _settings(*, log_level: str = "WARNING") -> Settings:
     """Load the settings and start logging. `log_level` applies if LOG_LEVEL is not set."""
     from .environment import SettingsError
     from .settings import load_settings
 
     try:
-        settings = load_settings(os.environ, sandbox=sandbox)
+        settings = load_settings(os.environ, sandbox=click.get_current_context().meta[_IN_SANDBOX])
     except SettingsError as error:
         stop(str(error))
     from .observability.logs import configure_logging
 
     configure_logging(settings.log_level or log_level, settings.log_format)
     return settings
-
-
-def _serve_stdio(ctx: click.Context, sandbox: bool) -> None:
-    settings = _settings(sandbox)
-    from .commands.stdio import run
-
-    run(settings, ctx.meta[_HANDSHAKE])
