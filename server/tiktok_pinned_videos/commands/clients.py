@@ -42,8 +42,8 @@ class Launch:
 @dataclass(frozen=True, slots=True)
 class _Client:
     title: str
-    file: str | Mapping[str, str]
-    """Where the configuration belongs, on every system or by system."""
+    files: tuple[str, ...]
+    """Where the configuration belongs: one for every system, or one each."""
     reference: str = ""
     """How the client refers to a variable of its environment; empty if it cannot, then values are placeholders."""
     section: str = "mcpServers"
@@ -53,41 +53,36 @@ class _Client:
 _CLIENTS: Final = {
     "claude-desktop": _Client(
         "Claude Desktop",
-        {
-            "macOS": "~/Library/Application Support/Claude/claude_desktop_config.json",
-            "Windows": r"%APPDATA%\Claude\claude_desktop_config.json",
-            "Linux": "~/.config/Claude/claude_desktop_config.json",
-        },
+        (
+            "macOS:   ~/Library/Application Support/Claude/claude_desktop_config.json",
+            r"Windows: %APPDATA%\Claude\claude_desktop_config.json",
+            "Linux:   ~/.config/Claude/claude_desktop_config.json",
+        ),
         note="Then quit Claude Desktop and start it again.",
     ),
-    "claude-code": _Client("Claude Code", ".mcp.json in the project", "${NAME}"),
+    "claude-code": _Client("Claude Code", (".mcp.json in the project",), "${NAME}"),
     "vscode": _Client(
         "VS Code",
-        {
-            "macOS": ".vscode/mcp.json in the workspace, or ~/Library/Application Support/Code/User/mcp.json for all",
-            "Windows": r".vscode\mcp.json in the workspace, or %APPDATA%\Code\User\mcp.json for all",
-            "Linux": ".vscode/mcp.json in the workspace, or ~/.config/Code/User/mcp.json for all",
-        },
+        (
+            ".vscode/mcp.json in the workspace, or for all workspaces:",
+            "macOS:   ~/Library/Application Support/Code/User/mcp.json",
+            r"Windows: %APPDATA%\Code\User\mcp.json",
+            "Linux:   ~/.config/Code/User/mcp.json",
+        ),
         "${input:NAME}",
         "servers",
     ),
-    "cursor": _Client("Cursor", ".cursor/mcp.json in the project, or in your home folder for all", "${env:NAME}"),
-    "codex": _Client(
-        "Codex", "~/.codex/config.toml, or .codex/config.toml in a trusted project", "NAME", "mcp_servers"
-    ),
-    "gemini-cli": _Client("Gemini CLI", "~/.gemini/settings.json, or .gemini/settings.json in the project", "$NAME"),
+    "cursor": _Client("Cursor", (".cursor/mcp.json in the project, or in your home folder for all",), "${env:NAME}"),
+    "codex": _Client("Codex", ("~/.codex/config.toml, or .codex/config.toml in a trusted project",), "NAME"),
+    "gemini-cli": _Client("Gemini CLI", ("~/.gemini/settings.json, or .gemini/settings.json in the project",), "$NAME"),
     "zed": _Client(
         "Zed",
-        {
-            "macOS": "~/.config/zed/settings.json",
-            "Windows": r"%APPDATA%\Zed\settings.json",
-            "Linux": "~/.config/zed/settings.json",
-        },
+        ("macOS and Linux: ~/.config/zed/settings.json", r"Windows: %APPDATA%\Zed\settings.json"),
         section="context_servers",
     ),
     "opencode": _Client(
         "opencode",
-        "~/.config/opencode/opencode.json, or opencode.json in the project",
+        ("~/.config/opencode/opencode.json, or opencode.json in the project",),
         "{env:NAME}",
         "mcp",
         "This is the format of opencode 1; in opencode 2 the entry belongs under mcp.servers.",
@@ -97,8 +92,9 @@ NAMES: Final = tuple(_CLIENTS)
 """The choices of `doctor --client`."""
 
 
-def configuration(client: str, launch: Launch, *, sandbox: bool) -> str:
-    """The text for `client` (one of `NAMES`) to start this program. With `sandbox` it needs no credentials."""
+def configuration(client: str, launch: Launch | None = None, *, sandbox: bool) -> str:
+    """The text for `client` to start this program as `launch` says. With `sandbox` it needs no credentials."""
+    launch = launch or this_program()
     names = () if sandbox else _CREDENTIALS
     args = [*launch.args, *(["--sandbox"] if sandbox else [])]
     env = {name: _reference(client, name) for name in names}
@@ -141,9 +137,7 @@ def remote_configuration(client: str, url: str) -> str:
 def instructions(client: str, *, sandbox: bool, url: str | None = None) -> str:
     """Where the text belongs and what is left to do, in a few lines."""
     about = _CLIENTS[client]
-    files = {"": about.file} if isinstance(about.file, str) else about.file
-    lines = [f"Configuration for {about.title}. Merge it into this file:"]
-    lines += [f"  {f'{system}:':9}{file}" if system else f"  {file}" for system, file in files.items()]
+    lines = [f"Configuration for {about.title}. Merge it into this file:", *(f"  {file}" for file in about.files)]
     names = [_TOKEN] if url else [] if sandbox else list(_CREDENTIALS)
     if names and client == "vscode":
         lines.append("VS Code asks for the secrets once and stores them.")

@@ -1,4 +1,4 @@
-"""The checks of `doctor`: installation, configuration, credentials, network, state store, and then one request."""
+"""The checks of `doctor`: installation, configuration, credentials, network, state store, and one research request."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 import platform
 import re
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -16,27 +17,27 @@ from tiktok_pinned_videos.app import build_service
 from tiktok_pinned_videos.environment import SettingsError
 from tiktok_pinned_videos.observability.environment import drop_unusable
 from tiktok_pinned_videos.presentation.text import reason
-from tiktok_pinned_videos.research.errors import TikTokError
+from tiktok_pinned_videos.research.errors import Status, TikTokError
 from tiktok_pinned_videos.research.network import network_transport
 from tiktok_pinned_videos.service.service import PinnedVideosService
 from tiktok_pinned_videos.settings import DEFAULT_BASE_URL, Settings, load_settings
 from tiktok_pinned_videos.state.base import StateStoreError
 
 from .findings import Finding, Mark
-from .requests import requests
 
 _PACKAGES: Final = ("tiktok-pinned-videos-mcp", "mcp", "httpx", "pydantic", "click", "uvicorn")
 _EXTRAS: Final = {"redis": "redis", "otel": "opentelemetry-sdk"}
-_PAIRS: Final = r"[^=,]+=[^,]*(,[^=,]+=[^,]*)*"
+_ACCOUNT: Final = "tiktok"
+"""The account of the research request: TikTok's own."""
+_MARKS: Final = {
+    Status.NOT_FOUND: Mark.OK, Status.REFUSED: Mark.OK,  # about this account; the endpoint itself works
+    Status.QUOTA_EXCEEDED: Mark.WARN, Status.RATE_LIMITED: Mark.WARN,
+}  # fmt: skip
 _TELEMETRY: Final = {
     "ENDPOINT": (r"https?://\S+", "a URL that begins with http:// or https://"),
-    "(TRACES|METRICS)_EXPORTER": ("(?i:otlp|none)", "otlp or none"),
     "PROTOCOL": ("http/protobuf", "http/protobuf, the only protocol of this program"),
-    "COMPRESSION": ("gzip|deflate|none", "gzip, deflate or none"),
-    "(HEADERS|ATTRIBUTES)": (_PAIRS, "name=value pairs, separated by commas"),
-    "TRACES_SAMPLER": ("(parentbased_)?(always_on|always_off|traceidratio)", "a sampler of the specification"),
-    "(TIMEOUT|INTERVAL|DELAY|SIZE|LIMIT|SAMPLER_ARG)": (r"\d+(\.\d+)?", "a number"),
-    "SDK_DISABLED": ("(?i:true|false)", "true or false"),
+    "HEADERS": ("[^=,]+=[^,]*(,[^=,]+=[^,]*)*", "name=value pairs, separated by commas"),
+    "(TIMEOUT|INTERVAL|DELAY|SIZE|LIMIT)": (r"\d+(\.\d+)?", "a number"),
 }
 """Variables of OpenTelemetry by the end of their name: what their value looks like."""
 
@@ -61,7 +62,7 @@ async def examine(env: Mapping[str, str], *, sandbox: bool, offline: bool) -> As
             yield Finding(Mark.SKIP, "token", obstacle)
             yield Finding(Mark.SKIP, "endpoint", obstacle)
             return
-        async for finding in requests(service, sandbox=settings.sandbox):
+        async for finding in _request(service, sandbox=settings.sandbox):
             yield finding
     finally:
         await service.aclose()
@@ -204,3 +205,27 @@ def _obstacle(settings: Settings, faults: Mapping[str, str], network: Finding, *
     if not settings.configured:
         return "nothing sent without credentials."
     return "nothing sent before the base URL can be requested." if network.mark is Mark.FAIL else ""
+
+
+async def _request(service: PinnedVideosService, *, sandbox: bool) -> AsyncIterator[Finding]:
+    """Announce one research request, send it, and report on the token and the endpoint."""
+    quota = await service.quota()
+    cost = "" if sandbox else ", which counts as one of today's quota"
+    announced = f"requesting a token and sending one research request about @{_ACCOUNT}{cost}"
+    yield Finding(Mark.NEXT, "endpoint", f"{announced} ({quota.used} of {quota.quota} used so far).")
+    try:
+        pinned = len((await service.fetch_raw(_ACCOUNT, ("id",))).snapshot.videos)
+        endpoint = Finding(Mark.OK, "endpoint", f"answered: @{_ACCOUNT} has {pinned or 'no'} pinned videos.")
+    except TikTokError as error:
+        said = f"{error.status}: {reason(error)}"
+        # A research request is sent only with a token.
+        if not error.requests and service.token is None:
+            yield Finding(Mark.FAIL, "token", said)
+            yield Finding(Mark.SKIP, "endpoint", "nothing sent without a token.")
+            return
+        mark = _MARKS.get(error.status, Mark.FAIL)
+        endpoint = Finding(mark, "endpoint", f"answered about @{_ACCOUNT}: {said}" if mark is Mark.OK else said)
+    minutes = round((service.token.expires_at - time.time()) / 60) if service.token else 0
+    valid = f", valid for {max(0, minutes)} minutes" if service.token else ""
+    yield Finding(Mark.OK, "token", f"{'the sandbox' if sandbox else 'TikTok'} issued one{valid}.")
+    yield endpoint

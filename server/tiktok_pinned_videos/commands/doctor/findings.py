@@ -26,9 +26,4 @@ class Finding:
     to_do: str = ""
 
     def __str__(self) -> str:
-        return f"{self.mark:<5} {self.text}"
-
-    @property
-    def text(self) -> str:
-        """The line without its mark."""
-        return f"{self.subject}: {self.found} {self.to_do}".rstrip()
+        return f"{self.mark:<5} {self.subject}: {self.found} {self.to_do}".rstrip()
