@@ -48,7 +48,7 @@ def read_text(text: str) -> Reading:
 
 
 def _account(row: Reading) -> Reading:
-    """One row of a comparison; the rank column has the status if there is no rank."""
+    """One row of a comparison. Accounts without a rank have their status in that column."""
     rank = row.pop("rank")
     top = {name.removeprefix("top video "): value for name, value in row.items() if name.startswith("top video ")}
     return {

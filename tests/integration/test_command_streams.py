@@ -53,30 +53,30 @@ def run(line: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[s
 
 
 def test_a_full_disk_is_one_line_on_stderr_and_exit_1() -> None:
-    told = run_all("full")
-    last = {name: str(said["err"]).splitlines()[-1:] for name, said in told.items()}
+    results = run_all("full")
+    last = {name: str(said["err"]).splitlines()[-1:] for name, said in results.items()}
 
-    assert {said["code"] for said in told.values()} == {1}
+    assert {said["code"] for said in results.values()} == {1}
     assert [name for name, line in last.items() if line != [FULL]] == []
-    assert [name for name, said in told.items() if len(str(said["err"]).splitlines()) > 3] == []
+    assert [name for name, said in results.items() if len(str(said["err"]).splitlines()) > 3] == []
 
 
 def test_a_reader_that_leaves_ends_every_command_with_1_and_no_message() -> None:
-    told = run_all("leaves")
+    results = run_all("leaves")
 
-    assert {said["code"] for said in told.values()} == {1}
-    assert "standard output" not in str(told)
-    assert "Traceback" not in str(told)
+    assert {said["code"] for said in results.values()} == {1}
+    assert "standard output" not in str(results)
+    assert "Traceback" not in str(results)
 
 
 def test_a_pipe_in_nonblocking_mode_gets_everything() -> None:
-    expected, told = run_all("pipe"), run_all("nonblocking")
+    expected, results = run_all("pipe"), run_all("nonblocking")
 
-    assert {name: said["code"] for name, said in told.items()} == {
+    assert {name: said["code"] for name, said in results.items()} == {
         name: said["code"] for name, said in expected.items()
     }
-    assert len(str(told["get html"]["out"])) > 20_000
-    for name, said in told.items():
+    assert len(str(results["get html"]["out"])) > 20_000
+    for name, said in results.items():
         assert _CHANGING.sub("", str(said["out"])) == _CHANGING.sub("", str(expected[name]["out"])), name
 
 

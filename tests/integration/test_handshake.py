@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kit.processes import COMMAND, HELLO, META, environment, message, running
-from tiktok_pinned_videos.transports.handshake import begin, read_snapshot, snapshot_file, write_snapshot
+from tiktok_pinned_videos.transports.handshake import answers_file, begin, read_answers, write_answers
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the pipes of Windows cannot be waited for")
 LISTS = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
@@ -102,7 +102,7 @@ def test_an_outdated_answer_is_detected_reported_once_and_deleted(tmp_path: Path
         _, said = process.communicate(message("tools/call", 9, CALL), timeout=60)
 
     assert any(b"PINNED" in line for line in lines)
-    assert said.count(b"outdated snapshot") == 1
+    assert said.count(b"outdated cache") == 1
     assert not file.exists()
 
 
@@ -113,21 +113,21 @@ def test_other_commands_have_no_handshake(arguments: tuple[str, ...]) -> None:
 
 def test_a_snapshot_that_another_user_could_have_written_is_not_read(tmp_path: Path) -> None:
     file = tmp_path / "start.json"
-    write_snapshot(str(file), {"key": "value"})
-    assert read_snapshot(str(file)) == {"key": "value"}
+    write_answers(str(file), {"key": "value"})
+    assert read_answers(str(file)) == {"key": "value"}
     file.chmod(0o666)
-    assert read_snapshot(str(file)) == {}
+    assert read_answers(str(file)) == {}
     file.chmod(0o600)
     for content in ("", "[]", '{"key":5}', "[" * 10_000, "\ud800".encode("utf-8", "surrogatepass").decode("latin-1")):
         file.write_text(content, encoding="latin-1")
-        assert read_snapshot(str(file)) == {}
+        assert read_answers(str(file)) == {}
     (tmp_path / "link").symlink_to(file)
-    assert read_snapshot(str(tmp_path / "link")) == {}
+    assert read_answers(str(tmp_path / "link")) == {}
 
 
 def test_snapshots_stay_small_and_few(tmp_path: Path) -> None:
     for number in range(30):
-        write_snapshot(str(tmp_path / f"{number}.json"), {str(key): "x" * 100_000 for key in range(5)})
+        write_answers(str(tmp_path / f"{number}.json"), {str(key): "x" * 100_000 for key in range(5)})
 
     assert len(list(tmp_path.iterdir())) <= 21
     assert all(file.stat().st_size <= 256 * 1024 for file in tmp_path.iterdir())
@@ -135,7 +135,7 @@ def test_snapshots_stay_small_and_few(tmp_path: Path) -> None:
 
 def test_other_settings_are_another_snapshot_and_no_secret_decides_its_name(tmp_path: Path) -> None:
     def name(*arguments: str, **env: str) -> str:
-        return snapshot_file(arguments, {"XDG_CACHE_HOME": str(tmp_path), **env})
+        return answers_file(arguments, {"XDG_CACHE_HOME": str(tmp_path), **env})
 
     assert len({name(), name("--sandbox"), name(TIKTOK_DAILY_QUOTA="5"), name(TIKTOK_CLIENT_SECRET="a")}) == 4
     assert name(TIKTOK_CLIENT_SECRET="a") == name(TIKTOK_CLIENT_SECRET="b")

@@ -75,11 +75,11 @@ class Line:
         length = head.partition("content-length: ")[2].partition("\r\n")[0]
         if length:
             return head.split()[1], (await self._reader.readexactly(int(length))).decode()
-        told = b""
+        content = b""
         while size := int(await self._reader.readline(), 16):
-            told += (await self._reader.readexactly(size + 2))[:-2]
+            content += (await self._reader.readexactly(size + 2))[:-2]
         await self._reader.readline()
-        return head.split()[1], told.decode()
+        return head.split()[1], content.decode()
 
     def close(self) -> None:
         self._writer.close()

@@ -97,8 +97,8 @@ class Asking:
 def asking() -> Iterator[Asking]:
     """So little time that no retry fits."""
     tiktok = Asking()
-    told = settings(timeout=0.25, daily_quota=10**9)
-    server = connected(told, transport=httpx.MockTransport(tiktok), clock=lambda: tiktok.now)
+    configured = settings(timeout=0.25, daily_quota=10**9)
+    server = connected(configured, transport=httpx.MockTransport(tiktok), clock=lambda: tiktok.now)
     with (
         anyio.from_thread.start_blocking_portal() as tiktok.portal,
         tiktok.portal.wrap_async_context_manager(server) as tiktok.client,
@@ -137,15 +137,15 @@ def check(answer: CallToolResult) -> str:
         assert word in FAILURES
         assert len(words) < 1200
         return word
-    told = answer.structured_content
-    assert told is not None
+    result = answer.structured_content
+    assert result is not None
     assert word in ("found", "nothing_pinned")
-    assert all(math.isfinite(number) and abs(number) <= EXACT for number in numbers(told))
-    assert all(video["id"].isdigit() for video in told["videos"])
-    assert told["totals"]["videos"] == len(told["videos"])
-    assert (word == "found") is bool(told["videos"])
-    assert None not in [value for video in told["videos"] for value in video.values()]
-    for channel in (words, json.dumps(told, ensure_ascii=False)):
+    assert all(math.isfinite(number) and abs(number) <= EXACT for number in numbers(result))
+    assert all(video["id"].isdigit() for video in result["videos"])
+    assert result["totals"]["videos"] == len(result["videos"])
+    assert (word == "found") is bool(result["videos"])
+    assert None not in [value for video in result["videos"] for value in video.values()]
+    for channel in (words, json.dumps(result, ensure_ascii=False)):
         channel.encode("utf-8")
         assert not [char for char in "\u202e\u200b\ufeff\x00\x1b" if char in channel]
     return word
@@ -179,13 +179,13 @@ def test_an_answer_has_the_values_that_were_sent(asking: Asking, items: list[Any
 
     assert word in ("found", "upstream_error")
     if word == "found":
-        told = answer.structured_content
-        assert told is not None
-        assert [video["id"] for video in told["videos"]] == [str(item["id"]) for item in items]
+        result = answer.structured_content
+        assert result is not None
+        assert [video["id"] for video in result["videos"]] == [str(item["id"]) for item in items]
         for name in ("like_count", "view_count"):
-            assert [video.get(name) for video in told["videos"]] == [item.get(name) for item in items]
+            assert [video.get(name) for video in result["videos"]] == [item.get(name) for item in items]
             sent = [item[name] for item in items if item.get(name) is not None]
-            assert told["totals"].get(name) == (sum(sent) if sent else None)
+            assert result["totals"].get(name) == (sum(sent) if sent else None)
 
 
 PART = BODY.map(encoded).flatmap(lambda whole: st.integers(0, len(whole)).map(lambda end: whole[:end]))

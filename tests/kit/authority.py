@@ -19,7 +19,7 @@ AUDIENCE = "https://mcp.example.org/mcp"
 
 
 class Authority:
-    """An authorization server: metadata, keys, and tokens for whoever asks the test."""
+    """An authorization server: metadata, keys and tokens."""
 
     def __init__(self) -> None:
         self.paths: dict[str, Callable[[], tuple[int, Any]]] = {}

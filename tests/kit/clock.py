@@ -1,4 +1,4 @@
-"""The one clock of the tests: time passes when the test says so, and whoever sleeps on it wakes at the right moment."""
+"""The clock of the tests: the test moves the time, and tasks that sleep on it wake at the right moment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOON = 1_780_315_200.0
 class Clock:
     """Seconds since 1970 or any other beginning: `clock()` reads it, `clock.now += 5` or `clock.advance(5)` moves it.
 
-    `clock.sleep` stands where code takes an `asyncio.sleep`: it returns once the clock was advanced far enough.
+    Pass `clock.sleep` to code that takes an `asyncio.sleep`: it returns once the clock has advanced far enough.
     """
 
     def __init__(self, now: float = NOON) -> None:

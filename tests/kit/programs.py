@@ -60,5 +60,5 @@ async def fastest(times: int, call: Callable[[], Awaitable[object]]) -> float:
 async def until(condition: Callable[[], object], *, within: float = 30.0) -> None:
     """Wait until `condition` is true. `within` is far more than it takes, for machines that are busy."""
     async with asyncio.timeout(within):
-        while not condition():  # noqa: ASYNC110 - there is no event to wait for: it may be in another process
+        while not condition():  # noqa: ASYNC110 - the condition may depend on another process, which sends no event
             await asyncio.sleep(0.01)

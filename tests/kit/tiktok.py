@@ -1,6 +1,6 @@
-"""The upstream told per account what to say; it keeps who was asked for, when, and with which token.
+"""TikTok's side of the tests: replies per account, and a record of each request (account, time, token).
 
-The wire is that of `upstream`.
+`upstream` sends and receives the bytes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kit.virtual import is_virtual
 
 SANDBOX = {"X-Sandbox": "tiktok-pinned-videos-mcp"}
 _NOWHERE = itertools.count(1)
-"""Ports of upstreams in memory: each has an address of its own, which nobody ever calls."""
+"""Ports of upstreams in memory: each has an address of its own. Nothing listens there."""
 MANY = [f"user{number}" for number in range(50)]
 
 
@@ -100,9 +100,9 @@ def pinned(asked: Asked) -> Reply:
     return videos([video(asked)], log_id=f"log-{asked.number}")
 
 
-def by_name(**told: Callable[[Asked], Reply]) -> Callable[[Asked], Reply]:
+def by_name(**replies: Callable[[Asked], Reply]) -> Callable[[Asked], Reply]:
     """These accounts are answered so, all others with one video."""
-    return lambda asked: told.get(asked.username, pinned)(asked)
+    return lambda asked: replies.get(asked.username, pinned)(asked)
 
 
 def quota_spent(**more: Any) -> Reply:

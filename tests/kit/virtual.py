@@ -56,13 +56,13 @@ class _Jumping(selectors.SelectSelector):
         self._loop = loop
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What is ready now; of nothing is, time jumps to what is due next."""
+        """Return what is ready now; if nothing is, move the time to the next timer."""
         ready = super().select(0)
         if ready or timeout == 0:
             return ready
         if timeout is not None and self._loop.pass_time(timeout):
             return []
-        # A thread is at work, or nothing at all is due: whoever comes wakes the loop.
+        # A thread is working, or there is no timer: an event wakes the loop.
         return super().select(0.05)
 
 

@@ -51,19 +51,19 @@ async def test_an_answer_is_asked_for_again_when_its_time_is_over() -> None:
     async with tiktok() as upstream, talking(upstream, clock=clock, cache_ttl=300.0) as client:
         await get(client, "nasa")
         clock.now += 300
-        told = await get(client, "nasa")
+        answer = await get(client, "nasa")
 
-        assert told["cached"] is False
-        assert told["retrieved_at"] == "2026-06-01T12:05:00Z"
+        assert answer["cached"] is False
+        assert answer["retrieved_at"] == "2026-06-01T12:05:00Z"
         assert len(upstream.asked) == 2
 
 
 async def test_without_a_cache_every_call_asks() -> None:
     async with tiktok() as upstream, talking(upstream, cache_ttl=0) as client:
-        told = [await get(client, "nasa"), await get(client, "nasa")]
+        answers = [await get(client, "nasa"), await get(client, "nasa")]
         await compare(client, ["nasa", "esa"])
 
-        assert [answer["cached"] for answer in told] == [False, False]
+        assert [answer["cached"] for answer in answers] == [False, False]
         assert len(upstream.asked) == 4
 
 
@@ -89,11 +89,11 @@ async def test_a_refresh_asks_past_the_cache_and_loses_none_of_the_stored_fields
     async with tiktok() as upstream, talking(upstream, clock=clock) as client:
         await get(client, "nasa", fields="view_count,region_code")
         clock.now += 10
-        told = await get(client, "nasa", fields="view_count", refresh=True)
+        answer = await get(client, "nasa", fields="view_count", refresh=True)
         stored = await get(client, "nasa", fields="region_code")
 
-        assert (told["cached"], told["retrieved_at"]) == (False, "2026-06-01T12:00:10Z")
-        assert set(told["videos"][0]) == {"id", "url", "view_count"}
+        assert (answer["cached"], answer["retrieved_at"]) == (False, "2026-06-01T12:00:10Z")
+        assert set(answer["videos"][0]) == {"id", "url", "view_count"}
         assert (stored["cached"], stored["retrieved_at"]) == (True, "2026-06-01T12:00:10Z")
         assert fields_asked(upstream) == [{"id", "view_count", "region_code"}] * 2
 
@@ -133,21 +133,21 @@ async def test_that_there_is_nothing_is_remembered_for_at_most_a_minute(
 
 async def test_a_remembered_not_found_keeps_its_log_id() -> None:
     async with tiktok(unknown_account) as upstream, talking(upstream) as client:
-        told = [await get(client, "gone"), await get(client, "GONE")]
+        answers = [await get(client, "gone"), await get(client, "GONE")]
 
         assert len(upstream.asked) == 1
-        assert all(answer["error"].startswith("not_found: ") for answer in told)
-        assert all("log_id L0G" in answer["error"] for answer in told)
+        assert all(answer["error"].startswith("not_found: ") for answer in answers)
+        assert all("log_id L0G" in answer["error"] for answer in answers)
 
 
 async def test_a_refresh_asks_again_for_an_account_that_was_not_found() -> None:
     async with tiktok(unknown_account) as upstream, talking(upstream) as client:
         await get(client, "late")
         upstream.reply = pinned
-        told = await get(client, "late", refresh=True)
+        answer = await get(client, "late", refresh=True)
         after = await get(client, "late")
 
-        assert told["status"] == "found"
+        assert answer["status"] == "found"
         assert (after["status"], after["cached"]) == ("found", True)
         assert len(upstream.asked) == 2
 
@@ -169,10 +169,10 @@ async def test_no_other_failure_is_ever_remembered(reply: Callable[[Asked], Repl
         failed = await get(client, "nasa")
         clock.now += 61  # a pause for the rate limit is over by then
         upstream.reply = pinned
-        told = await get(client, "nasa")
+        answer = await get(client, "nasa")
 
         assert failed["error"].startswith(f"{status}: ")
-        assert (told["status"], told["cached"]) == ("found", False)
+        assert (answer["status"], answer["cached"]) == ("found", False)
 
 
 async def test_a_failed_refresh_leaves_what_is_stored() -> None:
@@ -180,10 +180,10 @@ async def test_a_failed_refresh_leaves_what_is_stored() -> None:
         await get(client, "nasa")
         upstream.reply = lambda _: refusal(400, "invalid_params", "bad")
         failed = await get(client, "nasa", refresh=True)
-        told = await get(client, "nasa")
+        answer = await get(client, "nasa")
 
         assert failed["error"].startswith("upstream_error: ")
-        assert told["cached"] is True
+        assert answer["cached"] is True
 
 
 # Different fields at once
@@ -206,11 +206,11 @@ async def test_calls_for_different_fields_at_once_each_get_theirs_and_lose_nothi
 
 async def test_a_call_for_fewer_fields_joins_the_one_under_way() -> None:
     async with tiktok(latency=0.05) as upstream, talking(upstream) as client:
-        told = await asyncio.gather(
+        answers = await asyncio.gather(
             get(client, "nasa", fields="view_count,region_code"), get(client, "nasa", fields="region_code")
         )
 
-        assert set(told[1]["videos"][0]) == {"id", "url", "region_code"}
+        assert set(answers[1]["videos"][0]) == {"id", "url", "region_code"}
         assert len(upstream.asked) == 1
 
 
@@ -252,10 +252,10 @@ async def test_two_sources_never_share_an_answer_or_a_count(
         async with talking(upstream, state=state, **one) as client:
             await get(client, "nasa")
         async with talking(upstream, state=state, **other) as client, service(upstream, state=state, **other) as asking:
-            told = await get(client, "nasa")
+            answer = await get(client, "nasa")
 
-            assert told["cached"] is False
-            assert told["source"] == "tiktok_research_api"
+            assert answer["cached"] is False
+            assert answer["source"] == "tiktok_research_api"
             assert (await asking.quota()).used == 1
 
 
@@ -271,8 +271,8 @@ async def test_two_base_urls_never_share_an_answer(tmp_path: Path) -> None:
 
 async def test_every_key_begins_with_the_hash_of_the_source_and_no_secret_reaches_the_disk(tmp_path: Path) -> None:
     async with tiktok() as upstream:
-        told = settings(upstream, cache_ttl=300, state=f"sqlite:///{tmp_path}/state.db")
-        async with talking(upstream, state=told.state) as client:
+        configured = settings(upstream, cache_ttl=300, state=f"sqlite:///{tmp_path}/state.db")
+        async with talking(upstream, state=configured.state) as client:
             upstream.reply = lambda asked: unknown_account(asked) if asked.username == "gone" else pinned(asked)
             await compare(client, ["nasa", "gone", "esa"])
             upstream.reply = lambda _: too_fast("100")
@@ -282,7 +282,7 @@ async def test_every_key_begins_with_the_hash_of_the_source_and_no_secret_reache
             on_disk = bytes_of(tmp_path)
 
         assert len(keys) >= 4
-        assert [key for key in keys if not key.startswith(told.namespace + ":")] == []
+        assert [key for key in keys if not key.startswith(configured.namespace + ":")] == []
         assert b"nasa" in on_disk
         for secret in (SECRET, KEY, "clt."):
             assert secret.encode() not in on_disk
@@ -309,9 +309,9 @@ async def test_the_sandbox_header_marks_an_answer_for_as_long_as_it_is_remembere
         return videos([video(asked)], headers={"Content-Type": "application/json", **SANDBOX})
 
     async with tiktok(rehearsed) as upstream, talking(upstream) as client:
-        told = [await get(client, "nasa"), await get(client, "nasa")]
+        answers = [await get(client, "nasa"), await get(client, "nasa")]
 
-        assert [(answer["source"], answer["cached"]) for answer in told] == [("sandbox", False), ("sandbox", True)]
+        assert [(answer["source"], answer["cached"]) for answer in answers] == [("sandbox", False), ("sandbox", True)]
 
 
 async def test_an_entry_that_cannot_be_read_is_a_miss(tmp_path: Path, opened: Opened) -> None:

@@ -29,10 +29,10 @@ async def test_usage_errors_end_with_2_and_send_nothing(upstream: Upstream, tmp_
         ("compare", "nasa", "@NASA"): "two or more accounts",
         ("gett", "nasa"): "gett",
     }
-    told = {call: await run(*call, env=there(upstream)) for call in calls}
+    results = {call: await run(*call, env=there(upstream)) for call in calls}
 
-    assert [(said.code, said.out) for said in told.values()] == [(2, "")] * len(calls)
-    assert [call for call, part in calls.items() if part not in told[call].err] == []
+    assert [(said.code, said.out) for said in results.values()] == [(2, "")] * len(calls)
+    assert [call for call, part in calls.items() if part not in results[call].err] == []
     assert upstream.received == []
 
 

@@ -177,8 +177,8 @@ async def test_no_secret_or_token_is_in_logs_errors_or_results(
     }
     upstream.answer_by(lambda request: answers[request.json["username"]])
     async with connected(settings(upstream.url)) as client:
-        told = [(await ask(client, name)).model_dump_json() for name in answers]
-        told.append((await client.read_resource("tiktok://status")).model_dump_json())
-    everything = "\n".join([*told, caplog.text, *(repr(record.__dict__) for record in caplog.records)])
+        texts = [(await ask(client, name)).model_dump_json() for name in answers]
+        texts.append((await client.read_resource("tiktok://status")).model_dump_json())
+    everything = "\n".join([*texts, caplog.text, *(repr(record.__dict__) for record in caplog.records)])
 
     assert [part for part in (SECRET, KEY, "clt.", "Bearer", "client_secret=") if part in everything] == []

@@ -60,10 +60,10 @@ def test_more_than_fifty_accounts_of_a_list_are_ranked(tmp_path: Path) -> None:
 
 
 def test_texts_are_whole() -> None:
-    told = compare("sandbox_hostile", "nasa", "--format", "json").json
+    data = compare("sandbox_hostile", "nasa", "--format", "json").json
 
-    assert "were cut" not in str(told["notes"])
-    assert "…" not in str(told["accounts"])
+    assert "were cut" not in str(data["notes"])
+    assert "…" not in str(data["accounts"])
 
 
 @pytest.mark.parametrize("form", FORMATS)

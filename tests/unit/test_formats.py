@@ -41,11 +41,11 @@ async def test_several_accounts_keep_their_order_and_one_failure_means_exit_1(up
     assert [said.code for said in (text, data, lines, table, raw_lines)] == [1] * 5
     assert re.findall(r"^@(\w+): ", text.out, re.MULTILINE) == ["nasa", "empty"]
     assert text.err.startswith("not_found: @missing: ")
-    for told in (data.json, lines.lines):
-        statuses = {one["username"]: one["status"] for one in told}
+    for parsed in (data.json, lines.lines):
+        statuses = {one["username"]: one["status"] for one in parsed}
         assert list(statuses.items()) == [("nasa", "found"), ("missing", "not_found"), ("empty", "nothing_pinned")]
-        assert set(told[1]) == {"username", "status", "reason"}
-        assert "invalid_params" in told[1]["reason"]
+        assert set(parsed[1]) == {"username", "status", "reason"}
+        assert "invalid_params" in parsed[1]["reason"]
     assert [row["username"] for row in table.rows] == ["nasa"] * 3 + ["missing", "empty"]
     assert [set(one) for one in raw_lines.lines[::2]] == [
         {"username", "retrieved_at", "log_id", "fields", "response"}
@@ -81,9 +81,9 @@ async def test_a_failure_says_why_and_when_in_csv_and_raw(upstream: Upstream) ->
 async def test_json_is_an_array_unless_one_argument_names_the_account(
     upstream: Upstream, arguments: tuple[str, ...], names: list[str] | None
 ) -> None:
-    told = (await run("get", *arguments, "--format", "json", env=there(upstream), stdin=b"esa\n")).json
+    parsed = (await run("get", *arguments, "--format", "json", env=there(upstream), stdin=b"esa\n")).json
 
-    assert ([one["username"] for one in told] if isinstance(told, list) else None) == names
+    assert ([one["username"] for one in parsed] if isinstance(parsed, list) else None) == names
 
 
 async def test_csv_has_each_column_once_and_survives_spreadsheets(upstream: Upstream) -> None:

@@ -101,7 +101,7 @@ class Remembered:
         }
 
 
-def as_told(changes: Changes | None) -> dict[str, Any] | None:
+def as_reported(changes: Changes | None) -> dict[str, Any] | None:
     if changes is None:
         return None
     return {
@@ -126,10 +126,10 @@ def stores(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
 
 
 async def play(clock: Clock, script: Script, ask: Callable[[int], Awaitable[Changes | None]]) -> None:
-    """Forty observations over sixteen days; every change that is told is the one that ought to be."""
+    """Forty observations over sixteen days; every reported change is the expected one."""
     dice, expected = random.Random(7), Remembered()
     views = dict.fromkeys("123456", 1000)
-    told: list[dict[str, Any] | None] = []
+    reported: list[dict[str, Any] | None] = []
     wanted: list[dict[str, Any] | None] = []
     for step in range(40):
         clock.now += dice.randrange(2_000, 16 * DAY // 20)
@@ -141,13 +141,13 @@ async def play(clock: Clock, script: Script, ask: Callable[[int], Awaitable[Chan
                 await ask(step)
             expected.taken = [] if step in (17, 29) else expected.taken
             continue
-        told.append(as_told(await ask(step)))
+        reported.append(as_reported(await ask(step)))
         wanted.append(expected.changes_at(int(clock.now), script.pins))
         expected.taken.append((int(clock.now), script.pins))
 
-    assert told == wanted
-    assert sum(one is None for one in told) == 3
-    assert sum(bool(one and one["pinned"]) for one in told) > 10
+    assert reported == wanted
+    assert sum(one is None for one in reported) == 3
+    assert sum(bool(one and one["pinned"]) for one in reported) > 10
 
 
 async def test_every_told_change_is_the_scripts_over_sixteen_days_and_forty_steps(stores: list[str]) -> None:

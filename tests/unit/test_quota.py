@@ -26,8 +26,8 @@ async def quota(client: Client) -> dict[str, Any]:
     return json.loads(content.text)["quota"]  # pyright: ignore[reportAttributeAccessIssue] - JSON is text
 
 
-def status_of(told: dict[str, Any]) -> str:
-    return told["error"].partition(":")[0] if "error" in told else told["status"]
+def status_of(answer: dict[str, Any]) -> str:
+    return answer["error"].partition(":")[0] if "error" in answer else answer["status"]
 
 
 # TikTok's own word
@@ -38,13 +38,13 @@ async def test_when_tiktok_says_the_quota_is_spent_nothing_more_is_sent_that_day
     async with tiktok(lambda _: quota_spent()) as upstream, talking(upstream, clock=clock) as client:
         refused = await get(client, "nasa")
         clock.now += HOUR - 1
-        told = [await get(client, "esa"), await compare(client, ["a", "b"])]
+        answers = [await get(client, "esa"), await compare(client, ["a", "b"])]
         said = await quota(client)
 
         assert len(upstream.asked) == 1
         assert refused["error"].startswith("quota_exceeded: ")
         assert "daily_quota_limit_exceeded" in refused["error"]
-        for answer in (refused, *told):
+        for answer in (refused, *answers):
             assert status_of(answer) == "quota_exceeded"
             assert "00:00 UTC" in answer["error"]
         assert said == {
@@ -58,9 +58,9 @@ async def test_a_closed_day_still_tells_what_is_cached() -> None:
         await get(client, "nasa")
         upstream.reply = lambda _: quota_spent()
         await get(client, "esa")
-        told = await compare(client, ["esa", "nasa", "roscosmos"])
+        answer = await compare(client, ["esa", "nasa", "roscosmos"])
 
-        assert statuses(told) == {"nasa": "found", "esa": "quota_exceeded", "roscosmos": "quota_exceeded"}
+        assert statuses(answer) == {"nasa": "found", "esa": "quota_exceeded", "roscosmos": "quota_exceeded"}
         assert upstream.names == ["nasa", "esa"]
 
 
@@ -70,9 +70,9 @@ async def test_one_probe_an_hour_finds_out_whether_the_day_is_open_again() -> No
         await get(client, "nasa")
         for hour in (1, 2, 3):
             clock.now = NOON + hour * HOUR
-            told = await asyncio.gather(*(get(client, name) for name in MANY[:10]))
+            answers = await asyncio.gather(*(get(client, name) for name in MANY[:10]))
 
-            assert {status_of(answer) for answer in told} == {"quota_exceeded"}
+            assert {status_of(answer) for answer in answers} == {"quota_exceeded"}
             assert len(upstream.asked) == 1 + hour
         upstream.reply = pinned
         clock.now += HOUR
@@ -141,9 +141,9 @@ async def test_a_changed_daily_quota_opens_the_day_at_once(tmp_path: Path) -> No
             assert len(upstream.asked) == 1
         upstream.reply = pinned
         async with talking(upstream, clock=clock, state=state, daily_quota=2000) as client:
-            told = await get(client, "nasa")
+            answer = await get(client, "nasa")
 
-            assert status_of(told) == "found"
+            assert status_of(answer) == "found"
             assert len(upstream.asked) == 2
 
 
@@ -157,10 +157,10 @@ async def test_midnight_in_utc_opens_the_day_and_begins_the_count_anew() -> None
         closed = await get(client, "three")
         upstream.reply = pinned
         clock.now += 1
-        told = await get(client, "four")
+        answer = await get(client, "four")
 
         assert status_of(closed) == "quota_exceeded"
-        assert status_of(told) == "found"
+        assert status_of(answer) == "found"
         assert await quota(client) == {
             "used_today": 1, "daily_quota": 2, "resets_at": "2026-06-03T00:00:00Z", "closed_by_tiktok": False,
         }  # fmt: skip
@@ -172,10 +172,10 @@ async def test_midnight_in_utc_opens_the_day_and_begins_the_count_anew() -> None
 async def test_our_own_count_ends_the_day_before_anything_is_sent() -> None:
     clock = Clock()
     async with tiktok() as upstream, talking(upstream, clock=clock, daily_quota=3) as client:
-        told = await compare(client, MANY[:10])
+        answer = await compare(client, MANY[:10])
         after = await get(client, "nasa")
 
-        assert sorted(statuses(told).values()) == ["found"] * 3 + ["quota_exceeded"] * 7
+        assert sorted(statuses(answer).values()) == ["found"] * 3 + ["quota_exceeded"] * 7
         assert "TIKTOK_DAILY_QUOTA" in after["error"]
         assert "00:00 UTC" in after["error"]
         assert len(upstream.asked) == 3
@@ -193,9 +193,9 @@ async def test_every_retry_is_counted() -> None:
 
 async def test_a_retry_that_the_quota_does_not_allow_is_not_sent() -> None:
     async with tiktok(lambda _: html(504)) as upstream, talking(upstream, daily_quota=2) as client:
-        told = await get(client, "nasa")
+        answer = await get(client, "nasa")
 
-        assert status_of(told) == "quota_exceeded"
+        assert status_of(answer) == "quota_exceeded"
         assert len(upstream.asked) == 2
 
 
@@ -203,9 +203,9 @@ async def test_the_request_sent_again_with_a_new_token_is_counted_and_token_requ
     async with tiktok() as upstream, talking(upstream) as client:
         await get(client, "nasa")
         upstream.wire.revoke_all()
-        told = await get(client, "esa")
+        answer = await get(client, "esa")
 
-        assert status_of(told) == "found"
+        assert status_of(answer) == "found"
         assert len(upstream.wire.research) == 3
         assert len(upstream.wire.token_requests) == 2
         assert (await quota(client))["used_today"] == 3
@@ -232,8 +232,8 @@ async def test_an_answer_carries_a_note_from_eighty_percent_on() -> None:
         compared = await compare(client, ["eighth", "ninth"])
 
         assert not [note for note in before["notes"] if "Quota" in note]
-        for told, used in ((at, 8), (cached, 8), (compared, 9)):
-            (note,) = [note for note in told["notes"] if note.startswith("Quota")]
+        for answer, used in ((at, 8), (cached, 8), (compared, 9)):
+            (note,) = [note for note in answer["notes"] if note.startswith("Quota")]
             assert note == f"Quota: {used} of 10 requests used today; it resets at 2026-06-02 00:00 UTC."
 
 
@@ -276,10 +276,10 @@ async def test_the_sandboxs_refusals_close_no_day_and_pause_nobody() -> None:
 
     async with tiktok(rehearsed) as upstream, talking(upstream) as client:
         spent, limited = await get(client, "sandbox_quota"), await get(client, "sandbox_limited")
-        told = await get(client, "nasa")
+        answer = await get(client, "nasa")
 
         assert (status_of(spent), status_of(limited)) == ("quota_exceeded", "rate_limited")
-        assert status_of(told) == "found"
+        assert status_of(answer) == "found"
         assert (await quota(client))["closed_by_tiktok"] is False
 
 
@@ -309,9 +309,9 @@ async def test_a_rate_limit_slows_the_other_servers_of_the_fleet_too(tmp_path: P
         talking(upstream, state=state) as one,
         talking(upstream, state=state) as other,
     ):
-        told = [await get(one, "nasa"), await get(other, "esa")]
+        answers = [await get(one, "nasa"), await get(other, "esa")]
 
-        assert [status_of(answer) for answer in told] == ["rate_limited", "rate_limited"]
+        assert [status_of(answer) for answer in answers] == ["rate_limited", "rate_limited"]
         assert upstream.names == ["nasa"]
 
 
@@ -319,12 +319,12 @@ async def test_a_wait_that_does_not_fit_the_deadline_is_told_at_once_and_not_lon
     clock = Clock()
     async with tiktok(lambda _: too_fast("3600")) as upstream, talking(upstream, clock=clock) as client:
         started = now()
-        told = [await get(client, "nasa"), await get(client, "esa")]
+        answers = [await get(client, "nasa"), await get(client, "esa")]
         took = now() - started
         clock.now += 61
         upstream.reply = pinned
 
-        assert [status_of(answer) for answer in told] == ["rate_limited", "rate_limited"]
+        assert [status_of(answer) for answer in answers] == ["rate_limited", "rate_limited"]
         assert upstream.names == ["nasa"]
         assert took < 2
         assert status_of(await get(client, "nasa")) == "found"
@@ -365,9 +365,9 @@ async def test_a_pause_that_leaves_too_little_time_to_be_answered_is_told_at_onc
         await get(hasty, "nasa")
         upstream.reply = pinned
         started = now()
-        told = await get(patient, "esa")
+        answer = await get(patient, "esa")
 
-        assert status_of(told) == "rate_limited"
+        assert status_of(answer) == "rate_limited"
         assert now() - started < 0.1
         assert upstream.names == ["nasa"]
         assert status_of(await get(very_patient, "esa")) == "found"

@@ -26,21 +26,20 @@ def refusal(variable: str, value: str) -> str:
 
 
 def test_an_empty_environment_is_not_configured_and_has_the_documented_defaults() -> None:
-    told = load_settings({})
+    loaded = load_settings({})
 
-    assert not told.configured
-    assert (told.base_url, told.timeout, told.max_concurrency, told.cache_ttl, told.daily_quota, told.history_days) == (
-        "https://open.tiktokapis.com", 30, 8, 300, 1000, 15,
-    )  # fmt: skip
-    assert (told.result_channels, told.sandbox, told.log_format, told.log_level) == ("both", False, "text", "")
-    assert told.state.startswith("sqlite:///")
+    assert not loaded.configured
+    assert (loaded.base_url, loaded.timeout, loaded.max_concurrency) == ("https://open.tiktokapis.com", 30, 8)
+    assert (loaded.cache_ttl, loaded.daily_quota, loaded.history_days) == (300, 1000, 15)
+    assert (loaded.result_channels, loaded.sandbox, loaded.log_format, loaded.log_level) == ("both", False, "text", "")
+    assert loaded.state.startswith("sqlite:///")
 
 
 @pytest.mark.parametrize("form", [" {}\n", '"{}"', "'{}'", '" {} "'])
 def test_white_space_and_quotes_around_a_value_are_removed(form: str) -> None:
-    told = load_settings({name: form.format(value) for name, value in {**GOOD, "TIKTOK_TIMEOUT": "5"}.items()})
+    loaded = load_settings({name: form.format(value) for name, value in {**GOOD, "TIKTOK_TIMEOUT": "5"}.items()})
 
-    assert (told.configured, told.credentials, told.timeout) == (True, ("awkey", SECRET), 5)
+    assert (loaded.configured, loaded.credentials, loaded.timeout) == (True, ("awkey", SECRET), 5)
 
 
 NOT_SET = {
@@ -88,8 +87,8 @@ def test_a_secret_is_read_from_a_file_in_the_home_folder(tmp_path: Path, monkeyp
     for content in (SECRET, f"\ufeff{SECRET}\r\n", f'"{SECRET}"\n'):
         (tmp_path / "secret").write_text(content, encoding="utf-8")
         for path in ("~/secret", str(tmp_path / "secret")):
-            told = load_settings({"TIKTOK_CLIENT_KEY": "awkey", "TIKTOK_CLIENT_SECRET_FILE": path})
-            assert told.credentials == ("awkey", SECRET)
+            loaded = load_settings({"TIKTOK_CLIENT_KEY": "awkey", "TIKTOK_CLIENT_SECRET_FILE": path})
+            assert loaded.credentials == ("awkey", SECRET)
 
 
 def test_a_secret_file_that_cannot_be_used_is_named_with_the_reason(tmp_path: Path) -> None:
@@ -135,8 +134,8 @@ TAKEN: dict[str, dict[str, object]] = {
 def test_documented_values_are_taken() -> None:
     for variable, values in TAKEN.items():
         attribute = variable.lower().removeprefix("tiktok_").removeprefix("mcp_")
-        told = [getattr(load_settings({**GOOD, variable: value}), attribute) for value in values]
-        assert told == list(values.values()), variable
+        loaded = [getattr(load_settings({**GOOD, variable: value}), attribute) for value in values]
+        assert loaded == list(values.values()), variable
 
 
 BAD = {
@@ -200,9 +199,9 @@ def test_the_password_of_a_malformed_url_is_not_shown() -> None:
 
 
 def test_nothing_secret_is_in_a_repr() -> None:
-    told = load_settings({**GOOD, "MCP_BEARER_TOKEN": "b" * 20})
+    loaded = load_settings({**GOOD, "MCP_BEARER_TOKEN": "b" * 20})
 
-    assert [part for part in (SECRET, "awkey", "b" * 20) if part in f"{told!r} {told}"] == []
+    assert [part for part in (SECRET, "awkey", "b" * 20) if part in f"{loaded!r} {loaded}"] == []
 
 
 # --- the sandbox, and whose keys are whose ----------------------------------------------------------------------------
@@ -226,7 +225,7 @@ def test_every_source_has_keys_of_its_own() -> None:
         load_settings({**GOOD, "TIKTOK_API_BASE_URL": "http://127.0.0.1:8765"}),
     ]
 
-    assert len({base.namespace, *(told.namespace for told in others)}) == 4
+    assert len({base.namespace, *(loaded.namespace for loaded in others)}) == 4
     assert load_settings({**GOOD, "TIKTOK_CLIENT_SECRET": "rotated"}).namespace == base.namespace
     assert "awkey" not in base.namespace
 
@@ -242,11 +241,11 @@ URLS = st.from_regex(r"\Ahttps?://[a-z0-9.\-\[\]:@%_é]{0,12}(:[0-9]{0,6})?(/[a-
 @given(st.sampled_from(list(BAD)), st.text(st.characters(codec=None), max_size=30) | URLS)
 def test_any_value_is_taken_or_refused_in_one_line(variable: str, value: str) -> None:
     try:
-        told = load_settings({**GOOD, variable: value})
+        loaded = load_settings({**GOOD, variable: value})
     except SettingsError as error:
         said = str(error)
     else:
-        assert isinstance(told, Settings)
-        httpx.URL(told.base_url + "/v2/oauth/token/")
+        assert isinstance(loaded, Settings)
+        httpx.URL(loaded.base_url + "/v2/oauth/token/")
         return
     assert said.isprintable()

@@ -29,12 +29,14 @@ def left_over() -> list[str]:
 @pytest.mark.parametrize("ttl", [300.0, 0.0])
 async def test_a_hundred_identical_calls_at_once_are_one_request(ttl: float) -> None:
     async with tiktok(latency=0.05) as upstream, talking(upstream, cache_ttl=ttl) as client:
-        told = await asyncio.gather(*(get(client, name) for name in ["nasa", "@NASA", "tiktok.com/@nasa", "nasa"] * 25))
+        answers = await asyncio.gather(
+            *(get(client, name) for name in ["nasa", "@NASA", "tiktok.com/@nasa", "nasa"] * 25)
+        )
 
         assert upstream.names == ["nasa"]
         assert len(upstream.wire.token_requests) == 1
-        assert {answer["status"] for answer in told} == {"found"}
-        assert {answer["log_id"] for answer in told} == {"log-1"}
+        assert {answer["status"] for answer in answers} == {"found"}
+        assert {answer["log_id"] for answer in answers} == {"log-1"}
 
 
 async def test_when_the_call_that_leads_is_cancelled_the_others_are_still_answered() -> None:
@@ -44,10 +46,10 @@ async def test_when_the_call_that_leads_is_cancelled_the_others_are_still_answer
         others = [asyncio.create_task(get(client, "nasa")) for _ in range(5)]
         await asyncio.sleep(0.05)
         leader.cancel()
-        told = await asyncio.gather(*others)
+        answers = await asyncio.gather(*others)
 
         assert leader.cancelled() or leader.cancelling()
-        assert [answer["status"] for answer in told] == ["found"] * 5
+        assert [answer["status"] for answer in answers] == ["found"] * 5
         assert len(upstream.asked) == 1
 
 
@@ -97,9 +99,9 @@ async def test_thirty_accounts_cancelled_and_asked_again_are_thirty_requests() -
         await until(lambda: len(upstream.asked) >= 12)
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
-        told = await compare(client, MANY[:30])
+        answer = await compare(client, MANY[:30])
 
-        assert [account["status"] for account in told["accounts"]] == ["found"] * 30
+        assert [account["status"] for account in answer["accounts"]] == ["found"] * 30
         assert sorted(upstream.names) == sorted(MANY[:30])
 
 
@@ -153,10 +155,10 @@ async def test_calls_for_many_accounts_at_once_send_no_more_at_once_than_they_ma
 async def test_what_a_request_cost_is_told_once_however_many_waited() -> None:
     bad = refusal(400, "invalid_params", "bad")
     async with tiktok(lambda _: bad, latency=0.1) as upstream, service(upstream) as asking:
-        told = await asyncio.gather(*(asking.answer("nasa", FIELDS) for _ in range(10)), return_exceptions=True)
+        answers = await asyncio.gather(*(asking.answer("nasa", FIELDS) for _ in range(10)), return_exceptions=True)
 
-        assert sorted(getattr(error, "requests", None) or 0 for error in told) == [0] * 9 + [1]
-        assert len({id(error) for error in told}) == 10
+        assert sorted(getattr(error, "requests", None) or 0 for error in answers) == [0] * 9 + [1]
+        assert len({id(error) for error in answers}) == 10
 
 
 async def test_a_request_that_ends_with_nobody_waiting_has_a_line_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
@@ -171,12 +173,12 @@ async def test_a_request_that_ends_with_nobody_waiting_has_a_line_of_its_own(cap
 async def test_a_failure_is_told_to_all_who_waited_and_asked_for_again_by_the_next() -> None:
     bad = refusal(400, "invalid_params", "bad")
     async with tiktok(lambda _: bad, latency=0.05) as upstream, service(upstream) as asking:
-        told = await asyncio.gather(*(asking.answer("nasa", FIELDS) for _ in range(20)), return_exceptions=True)
+        answers = await asyncio.gather(*(asking.answer("nasa", FIELDS) for _ in range(20)), return_exceptions=True)
         asked = len(upstream.asked)
         upstream.reply = pinned
         again = await asking.answer("nasa", FIELDS)
 
-        assert {type(error) for error in told} == {BadRequestError}
+        assert {type(error) for error in answers} == {BadRequestError}
         assert (asked, len(upstream.asked)) == (1, 2)
         assert again.snapshot.videos
 
@@ -218,10 +220,10 @@ async def test_two_servers_on_one_file_ask_once_for_an_account(tmp_path: Path) -
         service(upstream, state=state) as one,
         service(upstream, state=state) as other,
     ):
-        told = await asyncio.gather(*(asking.answer("nasa", FIELDS) for asking in (one, other) * 20))
+        answers = await asyncio.gather(*(asking.answer("nasa", FIELDS) for asking in (one, other) * 20))
 
         assert len(upstream.asked) == 1
-        assert len({(answer.snapshot.retrieved_at, answer.snapshot.log_id) for answer in told}) == 1
+        assert len({(answer.snapshot.retrieved_at, answer.snapshot.log_id) for answer in answers}) == 1
 
 
 async def test_two_servers_ask_once_for_an_account_that_is_not_there(tmp_path: Path) -> None:
@@ -231,11 +233,11 @@ async def test_two_servers_ask_once_for_an_account_that_is_not_there(tmp_path: P
         service(upstream, state=state) as one,
         service(upstream, state=state) as other,
     ):
-        told = await asyncio.gather(
+        answers = await asyncio.gather(
             *(asking.answer("gone", FIELDS) for asking in (one, other) * 5), return_exceptions=True
         )
 
-        assert {type(error) for error in told} == {NotFoundError}
+        assert {type(error) for error in answers} == {NotFoundError}
         assert len(upstream.asked) == 1
 
 
@@ -280,9 +282,9 @@ async def test_when_the_server_that_leads_fails_the_other_asks_for_itself(tmp_pa
         service(upstream, state=state) as one,
         service(upstream, state=state) as other,
     ):
-        told = await asyncio.gather(one.answer("nasa", FIELDS), other.answer("nasa", FIELDS), return_exceptions=True)
+        answers = await asyncio.gather(one.answer("nasa", FIELDS), other.answer("nasa", FIELDS), return_exceptions=True)
 
-        assert sorted(type(result).__name__ for result in told) == ["Answer", "BadRequestError"]
+        assert sorted(type(result).__name__ for result in answers) == ["Answer", "BadRequestError"]
         assert len(upstream.asked) == 2
 
 
@@ -297,12 +299,12 @@ async def test_a_refresh_in_two_servers_at_once_is_one_request(tmp_path: Path) -
         upstream.latency = 0.2
         for turn in range(1, 4):
             await asyncio.sleep(1)
-            told = await asyncio.gather(*(asking.answer("nasa", FIELDS, refresh=True) for asking in (one, other)))
+            answers = await asyncio.gather(*(asking.answer("nasa", FIELDS, refresh=True) for asking in (one, other)))
 
             assert len(upstream.asked) == 1 + turn
-            assert all(answer.snapshot.retrieved_at > before.snapshot.retrieved_at for answer in told)
-            assert not any(answer.cached for answer in told)
-            before = told[0]
+            assert all(answer.snapshot.retrieved_at > before.snapshot.retrieved_at for answer in answers)
+            assert not any(answer.cached for answer in answers)
+            before = answers[0]
 
 
 async def test_forty_calls_for_different_accounts_share_one_token() -> None:

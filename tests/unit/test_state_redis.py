@@ -74,8 +74,8 @@ async def test_a_redis_before_6_2_is_refused() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():
             if line.strip().upper() == b"INFO":
-                told = b"# Server\r\nredis_version:6.0.16\r\n"
-                writer.write(b"$%d\r\n%s\r\n" % (len(told), told))
+                info = b"# Server\r\nredis_version:6.0.16\r\n"
+                writer.write(b"$%d\r\n%s\r\n" % (len(info), info))
             elif line.strip().upper() in (b"CLIENT", b"SELECT"):
                 writer.write(b"+OK\r\n")
         writer.close()

@@ -1,4 +1,4 @@
-"""A valid token is used although the token endpoint is down; a list under a new name is no empty answer."""
+"""A valid token is used although the token endpoint is down; a list under a new name is not an empty answer."""
 
 from __future__ import annotations
 

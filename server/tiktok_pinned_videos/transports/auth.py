@@ -29,11 +29,14 @@ _CLOCK_SKEW: Final = 10
 
 
 class AuthenticationSettingsError(Exception):
-    """The settings describe no way to authenticate callers, half a way or two. The text is for the operator."""
+    """Authentication is not configured, incomplete or ambiguous. The text is for the operator."""
 
 
 def authentication_for(settings: Settings, *, loopback: bool) -> SharedSecret | JWTVerifier | None:
-    """The one way that `settings` describe; None on loopback without any. Raises `AuthenticationSettingsError`."""
+    """Return the verifier that `settings` describe; None on loopback without any.
+
+    Raises `AuthenticationSettingsError`.
+    """
     names = {
         "MCP_JWT_ISSUER": settings.jwt_issuer,
         "MCP_JWT_AUDIENCE": settings.jwt_audience,
@@ -53,7 +56,7 @@ def authentication_for(settings: Settings, *, loopback: bool) -> SharedSecret | 
         return JWTVerifier(settings, KeySet(settings.jwt_issuer, settings.jwks_url))
     if given:
         raise AuthenticationSettingsError(
-            f"Authentication is only half configured: {', '.join(given)} without {' and '.join(missing)}.\n"
+            f"Authentication is incomplete: {', '.join(given)} without {' and '.join(missing)}.\n"
             f"Set {' and '.join(missing)} too, or unset {', '.join(given)}."
         )
     if not loopback:
@@ -66,7 +69,7 @@ def authentication_for(settings: Settings, *, loopback: bool) -> SharedSecret | 
 
 
 class BearerBackend(BearerAuthBackend):
-    """The SDK's backend, which also sets the caller for the quota and logs requests without a usable header."""
+    """The SDK's backend. It also sets the caller for the quota, and logs requests without a usable header."""
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, AuthenticatedUser] | None:
         """See Starlette."""
@@ -86,7 +89,7 @@ class SharedSecret:
     secret: str
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """See the SDK's `TokenVerifier`. Takes the same time for all tokens of a length."""
+        """See the SDK's `TokenVerifier`. The time depends only on the token's length."""
         if not hmac.compare_digest(token.strip().encode(errors="replace"), self.secret.encode()):
             log_rejection(401, "the token is not MCP_BEARER_TOKEN")
             return None
@@ -102,7 +105,7 @@ class JWTVerifier:
         self._keys = keys
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """See the SDK's `TokenVerifier`. Raises `KeysUnavailableError` if the issuer's keys are needed and missing."""
+        """See the SDK's `TokenVerifier`. Raises `KeysUnavailableError` if the issuer's keys cannot be fetched."""
         token = token.strip()
         try:
             claims = await self._claims(token)
@@ -150,7 +153,7 @@ class JWTVerifier:
         if isinstance(claims["exp"], bool) or not isinstance(claims["exp"], int | float):
             raise jwt.DecodeError("exp is not a number")
         if claims["exp"] <= time.time():
-            raise jwt.ExpiredSignatureError("the token has expired")  # the skew is for tokens that begin later
+            raise jwt.ExpiredSignatureError("the token has expired")  # the clock skew applies to nbf and iat only
         return claims
 
     def _reason(self, fault: Exception, token: str) -> str:
@@ -166,7 +169,7 @@ class JWTVerifier:
 
 
 def _scopes(claims: dict[str, Any]) -> list[str]:
-    """Scopes and roles of a token: text separated by spaces, or lists."""
+    """Return the scopes and roles of a token, from text separated by spaces or from lists."""
     found: list[str] = []
     for name in ("scope", "scp", "roles"):
         value: object = claims.get(name)

@@ -1,4 +1,4 @@
-"""uvicorn's h11 protocol with the limits on connections that uvicorn lacks.
+"""uvicorn's h11 protocol, with timeouts and limits for connections that uvicorn does not have.
 
 A connection is pending until a request on it is authenticated. Pending connections are closed after `HEAD_TIMEOUT` with
 an unfinished head and after `IDLE_TIMEOUT` in any case. When there are more than `MAX_PENDING`, the oldest are closed,
@@ -33,13 +33,13 @@ LINGER: Final = 1.0
 
 
 def admit(scope: Scope) -> None:
-    """Mark the connection of an authenticated request: it is not evicted, and has no timeout but that of writing."""
+    """Mark the connection of an authenticated request: it is not evicted, and only `WRITE_TIMEOUT` applies."""
     for connection in _connection_of(scope):
         connection.admit()
 
 
 def is_pending(scope: Scope) -> bool:
-    """Whether no request of this connection has been authenticated."""
+    """Return whether no request of this connection has been authenticated."""
     return any(connection.is_pending() for connection in _connection_of(scope))
 
 
@@ -50,9 +50,9 @@ def _connection_of(scope: Scope) -> list[Connection]:
 
 
 class _LingeringTransport:
-    """The transport as uvicorn sees it: closing a connection that still receives a request takes a moment.
+    """The transport that uvicorn gets. It delays closing a connection that still receives a request.
 
-    To close a socket with unread bytes resets it, and the client may never read the response.
+    Closing a socket with unread bytes resets it, and the client may never read the response.
     """
 
     def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
@@ -91,10 +91,10 @@ class Connection(H11Protocol):
     _write_timer: asyncio.TimerHandle | None = None
     _in_head = False
     _held = b""
-    """Received behind the head of a request that is not authenticated yet; not parsed, and nothing more is read."""
+    """Bytes after the head of a request that is not authenticated yet. They are not parsed, and reading is paused."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - as in uvicorn
-        """Start the timeout; evict if there are too many pending connections."""
+        """Start the timeout, and close the oldest connection if too many are pending."""
         wrapped: Any = _LingeringTransport(transport, self)
         wrapped.limit_reads(_MAX_READ)
         super().connection_made(wrapped)
@@ -111,7 +111,7 @@ class Connection(H11Protocol):
             oldest.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Parse, but of a pending connection little behind the head; bytes outside a request begin a head."""
+        """Parse the bytes. For a pending connection, hold back the bytes after the head."""
         if not self.is_pending():
             super().data_received(data)
         else:
@@ -135,7 +135,7 @@ class Connection(H11Protocol):
             self._watch_head()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Ignore uvicorn's timeout, which every dripping byte extends."""
+        """Ignore uvicorn's timeout, which every byte extends."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop all timers."""
@@ -157,7 +157,7 @@ class Connection(H11Protocol):
             self._write_timer.cancel()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer unless a response has begun; end the request that is being answered."""
+        """Send a 400 unless a response has begun, and end the current request."""
         if self.is_answering():
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -192,12 +192,12 @@ class Connection(H11Protocol):
         self._set_timer(LINGER)
 
     def is_answering(self) -> bool:
-        """Whether the application has a request of this connection."""
+        """Return whether the application is processing a request of this connection."""
         cycle: Any = self.cycle
         return cycle is not None and not cycle.response_complete
 
     def is_receiving(self) -> bool:
-        """Whether the peer may still send bytes of a request."""
+        """Return whether the peer may still send bytes of a request."""
         return self.conn.their_state in (h11.SEND_BODY, h11.ERROR)
 
     def _watch_head(self) -> None:

@@ -1,4 +1,4 @@
-"""`/mcp`: result channels, limits of a request, and headers and messages as the SDK expects them."""
+"""The endpoint `/mcp`: result channels, limits per request, and headers and messages as the SDK expects them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ MAX_BODY: Final = 64 * 1024
 """Bytes of one request; 50 usernames of 64 letters are below 8 KiB."""
 MAX_IN_PROGRESS: Final = 256
 MAX_WAITING: Final = 1024
-"""Requests that wait for others to end; more are rejected with 503."""
+"""Requests that may wait for others to end; further ones are rejected with 503."""
 BODY_TIMEOUT: Final = 10.0
 _JSON, _EVENTS = "application/json", "text/event-stream"
 
 
 class Endpoint:
-    """Answers authenticated requests. `build` makes the MCP server for the channels `both` or `text`."""
+    """The application for authenticated requests. `build` makes the MCP server for the channels `both` or `text`."""
 
     def __init__(self, build: Callable[[str], MCPServer[Any]], *, default_channels: str) -> None:
         self._default_channels = default_channels
@@ -57,7 +57,7 @@ class Endpoint:
         channels = request.query_params.getlist("channels") or [self._default_channels]
         response: Response | None = None
         if scope["method"] != "POST":
-            # Every request is complete in itself: there is no stream to open and no session to delete.
+            # GET opens a stream and DELETE ends a session; this server has neither.
             response = refusal(405, "Only POST is supported here.", {"Allow": "POST"})
         elif channels not in (["both"], ["text"]):
             response = refusal(400, "channels must be both or text, as in /mcp?channels=text.")
@@ -80,12 +80,12 @@ class Endpoint:
 
 
 def refusal(status: int, words: str, headers: Mapping[str, str] | None = None) -> Response:
-    """A rejection in words."""
+    """Return a rejection with a sentence as its body."""
     return JSONResponse({"error": words}, status_code=status, headers=headers)
 
 
 async def _read(request: Request) -> tuple[bytes, bool] | Response | None:
-    """The message, and whether to answer with an event stream; or the rejection; None if the client has left."""
+    """Return the message and whether to answer with an event stream; or a rejection; None if the client has left."""
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_TIMEOUT):
@@ -109,10 +109,10 @@ async def _read(request: Request) -> tuple[bytes, bool] | Response | None:
 
 
 def _negotiate(scope: Scope) -> tuple[bool, bool]:
-    """Whether the body is declared as JSON, and whether to answer with an event stream.
+    """Return whether the body is declared as JSON, and whether to answer with an event stream.
 
-    Rewrites the headers as the SDK compares them. A missing `Accept` and wildcards do in both eras; in the 2025 era one
-    of the two types is enough.
+    Rewrites the headers in the form that the SDK compares. A missing `Accept` and wildcards are accepted in both
+    protocol eras; in the 2025 era one of the two types is enough.
     """
     headers = Headers(scope=scope)
     accept = ",".join(headers.getlist("accept"))

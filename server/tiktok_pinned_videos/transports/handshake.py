@@ -1,10 +1,10 @@
-"""Answers a client's first requests over stdio while the SDK is being imported.
+"""Answer a client's first requests over stdio from a cache while the SDK is being imported.
 
-The answers are those that the SDK itself gave to the same messages in an earlier start of the same program with the
-same settings. They are kept in a file of the user's cache folder. Once the SDK is imported it gets the conversation
-from its beginning, and its answers to messages already answered are compared and not sent again. ADR 9 has the reasons.
+The cache is a file in the user's cache folder. It has the SDK's answers to the same messages from an earlier start of
+the same program with the same settings. After the import the SDK gets all messages from the first on. Its answers to
+messages already answered are compared with those that were sent, and not sent again. ADR 9 has the reasons.
 
-pathlib, platformdirs and typing are not imported: they would take longer than everything that is done here.
+pathlib, platformdirs and typing are not imported, because that would take longer than the rest of this module.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LISTS: Final = {f"{what}/list" for what in ("tools", "prompts", "resources", "r
 _CACHEABLE: Final = {"initialize", "server/discover", "ping"} | _LISTS
 """Requests whose answer depends only on the program, its settings and the messages before."""
 _SIMPLE_ID: Final = re.compile(r'-?\d{1,15}|"[\w .:/+-]{0,100}"', re.ASCII)
-"""Ids that every JSON library writes alike."""
+"""Ids that every JSON library writes in the same way."""
 _PREFIX: Final = '{"jsonrpc":"2.0","id":'
 """How the SDK's answers begin. What follows the id is kept."""
 _MAX_RECEIVED: Final = 64 * 1024
@@ -41,10 +41,10 @@ _SECRETS: Final = ("TIKTOK_CLIENT_KEY", "TIKTOK_CLIENT_SECRET", "TIKTOK_STATE", 
 
 
 def begin(arguments: Sequence[str], env: Mapping[str, str], load: Callable[[], object]) -> HandshakeCache | None:
-    """Call `load` in a thread and answer known requests until it is done; without a snapshot do neither.
+    """Call `load` in a thread and answer known requests until it returns. Without cached answers, do neither.
 
-    None where this is no stdio server with a client on a pipe, where it is switched off, and on Windows, whose pipes
-    cannot be waited for.
+    Returns None if the command is not the stdio server, if stdin is not a pipe, if the cache is switched off, and on
+    Windows, where `select` does not work on pipes.
     """
     off = env.get("TIKTOK_INSTANT", "").strip().lower() in ("0", "false", "no", "off")
     if sys.platform == "win32" or off or tuple(arguments) not in _STARTS:
@@ -53,7 +53,7 @@ def begin(arguments: Sequence[str], env: Mapping[str, str], load: Callable[[], o
         kind = os.fstat(0).st_mode
         if not stat.S_ISFIFO(kind) and not stat.S_ISSOCK(kind):
             return None
-        cache = HandshakeCache(snapshot_file(arguments, env))
+        cache = HandshakeCache(answers_file(arguments, env))
     except OSError:
         return None
     if cache.known:
@@ -62,7 +62,7 @@ def begin(arguments: Sequence[str], env: Mapping[str, str], load: Callable[[], o
 
 
 def split_answer(text: str) -> tuple[str, str] | None:
-    """The id of an answer as the SDK writes it, as JSON, and what follows; None for any other message."""
+    """Split an answer of the SDK into its id, as JSON, and the text after it; None for any other message."""
     if not text.startswith(_PREFIX):
         return None
     number, end = json.JSONDecoder().raw_decode(text, len(_PREFIX))
@@ -70,11 +70,11 @@ def split_answer(text: str) -> tuple[str, str] | None:
 
 
 class HandshakeCache:
-    """The beginning of a conversation: what was received, which answers are known, which were sent."""
+    """The first messages of a conversation: those received, the known answers, and the answers sent."""
 
     def __init__(self, file: str) -> None:
         self.received = b""
-        self.known = read_snapshot(file)
+        self.known = read_answers(file)
         self._file = file
         self._changed = self._outdated = False
         self._before, self._after = _Conversation(), _Conversation()  # as answered here, as given to the SDK
@@ -83,7 +83,7 @@ class HandshakeCache:
         self._repeated: set[str] = set()  # ids of more than one request
 
     def answer_while(self, load: Callable[[], object]) -> None:
-        """Answer while `load` runs in a thread. Whatever needs what `load` imports will see its exception again."""
+        """Answer while `load` runs in a thread. An exception of `load` is ignored: the next import raises it again."""
         ready, done = os.pipe()
 
         def run() -> None:
@@ -102,7 +102,7 @@ class HandshakeCache:
         sys.setswitchinterval(usual)
 
     def received_message(self, message: dict[str, Any], number: str | None) -> None:
-        """The SDK gets a message; `number`: its id as JSON if it is a request."""
+        """Note a message that the SDK gets. `number`: its id as JSON if it is a request."""
         key = self._after.key(message)
         if number is None:
             return
@@ -112,7 +112,7 @@ class HandshakeCache:
             self._repeated.add(number)
 
     def was_sent(self, number: str, rest: str) -> bool:
-        """Whether this answer of the SDK (see `split_answer`) was sent before; if not, it is learned."""
+        """Return whether this answer of the SDK (see `split_answer`) was sent from the cache; add it if it is new."""
         if number not in self._open or (number in self._repeated and self._sent.get(number) != rest):
             return False  # not one of the first requests, or the answer to a later request with the same id
         key, sent = self._open.pop(number), self._sent.pop(number, None)
@@ -123,24 +123,24 @@ class HandshakeCache:
         return sent is not None
 
     def save(self) -> None:
-        """Write the snapshot if it changed."""
+        """Write the cache file if an answer was added."""
         if self._changed:
             self._changed = False
-            write_snapshot(self._file, self.known)
+            write_answers(self._file, self.known)
 
     def _forget(self) -> None:
         if not self._outdated:
             import logging
 
             logging.getLogger(__name__).warning(
-                "The first answers came from an outdated snapshot, which was deleted. Restart the client."
+                "The first answers came from an outdated cache, which was deleted. Restart the client."
             )
         self._outdated, self.known = True, {}
         with contextlib.suppress(OSError):
             os.unlink(self._file)
 
     def _receive(self, piece: bytes) -> bool:
-        """Answer what was received if all of it is known; False when it and all that follows must wait for the SDK."""
+        """Answer the messages received if all answers are known; False if the SDK has to answer from here on."""
         if not piece and self.received[-1:] in (b"", b"\n"):
             os._exit(0)  # end of input, everything is answered
         lines = (self.received.rpartition(b"\n")[2] + piece).split(b"\n")[:-1]
@@ -149,14 +149,14 @@ class HandshakeCache:
             answers = self._answers_to(lines)
             _send("".join(f"{_PREFIX}{number}{rest}\n" for number, rest in answers.items()).encode())
         except BrokenPipeError:
-            os._exit(0)  # nobody reads stdout
+            os._exit(0)  # the client has closed stdout
         except (OSError, ValueError, LookupError, RecursionError):
             return False
         self._sent |= answers
         return piece != b"" and len(self.received) < _MAX_RECEIVED
 
     def _answers_to(self, lines: list[bytes]) -> dict[str, str]:
-        """What follows each id. Raises LookupError when an answer is not known, ValueError for what is no JSON."""
+        """Return each id's answer. Raises LookupError for a message without a known answer, ValueError if not JSON."""
         answers: dict[str, str] = {}
         for line in lines:
             message = json.loads(line.decode())
@@ -169,14 +169,14 @@ class HandshakeCache:
 
 
 class _Conversation:
-    """A digest of the messages so far, while they are those of an ordinary beginning."""
+    """A digest of the messages so far, as long as only cacheable ones arrived."""
 
     def __init__(self) -> None:
         self._digest: str | None = ""
         self._numbers: set[str] = set()
 
     def key(self, message: Any) -> str | None:
-        """The key of the answer to a message: all messages up to it. None from the first unusual one on."""
+        """Return the key of the answer: a digest of all messages up to this one. None after an unusual message."""
         if self._digest is not None and self._is_usual(message):
             self._digest = _digest(self._digest, {name: message[name] for name in message if name != "id"})
         else:
@@ -202,8 +202,11 @@ def _send(text: bytes) -> None:
             select.select([], [1], [])
 
 
-def snapshot_file(arguments: Sequence[str], env: Mapping[str, str]) -> str:
-    """The snapshot's path, which names the program, its dependencies and settings. OSError where there is none."""
+def answers_file(arguments: Sequence[str], env: Mapping[str, str]) -> str:
+    """Return the path of the cache file. Its name is a digest of program, dependencies and settings.
+
+    Raises OSError if there is no cache folder.
+    """
     home = os.path.expanduser("~")
     caches = f"{home}/Library/Caches" if sys.platform == "darwin" else env.get("XDG_CACHE_HOME") or f"{home}/.cache"
     sdk = PathFinder.find_spec("mcp")
@@ -211,7 +214,7 @@ def snapshot_file(arguments: Sequence[str], env: Mapping[str, str]) -> str:
         raise OSError
     installed = os.listdir(os.path.dirname(sdk.submodule_search_locations[0]))
     packages = sorted(name for name in installed if name.endswith(".dist-info"))
-    # A checkout changes without changing its version.
+    # In a copy of the repository the code changes while the version stays.
     tree = os.walk(os.path.dirname(os.path.dirname(__file__)))
     files = (f"{folder}/{name}" for folder, _, names in tree for name in names if not name.endswith(".pyc"))
     changed = max(os.stat(file).st_mtime_ns for file in files)
@@ -225,8 +228,8 @@ def _digest(*facts: Any) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def read_snapshot(file: str) -> dict[str, str]:
-    """Answers by key; none if the file is missing, broken, too long or writable by another user."""
+def read_answers(file: str) -> dict[str, str]:
+    """Read the answers by key; none if the file is missing, broken, too large or writable by another user."""
     try:
         with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as opened:
             facts = os.fstat(opened.fileno())
@@ -238,8 +241,8 @@ def read_snapshot(file: str) -> dict[str, str]:
         return {}
 
 
-def write_snapshot(file: str, known: dict[str, str]) -> None:
-    """Replace the file atomically and delete the oldest of too many; do nothing where that is impossible."""
+def write_answers(file: str, known: dict[str, str]) -> None:
+    """Replace the file atomically, and delete the oldest if there are too many. Failures are ignored."""
     while len(text := json.dumps(known).encode()) > _MAX_FILE:
         del known[next(iter(known))]
     folder, unfinished = os.path.dirname(file), f"{file}.{os.getpid()}"

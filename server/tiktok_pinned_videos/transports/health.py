@@ -16,11 +16,11 @@ from tiktok_pinned_videos.state.base import StateStoreError
 
 HEALTH_PATHS: Final = ("/healthz", "/readyz")
 _CHECK_INTERVAL: Final = 1.0
-"""Seconds between two checks of the store: anyone may ask, and a check writes to the store."""
+"""Seconds between two checks of the store: a check writes to it, and clients without a token can cause one."""
 
 
 def health_routes(backend: Backend) -> list[Route]:
-    """Both routes."""
+    """Return both routes."""
     lock, checked_at, state = asyncio.Lock(), -_CHECK_INTERVAL, "ok"
 
     async def healthz(_: Request) -> Response:

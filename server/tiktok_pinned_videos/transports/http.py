@@ -1,6 +1,6 @@
 """MCP over Streamable HTTP: the application from settings, and how it is served.
 
-Every request is complete in itself (there are no sessions), so any replica can answer any request.
+The server keeps no sessions, so any replica can answer any request.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ _METADATA: Final = "/.well-known/oauth-protected-resource"
 
 
 def address_of(listener: socket.socket) -> tuple[str, int]:
-    """Address (IPv6 in brackets) and port of a socket."""
+    """Return address (IPv6 in brackets) and port of a socket."""
     host, port = listener.getsockname()[:2]
     return (f"[{host}]" if ":" in host else host), port
 
 
 def is_loopback_only(listener: socket.socket) -> bool:
-    """Whether only this machine can connect."""
+    """Return whether only this machine can connect."""
     return ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback
 
 
@@ -63,9 +63,9 @@ def build_app(
     host: str,
     port: int,
 ) -> ASGIApp:
-    """The whole application as it is served at `host` (as in a URL) and `port`.
+    """Build the application that is served at `host` (as in a URL) and `port`.
 
-    `build` makes the MCP server for `both` result channels or for `text` alone: a connection may choose.
+    `build` makes the MCP server for the result channels `both` or `text`; each client chooses one by its URL.
     """
     endpoint = Endpoint(build, default_channels=settings.result_channels)
     protected: ASGIApp = endpoint
@@ -94,7 +94,7 @@ def build_app(
     app.router.redirect_slashes = False
     with_cors = CORSMiddleware(
         app,
-        allow_origin_regex=".*",  # only allowed origins come this far
+        allow_origin_regex=".*",  # the guard has rejected all other origins
         allow_methods=("GET", "POST"),
         allow_headers=("*",),
         allow_private_network=True,
@@ -124,7 +124,7 @@ class _Guard:
 
         try:
             await (self._rejection(scope) or self._app)(scope, receive, closing)
-        except asyncio.CancelledError:  # by uvicorn, which has waited for the calls in progress
+        except asyncio.CancelledError:  # uvicorn cancels calls that did not end in time
             stopping = refusal(503, "The server is stopping.", {"Connection": "close", "Retry-After": "1"})
             with contextlib.suppress(RuntimeError):  # a response has begun
                 await stopping(scope, receive, send)
@@ -137,10 +137,10 @@ class _Guard:
         if "://" in path:  # the absolute form, whose host counts
             host, slash, path = path.partition("://")[2].partition("/")
             path = scope["path"] = slash + path
-        # A name may be an attacker's that points here; an address cannot, and probes send addresses or nothing.
+        # An attacker can point a name at this server, but not an address. Probes send an address or no Host.
         if not self._addresses.host(host, any_address=path in HEALTH_PATHS):
             log_rejection(421, f"the Host is {host!r}, expected one of: {self._addresses.expected_hosts}")
-            return refusal(421, "This Host is not served here. The operator can allow it with MCP_ALLOWED_HOSTS.")
+            return refusal(421, "This Host is not allowed. The operator can allow it with MCP_ALLOWED_HOSTS.")
         if origin is not None and not self._addresses.origin(origin):
             log_rejection(403, f"the Origin is {origin!r}, expected one of: {self._addresses.expected_origins}")
             return refusal(403, "This Origin is not allowed. The operator can allow it with MCP_ALLOWED_ORIGINS.")
@@ -148,7 +148,7 @@ class _Guard:
 
 
 def _public_url(settings: Settings, *, host: str, port: int) -> str:
-    """The URL of the endpoint as clients see it."""
+    """Return the URL of the endpoint as clients see it."""
     if settings.public_url:
         return settings.public_url
     if urlsplit(settings.jwt_audience).scheme in ("http", "https"):
@@ -159,7 +159,7 @@ def _public_url(settings: Settings, *, host: str, port: int) -> str:
 
 
 def _metadata(resource: str, settings: Settings) -> Callable[[Request], Response]:
-    """Where to get a token, and for what (RFC 9728). The issuer is written as it was configured."""
+    """Return the handler of the protected-resource metadata (RFC 9728). The issuer is written as configured."""
     facts: dict[str, Any] = {
         "resource": resource,
         "authorization_servers": [settings.jwt_issuer],
@@ -177,9 +177,9 @@ def _unavailable(_: HTTPConnection, error: AuthenticationError) -> Response:
 async def serve(
     app: ASGIApp, listener: socket.socket, *, drain: float, ready: Callable[[], None], stopping: Callable[[], None]
 ) -> None:
-    """Serve until SIGINT, SIGTERM or SIGHUP, then answer what is in progress and return.
+    """Serve until SIGINT, SIGTERM or SIGHUP, then finish the calls in progress and return.
 
-    `drain`: seconds for that. `ready` and `stopping` are called once.
+    `drain`: seconds that these may take. `ready` and `stopping` are called once.
     """
     config = uvicorn.Config(
         cast("Any", app),

@@ -1,6 +1,6 @@
-"""An authorization server's public keys: discovered, fetched within limits, kept for an hour, fetched again on demand.
+"""Signing keys of an authorization server: discovered, fetched within limits, and kept for an hour.
 
-Clients that send tokens with invented key ids cause at most one fetch every few seconds.
+Tokens with invented key ids cause at most one fetch every few seconds.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from tiktok_pinned_videos.research.network import connection_error, network_tran
 
 _log = logging.getLogger(__name__)
 KEY_TYPES: Final = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
-"""Type of key by the first letters of an algorithm. None is symmetric: a public key must not work as a secret."""
+"""Key types by the first letters of an algorithm. None is symmetric: a public key must not work as a secret."""
 _MIN_RSA_BITS: Final = 2048
 _LIFETIME: Final = 3600.0
 _RETRY: Final = 3.0
 _TIMEOUT: Final = 5.0
 _MAX_BYTES: Final = 512 * 1024
 _MAX_WAITING: Final = 32
-"""Tokens that may wait at once for the issuer's keys."""
+"""Tokens that may wait for the issuer's keys at the same time."""
 
 
 class KeysUnavailableError(AuthenticationError):
-    """The keys could not be fetched, so nothing can be said about a token: 503, never 401."""
+    """The keys could not be fetched, so the token can be neither accepted nor rejected: 503, never 401."""
 
 
 class _UnusableError(Exception):
-    """Why a response holds no keys."""
+    """The reason why a response contains no usable keys."""
 
 
 class KeySet:
-    """The keys of one issuer. `jwks_url` empty: the issuer's metadata names it (RFC 8414, or OpenID's)."""
+    """The keys of one issuer. Without `jwks_url`, its URL is read from the issuer's metadata (RFC 8414 or OpenID)."""
 
     def __init__(self, issuer: str, jwks_url: str = "", *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._issuer = issuer
@@ -55,21 +55,21 @@ class KeySet:
         self._waiting = 0
 
     def known(self, kid: object, algorithm: str) -> list[Any]:
-        """The keys at hand for this key id (None: any) and algorithm. Keys older than an hour are fetched again."""
+        """Return the keys for this key id (None: any) and algorithm. Keys older than an hour start a fetch."""
         if self._keys and self._monotonic() - self._fetched_at >= _LIFETIME and self._may_try():
             self._start()
         kind = KEY_TYPES.get(algorithm[:2])
         return [key.key for key in self._keys if key.key_type == kind and kid in (None, key.key_id)]
 
     async def refresh(self) -> bool:
-        """Fetch the keys unless that was done a moment ago (then False). Raises `KeysUnavailableError`."""
+        """Fetch the keys; return False if that was done a moment ago. Raises `KeysUnavailableError`."""
         if self._waiting >= _MAX_WAITING:
             raise KeysUnavailableError("too many tokens wait for the issuer's keys")
         fetch = self._may_try() or (self._fetching is not None and not self._fetching.done())
         if fetch:
             self._waiting += 1
             try:
-                # Shielded: a caller that leaves must not take the keys away from the others.
+                # Shielded: a cancelled call must not cancel the fetch for the others.
                 await asyncio.shield(self._start())
             finally:
                 self._waiting -= 1
@@ -133,7 +133,7 @@ class KeySet:
 
 async def _json(url: str) -> dict[str, Any]:
     body = bytearray()
-    # In a thread: it reads all certificate authorities, which takes a while.
+    # In a thread, because it reads all certificate authorities and would block the event loop.
     transport = await asyncio.to_thread(network_transport, url)
     try:
         async with (

@@ -1,7 +1,7 @@
-"""Read JSON-RPC messages from the wire before the SDK does, for stdio and HTTP alike.
+"""Read JSON-RPC messages before the SDK does, for stdio and HTTP.
 
-The SDK drops, misreads or answers with `id: null` some valid messages. So every message is checked here and written
-again in a form that the SDK reads without surprises. What cannot be a message gets its error here.
+The SDK drops or misreads some valid messages, or answers them with `id: null`. So every message is checked here and
+written again in a form that the SDK reads correctly. Invalid messages are answered here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class MessageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A valid message. `content` is what the client sent, `number` the id as JSON, `text` what the SDK is given."""
+    """A valid message. `content` is the client's JSON, `number` the id as JSON, `text` the JSON for the SDK."""
 
     kind: Literal["request", "notification", "response"]
     content: dict[str, Any]
@@ -61,7 +61,7 @@ def read_message(line: bytes) -> Message:
 
 
 def _number_of(facts: dict[str, Any]) -> str:
-    """The id as JSON; empty if there is none."""
+    """Return the id as JSON; empty if there is none."""
     if "id" not in facts:
         return ""
     number = facts["id"]
@@ -75,7 +75,7 @@ def _number_of(facts: dict[str, Any]) -> str:
 
 
 def _rewritten(facts: dict[str, Any], number: str) -> str:
-    """The message without members that the SDK could mistake, in JSON that its parser accepts."""
+    """Return the message without unknown members, in JSON that the SDK's parser accepts."""
     kept = {name: facts[name] for name in ("jsonrpc", "id", "method", "params") if facts.get(name) is not None}
     try:
         text = _SURROGATE.sub("\ufffd", json.dumps(kept, ensure_ascii=False))

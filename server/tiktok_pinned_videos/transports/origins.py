@@ -9,15 +9,15 @@ from tiktok_pinned_videos.hosts import LOOPBACK_NAMES, Host, parse_host, parse_o
 
 
 class AllowedAddresses:
-    """Which hosts requests may name and which web pages may send them.
+    """The values of `Host` and `Origin` that requests may have.
 
-    Loopback names and the bound address are allowed on any port, and everything the operator lists.
+    Loopback names and the bound address are allowed on any port. The operator lists further ones.
     """
 
     def __init__(self, bound: str, *, hosts: Iterable[str] = (), origins: Iterable[str] = ()) -> None:
         own = [f"{name}:*" for name in (*LOOPBACK_NAMES, bound)]
         self._hosts = [parse_host(text) for text in (*own, *hosts)]
-        # A port that is the scheme's default is not written.
+        # Clients leave out the default port of a scheme.
         self._hosts += [Host(host.name, "") for host in self._hosts if host.port == "*"]
         own_origins = [f"http://{name}:*" for name in LOOPBACK_NAMES]
         self._origins = [parse_origin(text) for text in (*own_origins, *origins)]
@@ -25,7 +25,7 @@ class AllowedAddresses:
         self.expected_origins = ", ".join([*own_origins, *origins])
 
     def host(self, header: str | None, *, any_address: bool = False) -> bool:
-        """Whether the server answers for this `Host` header. With `any_address` any IP address will do, or none."""
+        """Return whether the `Host` header is allowed. With `any_address`, so are every IP address and no header."""
         if header is None:
             return any_address
         try:
@@ -39,7 +39,7 @@ class AllowedAddresses:
         return any(allowed.admits(given) for allowed in self._hosts)
 
     def origin(self, header: str) -> bool:
-        """Whether a page of this origin may call."""
+        """Return whether a page of this origin may call."""
         try:
             given = parse_origin(header)
         except ValueError:

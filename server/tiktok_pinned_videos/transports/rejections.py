@@ -1,4 +1,4 @@
-"""Log why HTTP requests were rejected, at a bounded rate: clients without a token can cause any number."""
+"""Log why HTTP requests were rejected, at a limited rate, because clients without a token can send any number."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _MAX_LENGTH: Final = 300
 
 
 class _Limit:
-    """A token bucket that counts what it holds back."""
+    """A token bucket that counts the suppressed lines."""
 
     left, at, suppressed = _BURST, 0.0, 0
 
 
 def log_rejection(status: int, reason: str) -> None:
-    """One line for one rejected request. `reason` must not contain a token or a secret."""
+    """Log one line for a rejected request. `reason` must not contain a token or a secret."""
     now = time.monotonic()
     _Limit.left, _Limit.at = min(_BURST, _Limit.left + (now - _Limit.at) * _PER_SECOND), now
     if _Limit.left < 1:

@@ -38,8 +38,8 @@ async def serve_stdio(
 ) -> None:
     """Serve until the client closes a pipe or a signal arrives.
 
-    `cache`: what was read and answered before the SDK was loaded. `drain`: seconds for received calls at the end;
-    `stopping` is called when they begin. Raises OSError when stdout cannot be written for another reason.
+    `cache`: the messages that were read and answered before the SDK was loaded. `drain`: seconds that received calls
+    may take at the end; `stopping` is called at its start. Raises OSError if stdout cannot be written otherwise.
     """
     low_level = server._lowlevel_server  # pyright: ignore[reportPrivateUsage] - the SDK has no public way to give it streams
     exchange = _Exchange(cache)
@@ -53,7 +53,7 @@ async def serve_stdio(
             exchange.stdout = write
             await low_level.run(read, cast("Any", exchange), low_level.create_initialization_options())
     except* BrokenPipeError:
-        os._exit(0)  # nobody reads stdout; the SDK's buffered rest would be reported as an error at the end
+        os._exit(0)  # the client has closed stdout; a normal exit would report the SDK's unwritten output as an error
     except* OSError as faults:
         fault: BaseException = faults
         while isinstance(fault, BaseExceptionGroup):
@@ -62,7 +62,7 @@ async def serve_stdio(
 
 
 class _Text:
-    """A message that is JSON already, for the SDK's writer."""
+    """JSON text in the form of a message, for the SDK's writer."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -72,7 +72,7 @@ class _Text:
 
 
 class _Exchange:
-    """The SDK's write stream, and which requests are still to be answered."""
+    """The SDK's write stream, with the ids of requests that are not answered yet."""
 
     def __init__(self, cache: HandshakeCache | None) -> None:
         self.stdout: Any = None
@@ -125,7 +125,7 @@ class _Exchange:
 
 
 class _Lines:
-    """Stdin as the SDK's transport iterates it: one valid message per line. Errors are answered here."""
+    """Stdin for the SDK's transport: an iterator over valid messages. Invalid lines are answered here."""
 
     def __init__(self, exchange: _Exchange, *, drain: float, stopping: Callable[[], None]) -> None:
         self._exchange = exchange
@@ -140,7 +140,7 @@ class _Lines:
         self._length = 0
 
     def start(self, received: bytes) -> None:
-        """Read stdin in a thread from here on; everything else in the process finds stdin empty."""
+        """Start the thread that reads stdin. For the rest of the process stdin is then empty."""
         descriptor = os.dup(0)
         with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a device
             os.dup2(nothing.fileno(), 0)
@@ -171,7 +171,7 @@ class _Lines:
             except MessageError as error:
                 await self._exchange.write(error.answer)
                 continue
-            # A server that never asks gets no responses; answering them could go on for ever.
+            # This server sends no requests, so responses are ignored.
             if message.kind != "response":
                 self._exchange.received(message)
                 return message.text
@@ -219,12 +219,12 @@ def _read_chunk(descriptor: int) -> bytes:
 
 
 def _handle_signals(stop: Callable[[], None], drain: float) -> None:
-    """End well on a signal; a second one kills the process."""
+    """On the first signal, stop and drain; a second one kills the process."""
     loop = asyncio.get_running_loop()
 
     def end() -> None:
         stop()
-        # Stdout may be a pipe that nobody reads, and a write to it cannot be interrupted.
+        # A write to a pipe that the client does not read cannot be interrupted.
         loop.call_later(drain + _GRACE, os._exit, 0)
 
     def handle(number: int, _: object) -> None:
