@@ -95,19 +95,6 @@ async def test_a_process_that_has_sent_nothing_has_no_heartbeat(redis_server: Re
     assert before["cmdstat_eval"]["calls"] == after["cmdstat_eval"]["calls"]
 
 
-async def test_what_was_counted_in_an_outage_is_merged_when_the_process_ends(
-    redis_server: RedisServer, opened: Opened
-) -> None:
-    store = open_store(redis_server.url, prefix="tpv:{0}:")
-    await count(store)
-    redis_server.kill()
-    await count(store)
-    redis_server.start()
-    await store.aclose()
-
-    assert await used(opened(open_store(redis_server.url, prefix="tpv:{0}:"))) == 2
-
-
 async def test_a_prefix_in_use_is_listed_under_a_known_key_also_after_a_loss(
     redis_server: RedisServer, store: Store, opened: Opened
 ) -> None:

@@ -29,8 +29,10 @@ async def forget_accounts(state_url: str, usernames: Sequence[str]) -> Forgotten
     """Delete the accounts in every namespace of the store. Raises `StateStoreError` if it cannot be used."""
     store = open_primary(state_url)
     try:
-        listed = await store.count([Counter(NAMESPACES, 0, time.time())], 0)
-        prefixes = sorted(listed.entries[0])
+        prefixes = list[str]()
+        if not store.is_missing():
+            listed = await store.count([Counter(NAMESPACES, 0, time.time())], 0)
+            prefixes = sorted(listed.entries[0])
         deleted = dict.fromkeys(usernames, 0)
         for name in usernames:
             for prefix in prefixes:

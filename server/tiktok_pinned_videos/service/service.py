@@ -18,7 +18,7 @@ from tiktok_pinned_videos.research.fields import NAMES
 from tiktok_pinned_videos.research.models import Missing, Snapshot
 from tiktok_pinned_videos.research.names import in_key, same_account
 from tiktok_pinned_videos.research.oauth import AccessToken
-from tiktok_pinned_videos.state.base import StateStoreError, Store, UnusableStoreError
+from tiktok_pinned_videos.state.base import StateStoreError, Store
 
 from .cache import AnswerCache, CachedSnapshot, Stored, answer_key, serves, stored_keys
 from .history import AccountHistory, Changes, History, Observation, observation_keys, observe
@@ -172,11 +172,9 @@ class PinnedVideosService:
 
     async def check_usable(self) -> None:
         """Raise `ConfigurationError` if the store can never work as it is set up, such as one node of a cluster."""
-        try:
-            await self._store.check_usable()
-        except UnusableStoreError as fault:
+        if fault := await self._store.why_unusable():
             what = f"the state store of TIKTOK_STATE cannot work: {fault}."
-            raise errors.ConfigurationError(what, next_step=fault.next_step) from None
+            raise errors.ConfigurationError(what, next_step=fault.next_step)
 
     @property
     def token(self) -> AccessToken | None:

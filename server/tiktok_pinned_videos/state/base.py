@@ -39,30 +39,28 @@ class Entry:
 class Counter:
     """A grow-only counter: the sum of one entry per process, merged by taking the higher value of each entry.
 
-    Merging is idempotent, so neither a lost reply nor a store that lost its data needs any bookkeeping.
+    Merging is idempotent, so neither a lost reply nor a store that lost its data needs any bookkeeping. Counting ends
+    at `until` (Unix seconds), and nothing is counted that would take the sum beyond `ceiling`. `owner` is the process
+    that counts; `known` has the entries that it knows, its own included.
     """
 
     key: str
     ceiling: int
-    """Counting on is refused if the sum would exceed it."""
     until: float
-    """When counting ends, in Unix seconds."""
     owner: str = ""
-    """The process that counts."""
     known: Mapping[str, int] = field(default_factory=dict[str, int])
-    """The entries that the process knows, its own included."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The result of `Store.count`."""
+    """Whether all counters were counted on, and the entries of each after merging, by process.
+
+    `lost`: the store had less than was known. Then nothing was counted, but what was known is merged.
+    """
 
     granted: bool
-    """Whether all counters were counted on."""
     entries: tuple[Mapping[str, int], ...]
-    """The entries of each counter after merging, by process."""
     lost: bool = False
-    """Whether the store had less than was known. Then nothing was counted, but what was known is merged."""
 
     @property
     def totals(self) -> list[int]:
@@ -82,8 +80,6 @@ class Store(ABC):
     """Whether an access token may be stored here (never on disk)."""
     degraded: bool = False
     """Whether memory of this process replaces the store at the moment."""
-    can_refuse: bool = False
-    """Whether it may turn out at the first use that the store can never work."""
 
     @abstractmethod
     async def get(self, *keys: str) -> list[bytes | None]:
@@ -135,7 +131,10 @@ class Store(ABC):
         if seen != [value, value] or added or not found or not counts.granted:
             raise StateStoreError("it does not return what was just written")
 
-    async def check_usable(self) -> None:
-        """Raise `UnusableStoreError` if the store can never work as it is set up."""
-        if self.can_refuse:
-            await self.check()
+    async def why_unusable(self) -> UnusableStoreError | None:
+        """Return the reason if the store can never work as it is set up."""
+        return None
+
+    def is_missing(self) -> bool:
+        """Whether nothing was ever stored: reading would create the store."""
+        return False

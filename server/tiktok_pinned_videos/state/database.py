@@ -5,11 +5,12 @@ A damaged file of ours is moved aside first. What has expired or was deleted is 
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
-import time
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -30,11 +31,18 @@ _TABLES: Final = (
     "(key TEXT, owner TEXT, value INTEGER NOT NULL, expires_at REAL NOT NULL, PRIMARY KEY (key, owner)) WITHOUT ROWID",
 )
 
+_DROP_MOST: Final = """
+DELETE FROM entries WHERE key IN
+(SELECT key FROM entries WHERE length(value) > 64 ORDER BY expires_at DESC LIMIT -1 OFFSET ?)
+"""
+"""Values of a few bytes, such as leases, have to live until they expire."""
+_log = logging.getLogger(__name__)
+
 R = TypeVar("R")
 
 
 class Database:
-    """The file `path`, or memory; used by one thread at a time."""
+    """The file `path`, or memory."""
 
     def __init__(self, path: Path | None, *, clock: Callable[[], float]) -> None:
         self._path = path
@@ -42,69 +50,72 @@ class Database:
         self._file: sqlite3.Connection | None = None
         self._signature: tuple[int, ...] = ()
         self._was_ours = False
-        self._failed_at = 0.0
-        self._failure = ""
+        self._lock = threading.RLock()
 
-    def run(self, operation: Callable[[sqlite3.Connection], R], asked_at: float, *, writes: bool, erases: bool) -> R:
-        """Run one transaction, asked for at a moment of `time.monotonic`. Raises `StateStoreError`."""
-        if asked_at < self._failed_at:  # it would wait for the same lock as the operation before, and so on
-            raise StateStoreError(self._failure)
-        deadline = time.monotonic() + MAX_WAIT
+    def run(self, operation: Callable[[sqlite3.Connection], R], *, writes: bool, erases: bool) -> R:
+        """Run one transaction. Raises `StateStoreError`."""
         attempt = 0
-        while True:
-            attempt += 1
-            try:
-                file = self._opened(deadline)
-                with file:  # commits, or rolls back after a failure
-                    if writes:
-                        file.execute("BEGIN IMMEDIATE")
-                    result = operation(file)
-                if erases:
-                    self._empty_log(file, damaged_before=self._clock())
-            except Exception as error:  # whatever it was, no lock may stay taken
-                self.close()
-                if attempt < 3 and self._may_heal(error, last=attempt == 2):
-                    continue
-                text = error.strerror if isinstance(error, OSError) else None
-                self._failed_at, self._failure = time.monotonic(), text or str(error) or type(error).__name__
-                raise StateStoreError(self._failure) from error
-            else:
-                return result
+        with self._lock:
+            while True:
+                attempt += 1
+                try:
+                    file = self._opened()
+                    with file:  # commits, or rolls back after a failure
+                        if writes:
+                            file.execute("BEGIN IMMEDIATE")
+                        result = operation(file)
+                    if erases:
+                        self._empty_log(file, damaged_before=self._clock())
+                except Exception as error:  # whatever it was, no lock may stay taken
+                    self.close()
+                    if attempt < 3 and self._may_heal(error, last=attempt == 2):
+                        continue
+                    text = error.strerror if isinstance(error, OSError) else None
+                    raise StateStoreError(text or str(error) or type(error).__name__) from error
+                else:
+                    return result
+
+    @contextmanager
+    def idle(self) -> Generator[bool]:
+        """Keep other threads out; whether a read needs no wait: no other thread is at work, and the file is open."""
+        free = self._lock.acquire(blocking=False)
+        try:
+            yield free and self._file is not None and (self._path is None or _signature(self._path) == self._signature)
+        finally:
+            if free:
+                self._lock.release()
 
     def purge(self) -> None:
         """Overwrite what has expired. After an error the next purge tries again."""
-        file, now = self._file, self._clock()
-        if file is None:
-            return
-        with suppress(sqlite3.Error):
-            file.execute("DELETE FROM entries WHERE expires_at <= ?", (now,))
-            file.execute("DELETE FROM counters WHERE expires_at <= ?", (now,))
-            (count,) = file.execute("SELECT count(*) FROM entries").fetchone()
-            if self._path is None and count > MAX_ENTRIES:
-                # Values of a few bytes, such as leases, have to live until they expire.
-                query = "SELECT key FROM entries WHERE length(value) > 64 ORDER BY expires_at LIMIT ?"
-                file.execute(f"DELETE FROM entries WHERE key IN ({query})", (count - MAX_ENTRIES,))  # noqa: S608 - no input
-            self._empty_log(file, damaged_before=now - _DAMAGED_KEPT)
+        now = self._clock()
+        with self._lock, suppress(sqlite3.Error):
+            if (file := self._file) is not None:
+                file.execute("DELETE FROM entries WHERE expires_at <= ?", (now,))
+                file.execute("DELETE FROM counters WHERE expires_at <= ?", (now,))
+                if self._path is None:
+                    file.execute(_DROP_MOST, (MAX_ENTRIES,))
+                self._empty_log(file, damaged_before=now - _DAMAGED_KEPT)
 
     def close(self) -> None:
         """Close the file; the next operation opens it again."""
-        file, self._file = self._file, None
-        if file is not None:
-            with suppress(sqlite3.Error):
+        with self._lock, suppress(sqlite3.Error):
+            file, self._file = self._file, None
+            if file is not None:
                 file.close()
 
-    def _opened(self, deadline: float) -> sqlite3.Connection:
+    def _opened(self) -> sqlite3.Connection:
         path = self._path
         if path is not None and _signature(path) != self._signature:
             # Deleted, replaced or overwritten; or another process has emptied the write-ahead log.
             self.close()
         if self._file is not None:
-            return _with_patience(self._file, deadline)
+            return self._file
         if path is not None:
             _prepare(path)
             self._signature = _signature(path)
-        self._file = file = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
-        _with_patience(file, deadline)
+        self._file = file = sqlite3.connect(
+            path or ":memory:", timeout=MAX_WAIT, isolation_level=None, check_same_thread=False
+        )
         # What was deleted is overwritten and not only marked as free.
         file.execute("PRAGMA secure_delete = ON")
         _check_or_create(file)
@@ -116,7 +127,7 @@ class Database:
             self.purge()
         self._was_ours = True
         self._signature = _signature(path) if path is not None else ()
-        return _with_patience(file, deadline)
+        return file
 
     def _empty_log(self, file: sqlite3.Connection, *, damaged_before: float) -> None:
         """Empty the write-ahead log, and delete a damaged file that was moved aside before a moment."""
@@ -137,23 +148,16 @@ class Database:
             return _signature(path) != seen
         # Another process may have replaced it already.
         if last and _signature(path)[:2] == seen[:2]:
-            if not self._was_ours and not _is_ours(path):
-                return False
-            path.replace(_beside(path, ".damaged"))
+            # What may be a file of another program gets a name of its own, and is never deleted.
+            ours = self._was_ours or _is_ours(path)
+            aside = _beside(path, ".damaged" if ours else f".unreadable-{int(self._clock())}")
+            path.replace(aside)
+            _log.warning("The state file %s could not be read (%s). It was moved to %s.", path, error, aside.name)
         return True
 
 
-def _with_patience(file: sqlite3.Connection, deadline: float) -> sqlite3.Connection:
-    """Let statements wait for other processes until the deadline, and not longer."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise StateStoreError("busy for too long")
-    file.execute(f"PRAGMA busy_timeout = {int(left * 1000) + 1}")
-    return file
-
-
 def _check_or_create(file: sqlite3.Connection) -> None:
-    """Create our tables in an empty file, or in one of an older layout, whose data is deleted.
+    """Create our tables in an empty file, or in one of another layout, whose data is deleted.
 
     Raises `StateStoreError` for a file that is not ours to use, and leaves it as it is.
     """
@@ -163,9 +167,7 @@ def _check_or_create(file: sqlite3.Connection) -> None:
     tables = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()]
     if owner != _APPLICATION_ID and (owner or version or tables):
         raise StateStoreError("the file belongs to another program")
-    if version > _SCHEMA_VERSION:
-        raise StateStoreError(f"the file was written by a newer version of this program (schema {version})")
-    if version < _SCHEMA_VERSION:
+    if version != _SCHEMA_VERSION:
         for table in tables:
             file.execute(f'DROP TABLE "{table}"')
         file.execute(f"PRAGMA application_id = {_APPLICATION_ID}")

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
-
-from .base import StateStoreError, UnusableStoreError
 
 if TYPE_CHECKING:
     from .base import Store
 
 FORMS = "memory:, sqlite:///relative/path, sqlite:////absolute/path, redis://host:port/db or rediss://host:port/db"
 
-# Options of the connection. Timeouts and retries are left out: a slow store must not slow down answers.
-_REDIS_OPTIONS = {
-    "db",
-    "client_name",
-    "ssl_ca_certs",
-    "ssl_ca_path",
-    "ssl_certfile",
-    "ssl_keyfile",
-    "ssl_cert_reqs",
-    "ssl_check_hostname",
-}
+_REDIS = re.compile(
+    r"rediss?://([^/?#@\s]*@)?([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?(/\d*)?(\?ssl_\w+=[^&#\s]+(&ssl_\w+=[^&#\s]+)*)?",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 def check_url(url: str) -> None:
@@ -37,7 +28,13 @@ def check_url(url: str) -> None:
         case "sqlite:":
             _sqlite_path(rest)
         case "redis:" | "rediss:":
-            _check_redis(url)
+            # No part of it is repeated: a misplaced character makes a password look like a host or port.
+            found = _REDIS.fullmatch(url)
+            if not found or int((found[3] or ":0")[1:]) > 65_535:
+                raise ValueError(
+                    "the Redis URL cannot be read: redis://[user:password@]host[:port][/db], and only ssl_… options "
+                    "after ? (in a password, write / ? # @ as %2F %3F %23 %40)"
+                )
         case _:
             raise ValueError(f"the state store should be one of {FORMS}")
 
@@ -67,14 +64,10 @@ def open_store(url: str, *, prefix: str = "", clock: Callable[[], float] = time.
 
 async def check_usable(url: str, *, prefix: str = "") -> None:
     """Raise `UnusableStoreError` if the store that `url` names can never work; one that is down may still work."""
-    store = open_primary(url)
+    store = open_store(url, prefix=prefix)
     try:
-        if store.can_refuse:
-            await store.check(prefix)
-    except UnusableStoreError:
-        raise
-    except StateStoreError:
-        pass
+        if reason := await store.why_unusable():
+            raise reason
     finally:
         await store.aclose()
 
@@ -88,22 +81,3 @@ def _sqlite_path(rest: str) -> str:
     if not path or path.endswith("/") or "\0" in path:
         raise ValueError("sqlite:/// should be followed by the path of a file")
     return path
-
-
-def _check_redis(url: str) -> None:
-    # No part of the URL is repeated in a message: a misplaced character makes a password look like a host or port.
-    hint = "(in a password, write / ? # @ as %2F %3F %23 %40)"
-    try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
-        options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-    except ValueError:
-        raise ValueError(f"the Redis URL cannot be read: redis://[user:password@]host[:port][/db] {hint}") from None
-    if not host or not url[len(parts.scheme) :].startswith("://"):
-        raise ValueError(f"the Redis URL names no host: redis://[user:password@]host[:port][/db] {hint}")
-    database = parts.path.removeprefix("/")
-    if database and not (database.isascii() and database.isdigit()):
-        raise ValueError(f"the path of a Redis URL is the number of a database, as in redis://host:6379/0 {hint}")
-    for name, value in options:
-        if name not in _REDIS_OPTIONS or (name == "db" and not value.isdigit()):
-            raise ValueError(f"a Redis URL may have these options after ?: {', '.join(sorted(_REDIS_OPTIONS))}")

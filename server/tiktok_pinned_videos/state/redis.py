@@ -73,7 +73,6 @@ class RedisStore(Store):
 
     shared = True
     holds_secrets = True
-    can_refuse = True
 
     def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -82,8 +81,6 @@ class RedisStore(Store):
         self._password = unquote(parts.password or "")
         self._client, self._errors = _client(url)
         self._free = asyncio.Semaphore(MAX_CONNECTIONS)
-        self._failed_at = 0.0
-        self._failure: StateStoreError = StateStoreError()
 
     async def get(self, *keys: str) -> list[bytes | None]:
         return await self._run(lambda: self._client.mget(keys))
@@ -154,20 +151,12 @@ class RedisStore(Store):
             await self._client.aclose(close_connection_pool=True)
 
     async def _run(self, operation: Callable[[], Awaitable[R]]) -> R:
-        now = asyncio.get_running_loop().time
-        asked_at = now()
         # Waiting for a connection is done here: redis-py's own blocking pool holds a lock while it connects.
         async with self._free:
-            if asked_at < self._failed_at:  # it would wait as long as the operation that it has waited for
-                raise self._failure
             try:
                 return await operation()
             except Exception as error:
-                self._failed_at, self._failure = now(), self._translated(error)
-                # The other connections have most likely failed too; each would cost an operation to find out.
-                with suppress(*self._errors):
-                    await self._client.connection_pool.disconnect(inuse_connections=False)
-                raise self._failure from None
+                raise self._translated(error) from None
 
     def _translated(self, error: Exception) -> StateStoreError:
         name = type(error).__name__
@@ -199,20 +188,7 @@ def _client(url: str) -> tuple[Any, tuple[type[Exception], ...]]:
         protocol=2,
         **({"ssl_check_hostname": True} if urlsplit(url).scheme == "rediss" else {}),
     )
-    plain: Any = pool.connection_class
-    shared: dict[str, Any] = {}
-
-    class Connection(plain):
-        """Shares one TLS context: reading the certificates of this machine for each of many at once takes too long."""
-
-        def __init__(self, **options: Any) -> None:
-            plain.__init__(self, **options)
-            if hasattr(self, "ssl_context"):
-                self.ssl_context = shared.setdefault("TLS", self.ssl_context)
-
-    pool.connection_class = Connection
-    client: Any = Redis(connection_pool=pool)
-    return client, (RedisError, OSError)
+    return Redis(connection_pool=pool), (RedisError, OSError)
 
 
 def _milliseconds(ttl: float) -> int:

@@ -16,7 +16,6 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from contextvars import Context
 from dataclasses import replace
 from typing import Final, TypeVar
@@ -33,7 +32,8 @@ _ROUNDS: Final = 3
 """How often a count waits for others; a store that keeps losing its data is not waited for any longer."""
 _DAY: Final = 86_400.0
 _NAMESPACE_KEPT: Final = 30 * _DAY
-_LAST_WRITE: Final = 0.5
+_PATIENCE: Final = 2.5
+"""Seconds for an operation, with what it waits for within this process."""
 _log = logging.getLogger(__name__)
 
 R = TypeVar("R")
@@ -60,7 +60,7 @@ class ResilientStore(Store):
         self._counting = asyncio.Lock()
         self._settled_at = 0.0
         self._listed_until = 0.0
-        self._proven = not primary.can_refuse
+        self._proven = not primary.holds_secrets  # a file can always work
         self._unusable: UnusableStoreError | None = None
         self._watching: asyncio.Task[None] | None = None
         self.shared = primary.shared
@@ -113,29 +113,23 @@ class ResilientStore(Store):
             raise
         self._proven, self._unusable = True, None
 
-    async def check_usable(self) -> None:
-        """See `Store.check_usable`. A store that cannot be reached may still be usable."""
+    async def why_unusable(self) -> UnusableStoreError | None:
+        """See `Store.why_unusable`. A store that cannot be reached may still be usable."""
         if not self._proven and not self.degraded:
             try:
                 await self.check()
             except StateStoreError as error:
                 self._give_up(error)
-        if self._unusable is not None:
-            raise self._unusable
+        return self._unusable
 
     def describe(self) -> str:
         name = self._primary.describe()
         return f"{name} (degraded: memory of this process until it returns)" if self.degraded else name
 
     async def aclose(self) -> None:
-        """See `Store.aclose`. Counts made during an outage are merged first, if that is possible at once."""
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait([self._watching])
-        if self.degraded:
-            with suppress(StateStoreError, TimeoutError):
-                async with asyncio.timeout(_LAST_WRITE):
-                    await self._merge()
         await self._primary.aclose()
         await self._memory.aclose()
 
@@ -145,10 +139,17 @@ class ResilientStore(Store):
     async def _run(self, operation: Callable[[Store], Awaitable[R]]) -> R:
         if not self.degraded:
             try:
-                return await operation(self._primary)
+                return await self._on_primary(operation)
             except StateStoreError as error:
                 self._give_up(error)
         return await operation(self._memory)
+
+    async def _on_primary(self, operation: Callable[[Store], Awaitable[R]]) -> R:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await operation(self._primary)
+        except TimeoutError:
+            raise StateStoreError("busy for too long") from None
 
     # Outages
 
@@ -198,7 +199,8 @@ class ResilientStore(Store):
         if self.degraded:
             return None
         try:
-            counts = await self._primary.count([self._with_known(counter) for counter in counters], amount)
+            known = [self._with_known(counter) for counter in counters]
+            counts = await self._on_primary(lambda store: store.count(known, amount))
         except StateStoreError as error:
             self._give_up(error)
             return None

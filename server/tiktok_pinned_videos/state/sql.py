@@ -1,6 +1,7 @@
 """A store in an SQLite file that the processes of one user share, or in memory of one process.
 
-Operations on a file run in one worker thread; those that write are one transaction that takes the write lock first.
+Operations on a file that may have to wait run in one worker thread; those that write are one transaction that takes
+the write lock first.
 """
 
 from __future__ import annotations
@@ -72,6 +73,9 @@ class SQLStore(Store):
     async def count(self, counters: Sequence[Counter], amount: int = 1) -> Counts:
         return await self._run(lambda file: _count(file, counters, amount), writes=True)
 
+    def is_missing(self) -> bool:
+        return self._path is None or not self._path.exists()
+
     def describe(self) -> str:
         return f"SQLite file {self._path}" if self._path is not None else "memory of this process"
 
@@ -95,8 +99,14 @@ class SQLStore(Store):
         loop = asyncio.get_running_loop()
         if self._timer is None:
             self._timer = loop.call_later(PURGE_EVERY, self._purge, loop)
-        run = partial(self._database.run, operation, time.monotonic(), writes=writes, erases=erases)
-        return await loop.run_in_executor(self._worker, run) if self._worker is not None else run()
+        run = partial(self._database.run, operation, writes=writes, erases=erases)
+        if self._worker is None:
+            return run()
+        if not writes:
+            with self._database.idle() as idle:  # changing to the worker takes longer than most reads
+                if idle:
+                    return run()
+        return await loop.run_in_executor(self._worker, run)
 
     def _purge(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = loop.call_later(PURGE_EVERY, self._purge, loop)
