@@ -19,29 +19,28 @@ from kit.processes import COMMAND, environment
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs /dev/full, pipes and terminals of POSIX")
 
-NAMES = ("sandbox_hostile", "sandbox_missing", *(f"user{number}" for number in range(8)))
+NAMES = ("sandbox_hostile", "sandbox_missing", "nasa")
 FULL = "Cannot write to standard output: No space left on device. The output is not complete."
-FORMATS = ("table", "text", "json", "csv", "html")
 COMMANDS = {
-    **{f"get {form}": ("get", *NAMES, "--format", form) for form in (*FORMATS, "jsonl", "raw")},
-    **{f"compare {form}": ("compare", *NAMES, "--format", form) for form in FORMATS},
+    **{f"get {form}": ("get", *NAMES, "--format", form) for form in ("table", "text", "json", "csv", "raw", "html")},
+    **{f"compare {form}": ("compare", *NAMES, "--format", form) for form in ("table", "csv")},
     "doctor": ("doctor", "--offline"),
     "help": ("get", "--help"),
-    "version": ("--version",),
 }
 _CHANGING = re.compile(r"20\d{6}[0-9A-F]{8,}|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:Z|\+00:00)?|\d+\.\d+ ms")
 
 
-def run_all(stdout: str) -> dict[str, dict[str, str | int]]:
-    """Every command with a stdout of this kind."""
-    wanted = [{"arguments": [*words], "stdout": stdout} for words in COMMANDS.values()]
+def run_all(*kinds: str, commands: tuple[str, ...] = tuple(COMMANDS)) -> list[dict[str, dict[str, str | int]]]:
+    """These commands with each of these kinds of stdout."""
+    wanted = [{"arguments": [*COMMANDS[name]], "stdout": kind} for kind in kinds for name in commands]
     done = subprocess.run(
         [sys.executable, "-m", "kit.forking"],
         input="\n".join(map(json.dumps, wanted)),
         env=environment(TIKTOK_SANDBOX="1", PYTHONPATH=str(Path(__file__).parents[1]), COLUMNS="100"),
         capture_output=True, encoding="utf-8", check=True,
     )  # fmt: skip
-    return dict(zip(COMMANDS, map(json.loads, done.stdout.splitlines()), strict=True))
+    results = map(json.loads, done.stdout.splitlines())
+    return [{name: next(results) for name in commands} for _ in kinds]
 
 
 def run(line: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -53,7 +52,7 @@ def run(line: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[s
 
 
 def test_a_full_disk_is_one_line_on_stderr_and_exit_1() -> None:
-    results = run_all("full")
+    (results,) = run_all("full")
     last = {name: str(said["err"]).splitlines()[-1:] for name, said in results.items()}
 
     assert {said["code"] for said in results.values()} == {1}
@@ -62,7 +61,7 @@ def test_a_full_disk_is_one_line_on_stderr_and_exit_1() -> None:
 
 
 def test_a_reader_that_leaves_ends_every_command_with_1_and_no_message() -> None:
-    results = run_all("leaves")
+    (results,) = run_all("leaves", commands=("get json", "get html", "compare table", "help"))
 
     assert {said["code"] for said in results.values()} == {1}
     assert "standard output" not in str(results)
@@ -70,7 +69,8 @@ def test_a_reader_that_leaves_ends_every_command_with_1_and_no_message() -> None
 
 
 def test_a_pipe_in_nonblocking_mode_gets_everything() -> None:
-    expected, results = run_all("pipe"), run_all("nonblocking")
+    larger_than_a_pipe = ("get json", "get csv", "get html")
+    expected, results = run_all("pipe", "nonblocking", commands=larger_than_a_pipe)
 
     assert {name: said["code"] for name, said in results.items()} == {
         name: said["code"] for name, said in expected.items()
