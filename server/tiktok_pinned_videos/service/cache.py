@@ -1,7 +1,7 @@
-"""Stored answers: for how long, and what they can serve.
+"""The cache of answers: how long each is stored, and which calls it can answer.
 
-A stored answer serves any subset of its fields. "Nothing pinned" and "no such account" are remembered for at most a
-minute, other failures never. Values are cleaned texts and counts as TikTok sent them; nothing here is secret.
+A stored answer serves any subset of its fields. "Nothing pinned" and "no such account" are stored for at most a minute,
+other failures never. The values are cleaned texts and counts as TikTok sent them; none is secret.
 """
 
 from __future__ import annotations
@@ -24,43 +24,43 @@ from .history import Changes, observation_keys
 _SHORT_TTL: Final = 60.0
 _SEEN_TTL: Final = 15 * 86_400.0
 _CLOCKS_DIFFER: Final = 60.0
-"""Seconds by which the clock of another server may be ahead of ours; one further ahead is wrong."""
+"""Seconds by which another server's clock may be ahead. Answers further in the future are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachedSnapshot(Snapshot):
-    """A snapshot as it is stored, with what had changed by then."""
+    """A snapshot as it is stored, with the changes at that time."""
 
     changes: Changes | None = None
 
     @classmethod
     def of(cls, new: Snapshot, changes: Changes | None) -> CachedSnapshot:
-        """A new snapshot, to be stored."""
+        """Make one from a new snapshot."""
         return cls(new.username, new.fields, new.videos, new.retrieved_at, new.log_id, new.sandbox, changes)
 
 
 Stored: TypeAlias = CachedSnapshot | Missing
-"""What is stored of an account."""
+"""The stored answer of an account."""
 _JSON: Final = TypeAdapter[Stored](Stored)
 
 
 def serves(stored: Stored, fields: tuple[str, ...]) -> bool:
-    """Whether these fields can be answered from what is stored."""
+    """Return whether the stored answer has these fields."""
     return isinstance(stored, Missing) or stored.serves(fields)
 
 
 def answer_key(username: str) -> str:
-    """The key of an account's answer."""
+    """Return the key of an account's answer."""
     return f"pinned:{in_key(username)}"
 
 
 def seen_key(username: str) -> str:
-    """The key that says that an account was answered."""
+    """Return the key that marks an account as answered."""
     return f"seen:{in_key(username)}"
 
 
 def stored_keys(username: str, now: float) -> list[str]:
-    """Every key under which something of an account may be stored, `seen_key` last."""
+    """Return every key that an account may have in the store, `seen_key` last."""
     return [answer_key(username), *observation_keys(username, now), seen_key(username)]
 
 
@@ -85,14 +85,14 @@ class AnswerCache:
         return self.read(value)
 
     def read(self, value: bytes | None) -> Stored | None:
-        """The same from the value of `answer_key`. A value that another version wrote in another format is none."""
+        """Decode the value of `answer_key`. None if it is too old or has the format of another version."""
         if value is None or not self.enabled:
             return None
         try:
             stored = _JSON.validate_json(value)
         except ValidationError:
             return None
-        # The store's own expiry is not enough: another server may allow longer, and a clock may have been wrong.
+        # In addition to the store's expiry: another server may have a longer TTL, or its clock may be wrong.
         age = self._clock() - stored.retrieved_at
         return stored if -_CLOCKS_DIFFER <= age < self._ttl_of(stored) else None
 
@@ -105,16 +105,16 @@ class AnswerCache:
         return [*([] if richer else self._entry(new, at_most)), Entry(seen_key(new.username), b"1", _SEEN_TTL)]
 
     def missing(self, username: str, error: NotFoundError) -> list[Entry]:
-        """The entry that says for a short while that TikTok knows no such account."""
+        """Return the entry that stores for a short time that TikTok found no such account."""
         return self._entry(Missing(username, self._clock(), error.code, error.log_id, error.sandbox))
 
     async def seen(self, prefix: str, *, limit: int) -> list[str]:
-        """Accounts that were answered before and begin with `prefix`, in lower case."""
+        """Return usernames that were answered before and begin with `prefix`, in lower case."""
         keys = await self._store.find(seen_key(prefix), limit)
         return sorted(unquote(key.removeprefix("seen:")) for key in keys)
 
     async def count(self) -> int:
-        """How many answers are stored (at most a thousand are counted)."""
+        """Return how many answers are stored (at most a thousand are counted)."""
         return len(await self._store.find("pinned:", 1000))
 
     def _entry(self, stored: Stored, at_most: float = math.inf) -> list[Entry]:

@@ -1,4 +1,4 @@
-"""On whose behalf a request is sent: set by the transport that authenticates, read by the ledger and the log."""
+"""The caller of the current request: set by authentication over HTTP, read by the ledger and the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deletes everything that a store holds about accounts, for every client key that used it. Sends nothing to TikTok."""
+"""Delete everything that a store holds about accounts, for every client key that used it. Sends no request."""
 
 from __future__ import annotations
 

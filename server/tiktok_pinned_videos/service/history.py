@@ -1,8 +1,8 @@
 """Observations: ids and counts of earlier answers, and what changed between them.
 
 An account has one observation for each UTC day, the first of that day, and the latest. Each is a value with an expiry
-of its own. An observation has the first hundred ids of an account; whether a video beyond them was pinned is not known,
-so it is neither new nor gone.
+of its own. An observation has the first hundred ids of an account. Videos beyond these count neither as pinned nor as
+unpinned.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Observation:
     videos: Mapping[str, Counts]
     """By id, in TikTok's order."""
     whole: bool = True
-    """Whether a video that is not in it was certainly not pinned."""
+    """Whether it has all pinned videos, so that any other video was not pinned."""
     sandbox: bool = False
 
     def lacks(self, video_id: str) -> bool:
-        """Whether the video was certainly not pinned."""
+        """Return whether the video was certainly not pinned."""
         return self.whole and video_id not in self.videos
 
 
@@ -71,7 +71,7 @@ class Changes:
     """For each count, the sum of the differences over the videos pinned both times, as far as both are known."""
 
     def only(self, fields: Iterable[str]) -> Changes:
-        """The same with the growth of these fields alone."""
+        """Return the same with the growth of these fields only."""
         return replace(self, growth=tuple(pair for pair in self.growth if pair[0] in fields))
 
 
@@ -85,21 +85,21 @@ class AccountHistory:
     """Keys of observations that are too old or in the future: to be deleted with the next write."""
 
     def changes_to(self, newest: Observation) -> Changes | None:
-        """What has changed up to this observation; None without an earlier one of the same source."""
+        """Return the changes up to this observation; None without an earlier one of the same source."""
         earlier = [one for one in self.observations if one.seen_at <= newest.seen_at and one.sandbox == newest.sandbox]
         return changes_between([*earlier, newest])
 
 
 class History:
-    """Which observations are kept, for `days` days (0: none), and under which keys. Pure, no I/O."""
+    """The rules of the history: observations are kept for `days` days (0: none). No I/O."""
 
     def __init__(self, *, days: int) -> None:
         self._days = days
 
     def read(self, username: str, values: Sequence[bytes | None], now: float) -> AccountHistory:
-        """The history that the values of `observation_keys` hold.
+        """Decode the history from the values of `observation_keys`.
 
-        What is older than this server's `days`, or was written by a clock that was ahead, is outdated.
+        Observations that are older than `days` or in the future are outdated.
         """
         found: list[Observation] = []
         outdated: list[str] = []
@@ -124,16 +124,16 @@ class History:
         return [Entry(_key(username, day), value, ttl), latest]
 
     def current(self, changes: Changes | None, now: float) -> Changes | None:
-        """The changes that were stored with an answer, unless they go back further than observations are kept now."""
+        """Return the changes stored with an answer; None if they go back further than `days`."""
         return changes if changes is not None and self.life_of(changes, now) > 0 else None
 
     def life_of(self, changes: Changes | None, now: float) -> float:
-        """Seconds for which changes may be kept: as long as the oldest observation that they are about."""
+        """Return for how many seconds changes may be stored: as long as the oldest observation in them."""
         return changes.since + self._days * _DAY - now if changes is not None else math.inf
 
 
 def observation_keys(username: str, now: float) -> list[str]:
-    """The keys of all observations of an account that can exist, whatever its server's settings were."""
+    """Return the keys of all observations that an account can have, independent of the settings."""
     today = int(now // _DAY)
     return [*(_key(username, day) for day in range(today - _MAX_DAYS, today + _MAX_DAYS + 1)), _key(username, None)]
 
@@ -143,7 +143,7 @@ def _key(username: str, day: int | None) -> str:
 
 
 def observe(snapshot: Snapshot) -> Observation:
-    """The observation of an answer."""
+    """Make the observation of an answer."""
     kept = (video for video in snapshot.videos if len(video.id) <= _MAX_ID)
     seen = {video.id: tuple(getattr(video, name) for name in COUNTS) for video in islice(kept, _MAX_VIDEOS)}
     whole = len(seen) == len({video.id for video in snapshot.videos})
@@ -157,14 +157,14 @@ def changes_between(observations: Sequence[Observation]) -> Changes | None:
     oldest, newest = observations[0], observations[-1]
     return Changes(
         since=oldest.seen_at,
-        pinned=tuple(_turn(id_, observations, pinned=True) for id_ in newest.videos if oldest.lacks(id_)),
-        unpinned=tuple(_turn(id_, observations, pinned=False) for id_ in oldest.videos if newest.lacks(id_)),
+        pinned=tuple(_last_change(id_, observations, pinned=True) for id_ in newest.videos if oldest.lacks(id_)),
+        unpinned=tuple(_last_change(id_, observations, pinned=False) for id_ in oldest.videos if newest.lacks(id_)),
         growth=tuple(_growth(oldest, newest)),
     )
 
 
-def _turn(video_id: str, observations: Sequence[Observation], *, pinned: bool) -> Change:
-    """Return the last change: the latest observation that shows the contrary, and the next that shows it as now."""
+def _last_change(video_id: str, observations: Sequence[Observation], *, pinned: bool) -> Change:
+    """Return the last change of a video: the latest observation without its present state, and the first with it."""
 
     def shows(observation: Observation, pinned: bool) -> bool:
         return video_id in observation.videos if pinned else observation.lacks(video_id)
@@ -187,7 +187,7 @@ def _growth(oldest: Observation, newest: Observation) -> Iterable[tuple[str, int
 
 
 def _decoded(value: bytes) -> Observation | None:
-    """Return a stored observation; None for what another version wrote in another format."""
+    """Decode a stored observation; None if it has the format of another version."""
     try:
         return _JSON.validate_json(value)
     except ValidationError:

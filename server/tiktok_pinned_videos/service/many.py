@@ -1,4 +1,4 @@
-"""Many accounts as one call: several at once, a result for each, and no further request once all would fail alike."""
+"""Request many accounts at once. Each has its own outcome. No request is sent after an error that all would meet."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ async def ask_many(
     time_limit: float | None,
     progress: Callable[[int, Outcome[R]], Awaitable[None]],
 ) -> list[Outcome[R]]:
-    """An outcome for each of the (distinct) names, in their order; `max_concurrency` are asked about at once.
+    """Return an outcome for each of the (distinct) names, in their order, with `max_concurrency` at the same time.
 
-    An error that every further account would meet as well (quota, credentials) ends the asking; the rest get what
-    `fallback` has for them without a request (an answer or an error of their own), or that error. What is not
-    answered within `time_limit` seconds is an outcome with `APITimeoutError`. `progress` is called after each account,
-    one after the other, with how many are done and the one just done; no other account begins meanwhile.
+    After an error that every further account would meet (quota, credentials) no request is sent. The remaining accounts
+    get the result of `fallback`, which sends no request, or that error. Accounts without an answer after `time_limit`
+    seconds get `APITimeoutError`. `progress` is called for each account, one at a time, with the number of accounts
+    done and the outcome; no other account starts meanwhile.
     """
     waiting, running = iter(usernames), set[asyncio.Task[Outcome[R]]]()
     outcomes: dict[str, Outcome[R]] = {}
     common: TikTokError | None = None
-    """The failure that every account would meet now."""
+    """The error that every further account would meet."""
 
     async def one(username: str) -> Outcome[R]:
         nonlocal common
@@ -58,14 +58,14 @@ async def ask_many(
                 common = common or error
             return Outcome(username, error=error)
         except Exception:
-            # One account's surprise must not cost the others their answers.
+            # An unexpected fault of one account must not fail the others.
             _log.exception("unexpected fault while asking for an account")
             return Outcome(username, error=InternalError())
 
     try:
         async with asyncio.timeout(time_limit):
             while len(outcomes) < len(usernames):
-                # A caller that cannot keep an answer must not cause further requests, so new ones begin after it has.
+                # The next account starts after the caller has stored this answer: if it cannot, no request is wasted.
                 free = max_concurrency - len(running)
                 running |= {asyncio.create_task(one(username)) for username in islice(waiting, free)}
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -78,5 +78,7 @@ async def ask_many(
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-    late = APITimeoutError("the call as a whole ran out of time before this account.", next_step="Call again.")
+    late = APITimeoutError(
+        "the time for the whole call ended before this account was answered.", next_step="Call again."
+    )
     return [outcomes.get(name) or Outcome(name, error=late) for name in usernames]

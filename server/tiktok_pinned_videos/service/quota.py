@@ -1,7 +1,7 @@
-"""Which requests may be sent: the day's quota, reserved before they are sent, and the pause after a rate limit.
+"""The ledger: it reserves each request in the day's quota before it is sent, and keeps the pause after a rate limit.
 
-TikTok counts per project and resets the count at 00:00 UTC. No endpoint says what is left, so this ledger, shared by
-all processes that share the store, is all that can be known.
+TikTok counts per project and resets the count at 00:00 UTC. No endpoint returns the rest, so the ledger counts the
+requests of all processes that share the store.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tiktok_pinned_videos.state.base import Counter, Entry, Store
 from .caller import CALLER
 
 MAX_PAUSE: Final = 60.0
-"""Seconds; after that a request is tried again, however long TikTok asked to wait."""
+"""The longest pause in seconds, even if TikTok asks for a longer one."""
 
 _ONE: Final = timedelta(days=1)
 _PROBE_INTERVAL: Final = 3600.0
@@ -59,7 +59,7 @@ class Ledger:
         closed, pause = await self._store.get(_closed(day), _PAUSE)
         if (left := self._left_of(pause)) > 0:
             raise PausedError(left)
-        # One probe an hour finds out whether TikTok reopened the day, for all processes with the same quota.
+        # One probe per hour, for all processes with the same quota, checks whether TikTok reopened the day.
         if self._closing == day or (closed and not await self._store.add(self._probe(day))):
             raise _exceeded(_SPENT, day, context)
         counters = [self._counter(_used(day), day, self._quota)]
@@ -92,7 +92,7 @@ class Ledger:
             self._closing = None
 
     async def answered(self, reservation: Reservation) -> None:
-        """See `Budget.answered`. Only a probe opens a closed day: others may have been sent before it was closed."""
+        """See `Budget.answered`. Only a probe opens a closed day: other requests may be older than its closing."""
         if reservation.probe:
             await self._store.put(delete=(_closed(reservation.day),))
 
@@ -103,12 +103,12 @@ class Ledger:
         return QuotaStatus(await self._used(day), self._quota, f"{day + _ONE}T00:00:00Z", closed is not None)
 
     def seen_today(self) -> int:
-        """Requests used today as this process last read it, 0 before; reads no store, callable from any thread."""
+        """Return today's requests as this process last read them (0 before); callable from any thread, no I/O."""
         _, seen_day, used = self._seen
         return used if seen_day == self._today() else 0
 
     async def note(self) -> str | None:
-        """What an answer should say once 80 % of the day's quota is spent."""
+        """Return the note for answers once 80 % of the day's quota is used; None before."""
         day = self._today()
         seen_at, seen_day, used = self._seen
         if seen_day != day or not 0 <= self._clock() - seen_at < _READ_AGAIN:
@@ -126,19 +126,19 @@ class Ledger:
         return used
 
     def _left_of(self, pause: bytes | None) -> float:
-        """Seconds that a pause still lasts. None is longer than `MAX_PAUSE`, unless a clock was put back."""
+        """Return the rest of a pause in seconds. A pause longer than `MAX_PAUSE` comes from a wrong clock."""
         left = float(pause) - self._clock() if pause is not None else 0.0
         return left if left <= MAX_PAUSE else 0.0
 
     def _probe(self, day: date) -> Entry:
-        # By quota: after a change of TIKTOK_DAILY_QUOTA TikTok has most likely granted more, so it is asked at once.
+        # One key per quota: after a change of TIKTOK_DAILY_QUOTA the next request is a probe at once.
         return Entry(f"probe:{day}:{self._quota}", b"1", min(_PROBE_INTERVAL, self._left(day)))
 
     def _counter(self, key: str, day: date, ceiling: int) -> Counter:
         return Counter(key, ceiling, _end_of(day))
 
     def _left(self, day: date) -> float:
-        """Seconds until the day ends; at least one, for what is written about a day that has just ended."""
+        """Return the seconds until the day ends; at least one, in case the day has just ended."""
         return max(1.0, _end_of(day) - self._clock())
 
     def _today(self) -> date:

@@ -1,6 +1,6 @@
-"""Answers for accounts: from the store, from a request under way, or from TikTok.
+"""Answers for accounts: from the store, from a request in flight, or from TikTok.
 
-One read of the store begins a request, and one write stores everything that it brings.
+A request starts with one read of the store, and ends with one write that stores its whole result.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .single_flight import Ask, SingleFlight, lease
 
 Fields: TypeAlias = tuple[str, ...]
 _GONE: Final = (errors.Status.NOT_FOUND, errors.Status.REFUSED)
-"""When TikTok itself answers so, what is stored of the account is deleted, as its terms require."""
+"""After these answers of TikTok the stored data of the account is deleted, as TikTok's terms require."""
 
 
 class StoppingError(errors.APIConnectionError):
@@ -42,12 +42,12 @@ class StoppingError(errors.APIConnectionError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A snapshot as one call gets it: its fields, no others, and what the call adds."""
+    """The result of one call: a snapshot with the requested fields, and facts about the call."""
 
     snapshot: Snapshot
     cached: bool
     requests: int
-    """Research requests that this call itself caused."""
+    """Research requests that this call caused."""
     quota_note: str | None = None
     stored: bool = True
     """Whether the store has it, so that the resource `tiktok://pinned/{username}` shows it."""
@@ -67,14 +67,14 @@ class ServiceStatus(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """What is stored of an account when a request begins."""
+    """The stored data of an account when a request begins."""
 
     stored: Stored | None
     history: AccountHistory
 
 
 class _Found(NamedTuple):
-    """What a request brought: an answer and whether it is new (another process may have been faster), or an error."""
+    """The result of a request: an answer and whether it is new (another process may have sent it), or an error."""
 
     stored: Stored | None = None
     new: bool = True
@@ -83,7 +83,7 @@ class _Found(NamedTuple):
 
 
 class PinnedVideosService:
-    """Answers for accounts, `max_concurrency` at once. Each caller gets its own error of `research.errors`."""
+    """The service that answers for accounts, `max_concurrency` at once. Raises errors of `research.errors`."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class PinnedVideosService:
         self._flights: SingleFlight[_Found] = SingleFlight(lambda found: cache.enabled and found.stored is not None)
 
     async def answer(self, username: str, fields: Fields, *, refresh: bool = False) -> Answer:
-        """One account, `username` as from `names.parse_username`, `fields` as from `research.fields.parse_fields`."""
+        """Return the answer of one account. `parse_username` and `parse_fields` return the arguments."""
         await self.check_usable()
         since, waited = self._clock(), False
         while True:
@@ -116,17 +116,17 @@ class PinnedVideosService:
             found, requests = await self._join(username, fields, partial(self._fetch, username, fields, refresh))
             if found.stored is not None:
                 return await self._answer(username, fields, found.stored, new=found.new, requests=requests)
-            waited = True  # it brought other fields, or ended while no caller waited: read the store, and ask again
+            waited = True  # that request had other fields, or was cancelled: read the store again
 
     async def from_cache(self, username: str, fields: Fields) -> Answer | None:
-        """The same, only if no request is needed for it. Raises a remembered `NotFoundError`."""
+        """Return the answer if it is stored; None otherwise. Raises a stored `NotFoundError`."""
         stored = None if self._flights.closing else await self._cache.find(username)
         if stored is None or not serves(stored, fields):
             return None
         return await self._answer(username, fields, stored, new=False, requests=0)
 
     async def fetch_raw(self, username: str, fields: Fields) -> Fetched:
-        """A new request for these fields and no others, with TikTok's body."""
+        """Send a new request for exactly these fields, and return the answer with TikTok's body."""
         await self.check_usable()
         found, _ = await self._join(username, fields, partial(self._fetch_raw, username, fields), alone=True)
         if not isinstance(found.stored, CachedSnapshot):
@@ -134,27 +134,27 @@ class PinnedVideosService:
         return Fetched(found.stored, found.body)
 
     async def stored(self, username: str) -> Stored | None:
-        """What is stored of an account; never sends a request."""
+        """Return the stored answer of an account; never sends a request."""
         return await self._cache.find(username)
 
     async def observations(self, username: str) -> tuple[Observation, ...]:
-        """The observations of an account, oldest first; never sends a request."""
+        """Return the observations of an account, oldest first; never sends a request."""
         return (await self._known(username)).history.observations
 
     async def forget(self, username: str) -> None:
-        """Delete everything that is stored of an account."""
+        """Delete everything that is stored about an account."""
         await self._store.put(delete=stored_keys(username, self._clock()))
 
     async def seen(self, prefix: str, *, limit: int) -> list[str]:
-        """Accounts that were answered before and begin with `prefix`, in lower case."""
+        """Return usernames that were answered before and begin with `prefix`, in lower case."""
         return await self._cache.seen(prefix, limit=limit)
 
     async def quota(self) -> QuotaStatus:
-        """The quota of the current day; sends nothing."""
+        """Return the quota of the current day; sends nothing."""
         return await self._ledger.status()
 
     async def status(self) -> ServiceStatus:
-        """The state of the service; sends nothing."""
+        """Return the state of the service; sends nothing."""
         return ServiceStatus(
             quota=await self._ledger.status(),
             state=self._store.describe(),
@@ -164,7 +164,7 @@ class PinnedVideosService:
         )
 
     async def check_state(self) -> str:
-        """Run every operation of the store; its description. Raises `StateStoreError` if one fails."""
+        """Run every operation of the store and return its description. Raises `StateStoreError` if one fails."""
         await self._store.check()
         if self._store.degraded:
             raise StateStoreError(self._store.describe())
@@ -182,7 +182,7 @@ class PinnedVideosService:
         return self._client.auth.token
 
     async def aclose(self, *, drain: float = 0.0) -> None:
-        """Answer the calls whose requests were sent and finish within `drain` seconds, end the others, and close."""
+        """Close. Requests already sent may finish within `drain` seconds; all other calls end at once."""
         await self._flights.aclose(drain=drain, for_store=self._store.shared)
         await self._client.aclose()
         await self._store.aclose()
@@ -198,7 +198,7 @@ class PinnedVideosService:
         return found, cost
 
     async def _fetch(self, username: str, fields: Fields, refresh: bool, context: RequestContext) -> _Found:
-        """An answer with these fields; of several processes that want it at once, one asks."""
+        """Return an answer with these fields. If several processes need it at once, one of them sends the request."""
         started = self._clock()
 
         def enough(known: _Known) -> bool:
@@ -210,7 +210,7 @@ class PinnedVideosService:
         async with self._slots, lease(shared, f"lease:{in_key(username)}", read, enough=enough) as known:
             if enough(known):
                 return _Found(known.stored, new=refresh)
-            # The stored fields are asked for as well, so that none is lost to later calls.
+            # The stored fields are requested as well, so that later calls still find them.
             wanted = {*fields, *(known.stored.fields if isinstance(known.stored, CachedSnapshot) else ())}
             return await self._ask(username, tuple(name for name in NAMES if name in wanted), context, known)
 
@@ -224,15 +224,15 @@ class PinnedVideosService:
         return _Known(self._cache.read(answer), self._history.read(username, observations, now))
 
     async def _ask(self, username: str, fields: Fields, context: RequestContext, known: _Known) -> _Found:
-        """Send the request and store what it brings."""
+        """Send the request and store its result."""
         try:
             fetched = await self._client.pinned_videos(username, fields, context)
         except UnwantedError:
             return _Found()
         except errors.TikTokError as error:
-            # Without a code the status is a gateway's, which says nothing of the account.
+            # Without a code, a gateway answered instead of TikTok: its status says nothing about the account.
             if error.status in _GONE and error.code is not None:
-                context.on_the_wire = True  # until the store knows
+                context.on_the_wire = True  # until the store has deleted it
                 missing = self._cache.missing(username, error) if isinstance(error, errors.NotFoundError) else []
                 await self._store.put(*missing, delete=stored_keys(username, self._clock())[:-1])
             return _Found(error=error)

@@ -1,7 +1,7 @@
-"""Single flight: many calls for one account at once are one request, in this process and, for 10 s, in all.
+"""Single flight: simultaneous calls for one account share one request, in this process and, for 10 s, in all.
 
 A request is a task of its own, so that a cancelled call does not end it for the others. When no caller waits any more,
-a request that was sent is finished, and everything else is cancelled. The same holds when the program ends.
+or the program ends, a request that was sent is completed, and one that was not sent is cancelled.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tiktok_pinned_videos.research.budget import RequestContext
 from tiktok_pinned_videos.state.base import Entry, Store
 
 LEASE: Final = 10.0
-"""Seconds for which a request keeps other processes from sending the same."""
+"""Seconds for which other processes wait for a request instead of sending the same one."""
 _POLL: Final = 0.05
 _log = logging.getLogger("tiktok_pinned_videos.calls")
 
@@ -35,13 +35,13 @@ class _Flight(Generic[T]):
         self.task = asyncio.create_task(ask(self.context), name=f"flight {name}")
 
     def take_cost(self) -> int:
-        """The requests sent that no caller has been charged for yet."""
+        """Return the requests sent since the last call of this method."""
         cost, self.context.requests = self.context.requests, 0
         return cost
 
 
 class SingleFlight(Generic[T]):
-    """The requests of this process that are under way, at most one per key that calls may join.
+    """The requests in flight of this process, with at most one per key that calls may join.
 
     `is_stored`: whether a result is in the store, for the log line about a request that ended without callers.
     """
@@ -55,10 +55,10 @@ class SingleFlight(Generic[T]):
     async def join(
         self, key: str, fields: tuple[str, ...], ask: Ask[T], *, alone: bool = False
     ) -> tuple[T, int] | None:
-        """The result, and how many requests it cost: for one of the callers, 0 for the others.
+        """Return the result and how many requests it cost; the cost is charged to one caller, the others get 0.
 
-        None when a request without all of the `fields` has just ended, or this one was cancelled because the program
-        ends: read what is stored, then join again. `alone`: no call joins it, and it joins none.
+        Returns None if a request without all of the `fields` has just ended, or the request was cancelled. Then read
+        the store and join again. `alone`: always start a new request, which no other call joins.
         """
         flight = None if alone else self._joinable.get(key)
         if flight is not None and not flight.fields >= set(fields):
@@ -86,7 +86,7 @@ class SingleFlight(Generic[T]):
     async def aclose(self, *, drain: float, for_store: bool) -> None:
         """Send nothing more, give requests already sent `drain` seconds to finish, and cancel the rest.
 
-        `for_store`: whether those without callers are worth waiting for, because the store outlives the process.
+        `for_store`: wait for requests without callers too, because the store keeps their answers.
         """
         self.closing = True
         for flight in self._all:
@@ -118,10 +118,10 @@ class SingleFlight(Generic[T]):
 async def lease(
     store: Store | None, key: str, read: Callable[[], Awaitable[K]], *, enough: Callable[[K], bool]
 ) -> AsyncGenerator[K]:
-    """What `read` returns as soon as that is enough, or as soon as this process may send the request itself.
+    """Hold the lease `key` while sending a request, and yield what `read` returned last.
 
-    One process at a time may (any, without a store). A process that was killed keeps others waiting for as long as its
-    lease lives.
+    If another process has the lease, wait until `read` returns `enough` or its lease ends. Without a store there is
+    nothing to wait for.
     """
     if store is None:
         yield await read()

@@ -22,7 +22,7 @@ class SharedTokens:
         self._clock = clock
 
     async def load(self) -> AccessToken | None:
-        """The token that a replica fetched last."""
+        """Return the token that a replica fetched last."""
         (value,) = await self._store.get(_KEY)
         try:
             return _JSON.validate_json(value or b"")

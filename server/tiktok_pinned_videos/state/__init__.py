@@ -1,1 +1,1 @@
-"""Small values that expire, kept for one process, one user's processes or a fleet."""
+"""State stores: small values that expire, shared by one process, the processes of one user, or replicas."""

@@ -14,7 +14,7 @@ COUNTERS_KEPT: Final = 86_400.0
 
 
 class StateStoreError(Exception):
-    """A store could not do what was asked. Never reaches a call: `ResilientStore` continues in memory."""
+    """An operation of a store failed. `ResilientStore` catches it and continues in memory."""
 
 
 class UnusableStoreError(StateStoreError):
@@ -69,9 +69,9 @@ class Counts:
 
 
 class Store(ABC):
-    """Keys are short ASCII text; values are bytes, opaque here. Every operation is atomic across all processes.
+    """A key-value store with expiry. Keys are short ASCII text, values are bytes.
 
-    Operations take a few seconds at most and raise nothing but `StateStoreError`.
+    Every operation is atomic across all processes, takes a few seconds at most, and raises only `StateStoreError`.
     """
 
     shared: bool = False
@@ -79,7 +79,7 @@ class Store(ABC):
     holds_secrets: bool = False
     """Whether an access token may be stored here (never on disk)."""
     degraded: bool = False
-    """Whether memory of this process replaces the store at the moment."""
+    """Whether this process uses its memory instead of the store at the moment."""
 
     @abstractmethod
     async def get(self, *keys: str) -> list[bytes | None]:
@@ -91,7 +91,7 @@ class Store(ABC):
 
     @abstractmethod
     async def add(self, entry: Entry) -> bool:
-        """Store the entry if its key is absent; whether it was."""
+        """Store the entry if its key is absent, and return whether it was."""
 
     @abstractmethod
     async def release(self, key: str, value: bytes) -> None:
@@ -103,7 +103,7 @@ class Store(ABC):
 
     @abstractmethod
     async def count(self, counters: Sequence[Counter], amount: int = 1) -> Counts:
-        """Merge what is known of the counters, then add `amount` to all of them or to none. 0 only merges and reads."""
+        """Merge the known entries into the counters, then add `amount` to all or none. 0 only merges and reads."""
 
     @abstractmethod
     def describe(self) -> str:

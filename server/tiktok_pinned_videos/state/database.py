@@ -1,6 +1,7 @@
-"""An SQLite database that heals: a file that was deleted, replaced or damaged under a running process is opened again.
+"""An SQLite database that opens its file again after it was deleted, replaced or damaged under a running process.
 
-A damaged file of ours is moved aside first. What has expired or was deleted is overwritten, in the write-ahead log too.
+A damaged file of this program is moved aside first. Expired and deleted values are overwritten, in the write-ahead log
+too.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from .base import StateStoreError
 MAX_WAIT: Final = 2.0
 """Seconds that an operation may wait for other processes."""
 MAX_ENTRIES: Final = 20_000
-"""In memory; of more, those that expire soonest are dropped."""
+"""The limit in memory; beyond it, the entries that expire soonest are dropped."""
 _DAMAGED_KEPT: Final = 86_400.0
 _APPLICATION_ID: Final = 0x54545056
-"""`TTPV`: marks our files."""
+"""`TTPV`: marks the files of this program."""
 _SCHEMA_VERSION: Final = 3
 _TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS entries "
@@ -66,7 +67,7 @@ class Database:
                         result = operation(file)
                     if erases:
                         self._empty_log(file, damaged_before=self._clock())
-                except Exception as error:  # whatever it was, no lock may stay taken
+                except Exception as error:  # after any error, release all locks
                     self.close()
                     if attempt < 3 and self._may_heal(error, last=attempt == 2):
                         continue
@@ -86,7 +87,7 @@ class Database:
                 self._lock.release()
 
     def purge(self) -> None:
-        """Overwrite what has expired. After an error the next purge tries again."""
+        """Delete and overwrite expired values. After an error the next purge tries again."""
         now = self._clock()
         with self._lock, suppress(sqlite3.Error):
             if (file := self._file) is not None:
@@ -106,7 +107,7 @@ class Database:
     def _opened(self) -> sqlite3.Connection:
         path = self._path
         if path is not None and _signature(path) != self._signature:
-            # Deleted, replaced or overwritten; or another process has emptied the write-ahead log.
+            # The file was deleted, replaced or overwritten, or another process emptied the write-ahead log.
             self.close()
         if self._file is not None:
             return self._file
@@ -116,10 +117,10 @@ class Database:
         self._file = file = sqlite3.connect(
             path or ":memory:", timeout=MAX_WAIT, isolation_level=None, check_same_thread=False
         )
-        # What was deleted is overwritten and not only marked as free.
+        # Deleted values are overwritten, not only marked as free.
         file.execute("PRAGMA secure_delete = ON")
         _check_or_create(file)
-        # In this mode readers and the writer do not wait for each other; some file systems do not have it.
+        # With WAL readers and the writer do not wait for each other; some file systems do not support it.
         with suppress(sqlite3.OperationalError):
             file.execute("PRAGMA journal_mode = WAL")
         file.execute("PRAGMA synchronous = NORMAL")
@@ -130,7 +131,7 @@ class Database:
         return file
 
     def _empty_log(self, file: sqlite3.Connection, *, damaged_before: float) -> None:
-        """Empty the write-ahead log, and delete a damaged file that was moved aside before a moment."""
+        """Empty the write-ahead log, and delete a damaged file that was moved aside before `damaged_before`."""
         if self._path is not None:
             # Another process may be reading, or have the file open; the next purge tries again.
             with suppress(sqlite3.OperationalError, OSError):
@@ -140,7 +141,7 @@ class Database:
                     damaged.unlink()
 
     def _may_heal(self, error: Exception, *, last: bool) -> bool:
-        """Whether to open the file once more; before the last time a damaged one of ours is moved aside."""
+        """Return whether to open the file again. Before the last attempt, move a damaged file of ours aside."""
         path, seen = self._path, self._signature
         if path is None:
             return False
@@ -161,7 +162,7 @@ def _check_or_create(file: sqlite3.Connection) -> None:
 
     Raises `StateStoreError` for a file that is not ours to use, and leaves it as it is.
     """
-    # Locked, or the answers could be from before and after another process created it.
+    # With the lock, all queries see the file before another process creates it, or all after that.
     file.execute("BEGIN IMMEDIATE")
     owner, version = (file.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
     tables = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()]
@@ -191,7 +192,7 @@ def _signature(path: Path) -> tuple[int, ...]:
 
 
 def _prepare(path: Path) -> None:
-    """Create the file, for its owner only; remove or mend the files beside it."""
+    """Create the file, for its owner only. Remove the -wal and -shm files of a missing file, or make them writable."""
     for folder in reversed(path.parents):
         if not folder.exists():
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -207,7 +208,7 @@ def _prepare(path: Path) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether the header of a file says that this program wrote it."""
+    """Return whether the header of a file says that this program wrote it."""
     with suppress(OSError), path.open("rb") as file:
         header = file.read(72)
         return header[:16] == b"SQLite format 3\0" and header[68:72] == _APPLICATION_ID.to_bytes(4, "big")

@@ -1,4 +1,4 @@
-"""Opens the store that `TIKTOK_STATE` names. A store's module is imported only when it is chosen."""
+"""Open the store that `TIKTOK_STATE` names. The module of a store is imported only if it is used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REDIS = re.compile(
 
 
 def check_url(url: str) -> None:
-    """Raise ValueError with a one-line reason, free of anything secret, unless `open_store` understands `url`."""
+    """Raise ValueError with a one-line reason without secrets if `open_store` does not accept `url`."""
     scheme, colon, rest = url.partition(":")
     match scheme.lower() + colon:
         case "memory:":
@@ -40,7 +40,7 @@ def check_url(url: str) -> None:
 
 
 def open_primary(url: str, *, clock: Callable[[], float] = time.time) -> Store:
-    """The store that `url` names, not yet connected; its failures are errors. ValueError as `check_url` raises it."""
+    """Open the store that `url` names, without connecting. Raises ValueError like `check_url`."""
     check_url(url)
     scheme, _, rest = url.partition(":")
     if scheme.lower().startswith("redis"):
@@ -53,7 +53,7 @@ def open_primary(url: str, *, clock: Callable[[], float] = time.time) -> Store:
 
 
 def open_store(url: str, *, prefix: str = "", clock: Callable[[], float] = time.time) -> Store:
-    """The same for a server: keys begin with `prefix`, and failures never reach a call."""
+    """Open the store that `url` names, for a server: keys begin with `prefix`, and operations never fail."""
     primary = open_primary(url, clock=clock)
     if not primary.shared:
         return primary
@@ -63,7 +63,7 @@ def open_store(url: str, *, prefix: str = "", clock: Callable[[], float] = time.
 
 
 async def check_usable(url: str, *, prefix: str = "") -> None:
-    """Raise `UnusableStoreError` if the store that `url` names can never work; one that is down may still work."""
+    """Raise `UnusableStoreError` if the store that `url` names can never work; not if it is only unreachable."""
     store = open_store(url, prefix=prefix)
     try:
         if reason := await store.why_unusable():

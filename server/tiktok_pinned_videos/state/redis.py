@@ -1,6 +1,6 @@
-"""A Redis that a fleet shares. Every key is written with an expiry, and nothing is tried twice.
+"""A store on a Redis that replicas share. Every key has an expiry, and no command is retried.
 
-Operations on several keys need them in one slot of a cluster: the part of a prefix in braces is the hash tag.
+Operations on several keys need all of them in one slot of a cluster: the part of the prefix in braces is the hash tag.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from .base import COUNTERS_KEPT, Counter, Counts, Entry, StateStoreError, Store,
 
 MAX_CONNECTIONS: Final = 16
 TIMEOUT: Final = 2.0
-"""Seconds for a connection or a reply. A Redis that stands still for a moment must not look like one that is gone."""
-# SCAN reads the whole database, which may hold millions of keys of other programs: no more than these are read.
+"""Seconds for a connection or a reply; long enough for a Redis that pauses for a moment."""
+# SCAN reads the whole database, which may contain millions of keys of other programs. This limits it.
 _SCAN_STEPS: Final = 10
 _SCAN_STEP_SIZE: Final = 1000
-# redis-py leaves the code out of the text and makes it a class of its own.
+# redis-py has one class per error code and leaves the code out of the text.
 _CANNOT_WORK: Final = {
     "MovedError": "MOVED: it is one node of a cluster, and other nodes have some of the keys",
     "AskError": "ASK: it is one node of a cluster, and other nodes have some of the keys",
@@ -32,7 +32,7 @@ _CANNOT_WORK: Final = {
 
 _RELEASE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 # ARGV: amount, then for each counter: owner, ceiling, milliseconds to live, number of known entries, and those.
-# The reply: whether it was granted, whether something was lost, and the entries of each counter.
+# Reply: whether the amount was granted, whether entries were lost, and the entries of each counter.
 _COUNT: Final = """
 local amount, at, lost, fits, ttls, reply = tonumber(ARGV[1]), 2, 0, true, {}, {}
 for place, key in ipairs(KEYS) do
@@ -66,7 +66,7 @@ R = TypeVar("R")
 
 
 class RedisStore(Store):
-    """A `Store` on `redis://` or `rediss://`; `url` has passed `check_url`. Connects on first use.
+    """A `Store` on `redis://` or `rediss://`. `url` is valid by `check_url`. It connects on first use.
 
     No error contains the password.
     """
@@ -136,11 +136,11 @@ class RedisStore(Store):
 
     async def check(self, prefix: str = "") -> None:
         try:
-            told = (await self._run(lambda: self._client.info("server"))).get("redis_version", "")
-        except UnusableStoreError:  # its user may not ask for it; the operations show whether they work
-            told = ""
-        if told and tuple(int(part) for part in re.findall(r"\d+", str(told))[:2]) < (6, 2):
-            raise UnusableStoreError(f"Redis {told} is too old; 6.2 or later is needed")
+            version = (await self._run(lambda: self._client.info("server"))).get("redis_version", "")
+        except UnusableStoreError:  # the user may not run INFO; the operations below show whether they work
+            version = ""
+        if version and tuple(int(part) for part in re.findall(r"\d+", str(version))[:2]) < (6, 2):
+            raise UnusableStoreError(f"Redis {version} is too old; 6.2 or later is needed")
         await super().check(prefix)
 
     def describe(self) -> str:
@@ -151,7 +151,7 @@ class RedisStore(Store):
             await self._client.aclose(close_connection_pool=True)
 
     async def _run(self, operation: Callable[[], Awaitable[R]]) -> R:
-        # Waiting for a connection is done here: redis-py's own blocking pool holds a lock while it connects.
+        # Wait for a free connection here, because redis-py's blocking pool holds a lock while it connects.
         async with self._free:
             try:
                 return await operation()
@@ -160,7 +160,7 @@ class RedisStore(Store):
 
     def _translated(self, error: Exception) -> StateStoreError:
         name = type(error).__name__
-        # The text of an unforeseen error may be anything. A pipeline repeats the command, and so what was to be stored.
+        # The text of an unexpected error may contain anything. That of a pipeline repeats the command with its values.
         text = str(error) if isinstance(error, (*self._errors, TimeoutError)) else ""
         text = " ".join(text.split()).rpartition("caused error: ")[2].partition(", with args")[0]
         text = text.removeprefix("('").removesuffix("',)").rstrip(".") or name
@@ -172,7 +172,7 @@ class RedisStore(Store):
 
 
 def _client(url: str) -> tuple[Any, tuple[type[Exception], ...]]:
-    """A client, not connected yet, and the errors it may raise."""
+    """Make a client, not connected yet, and return the errors that it may raise."""
     from redis.asyncio import ConnectionPool, Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff

@@ -1,12 +1,12 @@
-"""A store that never fails a call, and counters that survive whatever happens to the store.
+"""A store whose operations never fail, and counters that survive losses of the store.
 
-While the primary store works, every operation goes to it. When it fails, one line is logged and memory of this process
-replaces it; the primary is tried again about once a second. What was written to memory meanwhile is dropped then,
-except the counters.
+While the primary store works, every operation goes to it. When it fails, the store logs one line and uses memory of
+this process. It tries the primary again about once a second. When the primary is back, the values in memory are
+dropped, except the counters.
 
 The process keeps the entries of all counters that it has seen, its own included. Each operation on a counter merges
-them into the primary, and so does a heartbeat. A primary that had less than was known has lost data: other processes
-may know more, so nothing is counted on it until each of them has had time for a heartbeat.
+them into the primary, and so does a heartbeat. If the primary has lower entries than the process knows, it has lost
+data. Other processes may know higher ones, so the process waits one heartbeat before it counts on.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _HEARTBEAT: Final = 1.0
 _SETTLE: Final = 1.25
 """Seconds in which every other process has a heartbeat."""
 _ROUNDS: Final = 3
-"""How often a count waits for others; a store that keeps losing its data is not waited for any longer."""
+"""How often a count waits for other processes, in case the store keeps losing its data."""
 _DAY: Final = 86_400.0
 _NAMESPACE_KEPT: Final = 30 * _DAY
 _PATIENCE: Final = 2.5
@@ -40,7 +40,7 @@ R = TypeVar("R")
 
 
 class ResilientStore(Store):
-    """A `Store` over `primary` whose operations raise nothing, and whose keys all begin with `prefix` there."""
+    """A `Store` over `primary`. Its operations never fail, and its keys in `primary` begin with `prefix`."""
 
     def __init__(
         self,
@@ -168,7 +168,7 @@ class ResilientStore(Store):
 
     def _watch(self) -> None:
         if self._watching is None or self._watching.done():
-            # In a context of its own: what it logs and sends belongs to no call.
+            # In a new context, because its logs and spans do not belong to the current call.
             self._watching = asyncio.create_task(self._keep_watch(), context=Context())
 
     async def _keep_watch(self) -> None:
@@ -180,7 +180,7 @@ class ResilientStore(Store):
                     await self._return()
                 else:
                     await self._merge()
-            except StateStoreError as error:  # during an outage nothing new is logged
+            except StateStoreError as error:  # logged only at the start of an outage
                 self._give_up(error)
 
     async def _return(self) -> None:
@@ -208,7 +208,7 @@ class ResilientStore(Store):
         return counts
 
     def _count_alone(self, counters: Sequence[Counter], amount: int) -> Counts:
-        """Count on what this process knows."""
+        """Count on the entries that this process knows."""
         known = [self._with_known(counter) for counter in counters]
         granted = amount > 0 and all(sum(one.known.values()) + amount <= one.ceiling for one in known)
         if granted:
@@ -234,7 +234,7 @@ class ResilientStore(Store):
             self._watch()
 
     def _own(self) -> list[Counter]:
-        """The counters that this process has counted on and that have not ended."""
+        """Return the counters to which this process has added and that have not ended."""
         now = self._clock()
         return [one for one in self._counters.values() if one.until > now and one.known.get(self._owner)]
 

@@ -20,7 +20,7 @@ from .base import COUNTERS_KEPT, Counter, Counts, Entry, Store
 from .database import Database
 
 PURGE_EVERY: Final = 30.0
-"""Seconds. What has expired is overwritten by then while a process uses the store, otherwise when one opens it."""
+"""Seconds between two purges while a process uses the store. Opening the file purges too."""
 _CLOSING: Final = 0.5
 
 R = TypeVar("R")
@@ -30,7 +30,7 @@ class SQLStore(Store):
     """A `Store` in the file `path`, created on first use and readable by its owner only; None for memory."""
 
     def __init__(self, path: str | Path | None, *, clock: Callable[[], float] = time.time) -> None:
-        # Resolved now: the working directory may change before the first use.
+        # Resolved now, because the working directory may change before the first use.
         self._path = Path(path).expanduser().absolute() if path is not None else None
         self._clock = clock
         self._database = Database(self._path, clock=clock)
@@ -43,7 +43,7 @@ class SQLStore(Store):
         return await self._run(lambda file: _values(file, keys, self._clock()))
 
     async def put(self, *entries: Entry, delete: Sequence[str] = ()) -> None:
-        """See `Store.put`. What was deleted is overwritten at once."""
+        """See `Store.put`. Deleted values are overwritten at once."""
 
         def write(file: sqlite3.Connection) -> None:
             file.executemany("DELETE FROM entries WHERE key = ?", [(key,) for key in delete])
@@ -80,7 +80,7 @@ class SQLStore(Store):
         return f"SQLite file {self._path}" if self._path is not None else "memory of this process"
 
     async def aclose(self) -> None:
-        """See `Store.aclose`. Waits a moment for what is under way, which then ends by itself."""
+        """See `Store.aclose`. Waits a moment for the current operation; it ends in its thread in any case."""
         if self._timer is not None:
             self._timer.cancel()
         worker, self._worker = self._worker, None
