@@ -32,6 +32,11 @@ def test_an_answer_with_text_of_users_has_the_warning_once_and_before_the_text(f
         assert text.index(UNTRUSTED) < text.index("CAPTION")
 
 
+def test_an_answer_without_a_text_has_no_warning() -> None:
+    for video in ({"id": 1}, {"id": 1, "video_description": "", "hashtag_names": []}):
+        assert UNTRUSTED not in account(video, fields=DEFAULT).notes
+
+
 def test_a_partial_total_names_the_videos_without_the_value() -> None:
     videos = [{"id": 1, "view_count": 5}, {"id": 2, "view_count": 6, "like_count": 3}, {"id": 3, "view_count": 7}]
     result = account(*videos, fields=("id", "view_count", "like_count"))

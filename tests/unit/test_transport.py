@@ -78,8 +78,8 @@ async def test_an_encoding_that_was_not_asked_for_is_an_error(encoding: str) -> 
         await received(BODY, encoding)
 
 
-async def test_a_body_that_is_not_gzip_as_claimed_is_a_fault_of_the_connection() -> None:
-    with pytest.raises(httpx.DecodingError):
+async def test_a_body_that_is_not_gzip_as_claimed_is_an_upstream_error() -> None:
+    with pytest.raises(APIResponseValidationError, match="damaged"):
         await received(BODY, "gzip")
 
 

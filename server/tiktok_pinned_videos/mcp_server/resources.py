@@ -108,7 +108,7 @@ async def _status(backend: Backend) -> dict[str, Any]:
 
 
 async def _pinned(backend: Backend, username: str) -> str:
-    from tiktok_pinned_videos.presentation.notes import UNTRUSTED
+    from tiktok_pinned_videos.presentation.notes import untrusted_notes
     from tiktok_pinned_videos.presentation.results import source_of, video_url
     from tiktok_pinned_videos.presentation.times import iso
     from tiktok_pinned_videos.research.models import Snapshot
@@ -133,7 +133,7 @@ async def _pinned(backend: Backend, username: str) -> str:
             **({"log_id": entry.log_id} if entry.log_id else {}),
             "fields": entry.fields,
             "videos": videos,
-            "notes": [UNTRUSTED],
+            "notes": untrusted_notes(entry.videos, entry.fields),
         }
     )
 

@@ -13,7 +13,7 @@ from tiktok_pinned_videos.service.many import Outcome
 from tiktok_pinned_videos.service.service import Answer
 
 from .changes import ChangesInBrief, brief_text, changes_in_brief
-from .notes import SANDBOX, clipping_notes, missing_notes, untrusted_notes
+from .notes import SANDBOX, UNTRUSTED, clipping_notes, missing_notes
 from .results import Source, Totals, engagement_rate, source_of, totals_of, video_url
 from .statistics import Out, Statistics, VideoLink
 from .text import ABSENT, answer_text, cell, failure_text, origin, quoted, reason, table
@@ -81,7 +81,8 @@ def compared(outcomes: Sequence[Outcome[Answer]], measure: Measure, *, whole: bo
         if outcome.error is not None
     ]
     notes = [SANDBOX] if any(answer.snapshot.sandbox for answer in answers) else []
-    notes += untrusted_notes(["video_description"]) if found else []
+    captions = any(account.top_video and account.top_video.video_description for account in found)
+    notes += [UNTRUSTED] if captions else []
     notes += _failure_notes(outcomes)
     notes += [f"@{account.username} is not ranked: it has no {measure}." for account in unranked]
     for answer in answers:

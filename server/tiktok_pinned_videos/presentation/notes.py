@@ -15,9 +15,10 @@ _WITHOUT_TEXT: Final = frozenset({"id", "create_time", "video_duration", "is_ste
 _MAX_IDS: Final = 20
 
 
-def untrusted_notes(fields: Iterable[str]) -> list[str]:
-    """The warning about texts by TikTok's users, if one of these fields can hold any."""
-    return [] if set(fields) <= _WITHOUT_TEXT else [UNTRUSTED]
+def untrusted_notes(videos: Iterable[Video], fields: Iterable[str]) -> list[str]:
+    """The warning about texts by TikTok's users, if one of the videos has any in these fields."""
+    texts = set(fields) - _WITHOUT_TEXT
+    return [UNTRUSTED] if any(getattr(video, name) for video in videos for name in texts) else []
 
 
 def clipping_notes(uri: str | None) -> list[str]:

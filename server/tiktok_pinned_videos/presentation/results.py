@@ -157,7 +157,7 @@ def _notes(answer: Answer, *, clipped: bool) -> list[str]:
     snapshot = answer.snapshot
     notes = [SANDBOX] if snapshot.sandbox else []
     if snapshot.videos:
-        notes += untrusted_notes(snapshot.fields) + missing_notes(snapshot.videos, snapshot.fields)
+        notes += untrusted_notes(snapshot.videos, snapshot.fields) + missing_notes(snapshot.videos, snapshot.fields)
     if clipped:
         notes += clipping_notes(f"tiktok://pinned/{quote(snapshot.username, safe='')}" if answer.stored else None)
     return notes + ([answer.quota_note] if answer.quota_note else [])

@@ -70,7 +70,7 @@ class _BoundedStream(httpx.AsyncByteStream):
             try:
                 data = decoder.decompress(chunk, MAX_RESPONSE_BYTES + 1 - total) if compressed else chunk
             except zlib.error:
-                raise httpx.DecodingError("the compressed response is damaged") from None
+                raise APIResponseValidationError("TikTok's compressed response is damaged.", retryable=True) from None
             received, total = received + len(chunk), total + len(data)
             # Compressed bytes count too: what follows the end of a gzip member unpacks to nothing.
             if max(received, total) > MAX_RESPONSE_BYTES:
