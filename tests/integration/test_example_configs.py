@@ -17,11 +17,11 @@ from kit.built import ROOT, SCRIPT, client_of, uv_environment
 from kit.configurations import command_of, entry_of
 from kit.processes import environment, http_server
 from kit.programs import need
-from tiktok_pinned_videos.commands.clients import Launch, configuration, remote_configuration
+from tiktok_pinned_videos.commands.clients import configuration, remote_configuration
 
 CHECKOUT = "/path/to/tiktok-pinned-videos-mcp"
 URL = "https://mcp.example.org/tiktok/mcp"
-LOCAL = configuration("claude-desktop", Launch("uvx", ("--from", CHECKOUT, SCRIPT)), sandbox=False)
+LOCAL = configuration("claude-desktop", ["uvx", "--from", CHECKOUT, SCRIPT], sandbox=False)
 BIN = str(ROOT / "tests" / "clients" / "node_modules" / ".bin")
 TOKEN = "a-token-of-sixteen-or-more"
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -41,7 +41,7 @@ def shown() -> list[tuple[str, str, str]]:
 
 
 def test_the_pages_show_what_doctor_prints() -> None:
-    launch = Launch("uvx", ("--from", CHECKOUT, SCRIPT))
+    launch = ["uvx", "--from", CHECKOUT, SCRIPT]
     different = {
         f"{kind} {client}"
         for kind, client, text in shown()

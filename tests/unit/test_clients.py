@@ -10,11 +10,10 @@ import pytest
 from kit.configurations import NAMES, command_of, entry_of
 from tiktok_pinned_videos.cli import doctor
 from tiktok_pinned_videos.commands.clients import (
-    Launch,
+    command_line,
     configuration,
     endpoint,
     instructions,
-    launch_of,
     remote_configuration,
 )
 
@@ -38,7 +37,7 @@ def test_the_command_offers_every_client() -> None:
 
 @pytest.mark.parametrize("client", NAMES)
 def test_secrets_are_references_or_placeholders(client: str) -> None:
-    text = configuration(client, Launch("/bin/server"), sandbox=False)
+    text = configuration(client, ["/bin/server"], sandbox=False)
     command, env = command_of(client, text)
     secrets = {
         "claude-code": "${TIKTOK_CLIENT_SECRET}",
@@ -61,7 +60,7 @@ def test_secrets_are_references_or_placeholders(client: str) -> None:
 @pytest.mark.parametrize("client", NAMES)
 def test_the_sandbox_needs_no_secret_and_a_windows_path_survives(client: str) -> None:
     path = rf"C:\Users\Zoë B\uv\tools\{SCRIPT}\Scripts\{SCRIPT}.exe"
-    text = configuration(client, Launch(path), sandbox=True)
+    text = configuration(client, [path], sandbox=True)
 
     assert command_of(client, text) == ([path, "--sandbox"], {})
     assert "TIKTOK_" not in text + instructions(client, sandbox=True)
@@ -125,7 +124,7 @@ def script_in(folder: Path) -> Path:
     return script
 
 
-def launch(tmp_path: Path, **changes: object) -> Launch:
+def launch(tmp_path: Path, **changes: object) -> list[str]:
     facts: dict[str, object] = {
         "prefix": str(tmp_path / "venv"),
         "scripts": tmp_path / "venv" / "bin",
@@ -133,22 +132,21 @@ def launch(tmp_path: Path, **changes: object) -> Launch:
         "executable": str(tmp_path / "python"),
         "uv": None,
         "origin": None,
-        "suffix": "",
     }
-    return launch_of(**(facts | changes))  # pyright: ignore[reportArgumentType] - names and types as above
+    return command_line(**(facts | changes))  # pyright: ignore[reportArgumentType] - names and types as above
 
 
 def test_an_environment_of_its_own_is_started_by_its_script(tmp_path: Path) -> None:
     script = script_in(tmp_path / "venv" / "bin")
 
-    assert launch(tmp_path, uv="/usr/bin/uv") == Launch(str(script))
+    assert launch(tmp_path, uv="/usr/bin/uv") == [str(script)]
 
 
 def test_another_installation_is_started_as_it_was_started(tmp_path: Path) -> None:
     script = script_in(tmp_path / ".local" / "bin")
-    module = Launch(str(tmp_path / "python"), ("-m", "tiktok_pinned_videos"))
+    module = [str(tmp_path / "python"), "-m", "tiktok_pinned_videos"]
 
-    assert launch(tmp_path, argv0=str(script)) == Launch(str(script))
+    assert launch(tmp_path, argv0=str(script)) == [str(script)]
     assert launch(tmp_path, argv0=str(tmp_path / "__main__.py")) == module
 
 
@@ -158,7 +156,5 @@ def test_what_runs_from_the_cache_of_uv_is_started_by_uv_and_never_by_its_name_a
     uv = str(tmp_path / "uv.exe")
     where = {"prefix": str(cached), "scripts": cached / "bin", "uv": uv}
 
-    assert launch(tmp_path, **where, origin=str(tmp_path)) == Launch(
-        uv, ("tool", "run", "--from", str(tmp_path), SCRIPT)
-    )
-    assert launch(tmp_path, **where) == Launch(str(script))
+    assert launch(tmp_path, **where, origin=str(tmp_path)) == [uv, "tool", "run", "--from", str(tmp_path), SCRIPT]
+    assert launch(tmp_path, **where) == [str(script)]

@@ -31,15 +31,6 @@ _TEMPORARY: Final = ("archive-v", "environments-v", "builds-v")
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
-    """How to start this program from anywhere."""
-
-    command: str
-    """An absolute path."""
-    args: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class _Client:
     title: str
     files: tuple[str, ...]
@@ -92,18 +83,18 @@ NAMES: Final = tuple(_CLIENTS)
 """The choices of `doctor --client`."""
 
 
-def configuration(client: str, launch: Launch | None = None, *, sandbox: bool) -> str:
-    """The text for `client` to start this program as `launch` says. With `sandbox` it needs no credentials."""
-    launch = launch or this_program()
+def configuration(client: str, command: Sequence[str] = (), *, sandbox: bool) -> str:
+    """The text for `client` to start this program with `command`. With `sandbox` it needs no credentials."""
+    program, *first = command or this_program()
     names = () if sandbox else _CREDENTIALS
-    args = [*launch.args, *(["--sandbox"] if sandbox else [])]
+    args = [*first, *(["--sandbox"] if sandbox else [])]
     env = {name: _reference(client, name) for name in names}
-    entry: dict[str, Any] = {"command": launch.command, "args": args}
+    entry: dict[str, Any] = {"command": program, "args": args}
     match client:
         case "codex":
             return _toml(entry | ({"env_vars": list(names)} if names else {}))
         case "opencode":
-            entry = {"type": "local", "command": [launch.command, *args]} | ({"environment": env} if env else {})
+            entry = {"type": "local", "command": [program, *args]} | ({"environment": env} if env else {})
         case "vscode" | "claude-code":
             entry = {"type": "stdio"} | entry | ({"env": env} if env else {})
         case _:
@@ -167,31 +158,30 @@ def endpoint(url: str) -> str:
     return parts._replace(path=parts.path if parts.path.strip("/") else "/mcp").geturl()
 
 
-def this_program() -> Launch:
-    """The command that starts this installation of the program."""
-    return launch_of(
+def this_program() -> list[str]:
+    """The command that starts this installation of the program from anywhere."""
+    return command_line(
         prefix=sys.prefix,
         scripts=Path(sysconfig.get_path("scripts")),
         argv0=sys.argv[0],
         executable=sys.executable,
         uv=os.environ.get("UV") or shutil.which("uv"),
         origin=_origin(),
-        suffix=".exe" if os.name == "nt" else "",
     )
 
 
-def launch_of(
-    *, prefix: str, scripts: Path, argv0: str, executable: str, uv: str | None, origin: str | None, suffix: str
-) -> Launch:
+def command_line(
+    *, prefix: str, scripts: Path, argv0: str, executable: str, uv: str | None, origin: str | None
+) -> list[str]:
     """Decide from the folders of Python (`prefix`) and its scripts; `origin` is the folder it was installed from."""
     # Never by the name alone: anyone may register it on an index, and would receive the credentials.
     if uv is not None and origin is not None and any(part.startswith(_TEMPORARY) for part in Path(prefix).parts):
-        return Launch(str(Path(uv).absolute()), ("tool", "run", "--from", origin, SCRIPT))
+        return [str(Path(uv).absolute()), "tool", "run", "--from", origin, SCRIPT]
     # Beside the interpreter (a virtual environment, uv tool, pipx), or the script that was started (pip --user).
-    for script in (scripts / (SCRIPT + suffix), Path(argv0)):
+    for script in (scripts / SCRIPT, scripts / f"{SCRIPT}.exe", Path(argv0)):
         if script.stem == SCRIPT and script.is_file():
-            return Launch(str(script.absolute()))
-    return Launch(str(Path(executable).absolute()), ("-m", "tiktok_pinned_videos"))
+            return [str(script.absolute())]
+    return [str(Path(executable).absolute()), "-m", "tiktok_pinned_videos"]
 
 
 def _origin() -> str | None:
