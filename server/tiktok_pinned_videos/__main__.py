@@ -15,7 +15,7 @@ _SERVERS = ("stdio", "http", "sandbox")
 
 def main() -> None:
     """Run the command line."""
-    # Imports make hundreds of thousands of objects that all stay: collecting among them costs a tenth of the start.
+    # Imports make many permanent objects; collecting garbage meanwhile takes a tenth of the start-up time.
     gc.disable()
     _handle_signals()
     _check_telemetry()
@@ -27,7 +27,7 @@ def main() -> None:
     try:
         cli(prog_name="tiktok-pinned-videos-mcp", obj=handshake)
     finally:
-        # The interpreter's own end would answer a signal with a traceback.
+        # During the interpreter's shutdown a signal would print a traceback.
         _handle_signals()
 
 
@@ -56,7 +56,7 @@ def _exit_with(code: int) -> Callable[[int, FrameType | None], None]:
 
 
 def _handle_signals() -> None:
-    """Until a command has its own handlers: a server that is stopped ends well, a command has not done its work."""
+    """Handle signals until the command sets its own handlers: exit with 0 as a server, with 130 as a command."""
     code = 0 if _command() in _SERVERS else 130
     for name in ("SIGINT", "SIGTERM"):
         with contextlib.suppress(ValueError):  # not in the main thread

@@ -1,4 +1,4 @@
-"""What this program is called, and which version of it is installed."""
+"""The name and the installed version of this program."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def version() -> str:
 
 
 def how_to_add(extra: str) -> str:
-    """How an extra is installed: from a copy of the repository, for the name is on no index and may be anybody's."""
+    """Return how to install an extra from a copy of the repository. The package is not published under its name."""
     return f'in a copy of the repository: pip install ".[{extra}]", or start with: uv run --extra {extra} {NAME}'

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .service.service import PinnedVideosService
 
 _DRAIN: Final = 3.5
-"""Seconds that requests already sent may take to finish when the server ends."""
+"""Seconds that requests already sent may take when the server ends."""
 
 
 class LazyBackend:
@@ -46,7 +46,7 @@ class LazyBackend:
         return self._service
 
     def drain_within(self, seconds: float) -> None:
-        """From now on, give requests already sent this long to finish; only the first call counts."""
+        """Set the time that requests already sent may take at the end, from now on. Only the first call counts."""
         self._drain_until = self._drain_until or time.monotonic() + seconds
 
     async def aclose(self) -> None:
@@ -113,7 +113,7 @@ def build_server(
     backend: LazyBackend | None = None,
 ) -> MCPServer[Any]:
     """The MCP server, ready to run on any transport. It opens and sends nothing before the first call."""
-    # The SDK takes most of a second to load, and commands that ask TikTok themselves do not need it.
+    # Importing the SDK takes most of a second, and commands that send requests themselves do not need it.
     from .mcp_server.server import create_server
     from .observability.logs import log_call
     from .observability.metrics import meter_call

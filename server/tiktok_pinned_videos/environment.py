@@ -1,7 +1,7 @@
-"""Environment variables as text, numbers, choices and lists.
+"""Parse environment variables as text, numbers, choices and lists.
 
-An error is one line: the variable, its value and what is expected. What could be a password is not shown: the part
-before an @, after ? or #, and everything in a Redis URL.
+An error is one line: the variable, its value and what is expected. Parts that could be a password are not shown: the
+part before an @, after ? or #, and everything in a Redis URL.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 _UNEXPANDED: Final = re.compile(
-    # After a bare $ only capitals are a variable: a password may begin with $ as well.
+    # After a bare $ only capitals are a variable, because a password may begin with $.
     r"\$\{.*\}|\$\(.*\)|\$[A-Z_][A-Z0-9_]*|\$[Ee][Nn][Vv]:\w+|%[A-Za-z_]\w*%|\{\{.*\}\}|\{env:[^}]*\}"
 )
 _MAX_SHOWN: Final = 80
 
 
 class SettingsError(Exception):
-    """A value that cannot be used. The text, which begins with the variable, is the one line to print before exit 2."""
+    """A value that cannot be used. Its text is the line to print before exit 2; it begins with the variable."""
 
     def __init__(self, variable: str, fault: str) -> None:
         super().__init__(f"{variable} {fault}")
@@ -35,7 +35,7 @@ def plain(value: str) -> str:
 
 
 class Environment:
-    """Reads the variables. `secrets`: variables whose values are never shown, wherever else they were pasted."""
+    """The variables. `secrets`: variables whose values are never shown, not even inside another variable's value."""
 
     def __init__(self, env: Mapping[str, str], *, secrets: tuple[str, ...]) -> None:
         self._env = env
@@ -113,7 +113,7 @@ class Environment:
             value = re.sub(re.escape(secret), "[secret]", value, flags=re.IGNORECASE)
         scheme, colon, rest = value.partition(":")
         if colon and scheme.casefold() in ("redis", "rediss"):
-            # A misplaced character makes a password look like a host, a port or a path.
+            # After a typing mistake a password may be in the place of a host, a port or a path.
             rest = "..."
         elif "@" in rest:
             rest = "//***@" + rest.rpartition("@")[2]

@@ -1,7 +1,7 @@
-"""Parse host names and origins as URLs compare them: case, ports and trailing dots do not matter.
+"""Parse host names and origins, and compare them without regard to case and trailing dots.
 
-Allowed values are written `host`, `host:port` or `host:*`, and as full origins. `:*` allows any port, and `scheme://*`
-any origin of a scheme.
+The operator writes `host`, `host:port` or `host:*` (any port), and full origins or `scheme://*` (any origin of a
+scheme).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PORT: Final = re.compile(r"[0-9]{1,5}|\*")
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
 _OPAQUE_HOST: Final = re.compile(r"[^\s/?#@*\\]{1,253}")
-"""Host of an origin whose scheme is not HTTP: editors and browser extensions write identifiers there."""
+"""Host of an origin whose scheme is not HTTP. Editors and browser extensions use identifiers there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,28 +27,28 @@ class Host:
 
     name: str
     port: str
-    """Digits, `*` for any, empty where none was written."""
+    """Digits, `*` for any, or empty if none was written."""
 
     def admits(self, other: Host) -> bool:
-        """Whether `other` is a way to write this one."""
+        """Return whether `other` matches this pattern."""
         return self.name in ("*", other.name) and self.port in ("*", other.port)
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Scheme, host and port; the scheme's own port where none was written."""
+    """Scheme, host and port; the scheme's default port if none was written."""
 
     scheme: str
     host: Host
 
     def admits(self, other: Origin) -> bool:
-        """Whether `other` is a way to write this one."""
+        """Return whether `other` matches this pattern."""
         return self.scheme == other.scheme and self.host.admits(other.host)
 
 
 @lru_cache(64)
 def parse_host(text: str) -> Host:
-    """`host`, `host:port` or `host:*`. Raises ValueError for anything else, user info and paths included."""
+    """Parse `host`, `host:port` or `host:*`. Raises ValueError for anything else, also for user info and paths."""
     if text.startswith("["):
         address, bracket, rest = text[1:].partition("]")
         if not bracket or "%" in address:
@@ -69,7 +69,7 @@ def parse_host(text: str) -> Host:
 
 
 def parse_origin(text: str) -> Origin:
-    """A full origin of any scheme such as `https://app.example.org`, or `scheme://*`. Raises ValueError otherwise."""
+    """Parse a full origin of any scheme (`https://app.example.org`) or `scheme://*`. Raises ValueError otherwise."""
     scheme, separator, rest = text.partition("://")
     scheme = scheme.lower()
     if not separator or not _SCHEME.fullmatch(scheme):

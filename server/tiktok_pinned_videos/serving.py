@@ -1,4 +1,4 @@
-"""A uvicorn server on a socket of ours that stops without losing a call: what `http` and the sandbox share."""
+"""A uvicorn server that stops without losing a call; shared by `http` and the sandbox."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ import uvicorn
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that has the port (0: a free one). Raises OSError when the host or the port cannot be had."""
+    """Return a socket that listens on the port (0: a free one). Raises OSError if that is not possible."""
     host = "127.0.0.1" if host == "localhost" else host.strip("[]")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except UnicodeError:  # a label that is empty or longer than names may be
         raise OSError("no host name") from None
     family, _, _, _, address = found[0]
-    # asyncio sets TCP_NODELAY only where the protocol is named; without it headers and body cost 40 ms a reply.
+    # asyncio sets TCP_NODELAY only if the protocol is given. Without it each response takes 40 ms longer.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":  # on Windows the option would let two servers share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        # Bound is not yet taken: only listening makes a second server on the same port fail here, in words.
+        # Listen already: a second server on the same port fails at listen, not at bind, and here the error is reported.
         listener.listen()
     except BaseException:
         listener.close()
@@ -37,7 +37,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """uvicorn that reports when it is ready and when it stops, and for which a signal is a normal end."""
+    """A uvicorn server with callbacks for start and stop. A signal is a normal end of it."""
 
     def __init__(
         self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None] | None = None
@@ -64,11 +64,11 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        """As in uvicorn, with three differences.
+        """Handle signals as uvicorn does, with three differences.
 
-        The signal is not raised again at the end: that would turn a good stop into a failure. The handler is neither
-        `handle_exit` nor a method: by both, sse-starlette (which the SDK streams through) notices a stop and cuts every
-        stream at once, so that calls in flight would be lost. A terminal that closes (SIGHUP) stops it as SIGTERM does.
+        The signal is not raised again at the end, because then a normal stop would be a failure. The handler is neither
+        `handle_exit` nor a method: sse-starlette, which the SDK uses for streams, finds the server by both and cuts
+        every stream at once, so that calls in flight would be lost. SIGHUP (the terminal closes) stops it like SIGTERM.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -81,7 +81,7 @@ class Server(uvicorn.Server):
 
         names = ("SIGINT", "SIGTERM", "SIGBREAK" if os.name == "nt" else "SIGHUP")
         numbers = [getattr(signal, name) for name in names]
-        # What `nohup` has set to be ignored stays so.
+        # `nohup` ignores SIGHUP; keep that.
         heeded = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
         before = {number: signal.signal(number, stop) for number in heeded}
         try:

@@ -1,6 +1,6 @@
-"""The environment as one frozen value: names, ranges and defaults. No message and no repr shows a secret.
+"""Read the environment into frozen settings: names, ranges and defaults. No message and no repr shows a secret.
 
-`environment` parses the values.
+`environment` parses single variables.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .state.open import check_url
 
 DEFAULT_BASE_URL: Final = "https://open.tiktokapis.com"
 SANDBOX_BASE_URL: Final = "https://sandbox.invalid"
-"""Never resolved: the sandbox answers instead of a network."""
+"""A placeholder that is never resolved: the sandbox answers in this process."""
 FIFTEEN_DAYS: Final = 15 * 86_400
 """Longest time an answer may be kept (TikTok's Research Tools terms, 2023)."""
 MAX_HISTORY_DAYS: Final = 15  # the same for the ids and counts of earlier answers
@@ -33,7 +33,7 @@ _URL_FORM: Final = "should be a URL of scheme, host and at most a path, without 
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "WARN")
 
 Channels = Literal["both", "text"]
-"""What an answer is sent as: text and structured data, or text alone."""
+"""What a result contains: text and structured data, or text only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Settings:
 
     @property
     def configured(self) -> bool:
-        """Whether requests can be made: with credentials, or to the sandbox."""
+        """Whether requests can be sent: credentials are set, or the sandbox is used."""
         return self.sandbox or bool(self.client_key and self.client_secret)
 
     @property
@@ -84,9 +84,9 @@ class Settings:
 
     @property
     def namespace(self) -> str:
-        """The beginning of every key in a store, so that no two sources share an answer, a token or a count."""
+        """The prefix of every key in a store, so that two sources never share an answer, a token or a count."""
         source = f"{self.base_url}\n{self.credentials[0]}".encode()
-        # In braces, so that a cluster of Redis keeps all of them in one slot.
+        # In braces, so that a Redis cluster keeps all keys in one slot.
         return f"tpv:{{{hashlib.sha256(source).hexdigest()[:16]}}}"
 
 
@@ -225,7 +225,7 @@ def _split(url: str) -> SplitResult:
 
 
 def _audience(value: str) -> str:
-    # Any text may be one; one that is a URL is also the endpoint's address in the metadata for clients.
+    # The audience may be any text. If it is a URL, it is also the endpoint's address in the metadata for clients.
     if value.lower().startswith(("http:", "https:")):
         _split(value)
     return value

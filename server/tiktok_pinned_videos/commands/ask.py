@@ -1,4 +1,4 @@
-"""Ask for many accounts from the command line: requests, progress, interruption, exit status."""
+"""Request many accounts from the command line: progress, interruption, exit status."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .streams import width
 INTERRUPTED: Final = 130
 """Exit status after Ctrl-C or SIGTERM."""
 _DRAIN: Final = 5.0
-"""Seconds that requests already sent may take then."""
+"""Seconds that requests already sent may take after it."""
 _WRITE_TIMEOUT: Final = 1.0
 """Seconds that writing their answers may take."""
 _BAR: Final = 24
@@ -38,14 +38,14 @@ _CREDENTIALS: Final = (
 
 
 class InterruptedByUser(SystemExit):
-    """Ctrl-C or SIGTERM came; if nothing else catches it, it ends the program with 130."""
+    """Ctrl-C or SIGTERM arrived. If it is not caught, it ends the program with 130."""
 
     def __init__(self) -> None:
         super().__init__(INTERRUPTED)
 
 
 def need_credentials(settings: Settings) -> None:
-    """End with 2, and what to set, if there are no credentials."""
+    """Exit with 2 and say what to set, unless credentials are set."""
     if not settings.configured:
         stop(error_text(ConfigurationError("no TikTok credentials are set.", next_step=_CREDENTIALS)))
 
@@ -79,7 +79,7 @@ def ask_accounts(
         async def done(_: int, outcome: Outcome[Any]) -> None:
             if not isinstance(outcome.error, StoppingError):
                 bar.make_way()
-                # In a thread: a reader that pauses (`| less`) must not make requests time out.
+                # In a thread, because a reader that pauses (`| less`) must not make requests time out.
                 await asyncio.to_thread(each, outcome)
                 bar.count(failed=outcome.error is not None)
 
@@ -116,7 +116,7 @@ def ask_accounts(
 
 
 def end(outcomes: Sequence[Outcome[Any]]) -> NoReturn:
-    """End with 0, or with 1 if an account failed; say on stderr how to continue after the quota has ended."""
+    """Exit with 0, or with 1 if an account failed. After the quota has ended, print on stderr how to continue."""
     # The sandbox's simulated quota concerns one account only.
     ended = [one for one in outcomes if one.error and one.error.for_every_account]
     left = [one.username for one in ended if one.error and one.error.status is Status.QUOTA_EXCEEDED]
@@ -132,10 +132,10 @@ def end(outcomes: Sequence[Outcome[Any]]) -> NoReturn:
 
 @contextlib.contextmanager
 def interruptible(first: Callable[[], object] = lambda: None) -> Generator[list[bool]]:
-    """Within, the first Ctrl-C or SIGTERM is noted in the list and calls `first`; the second ends the process with 130.
+    """Inside, the first Ctrl-C or SIGTERM is added to the list and calls `first`; the second exits with 130.
 
-    Before and after, `__main__` ends the process at once. Handlers are set even where a signal was ignored at the
-    start, as shells do for processes in the background.
+    Outside, the handlers of `__main__` exit at once. Handlers are set even if a signal was ignored at the start, as
+    shells do for background processes.
     """
     came: list[bool] = []
 
@@ -157,7 +157,10 @@ def interruptible(first: Callable[[], object] = lambda: None) -> Generator[list[
 
 
 class _Progress:
-    """One line on stderr, if that is a terminal, for more than one account. Blanks instead of escapes work anywhere."""
+    """A progress line on stderr, if that is a terminal and there is more than one account.
+
+    It is erased with spaces, because not every terminal supports escape sequences.
+    """
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -173,7 +176,7 @@ class _Progress:
         self._draw()
 
     def make_way(self) -> None:
-        """Remove the line if something else is printed on the same terminal."""
+        """Remove the line before the output is printed on the same terminal."""
         if sys.stdout.isatty():
             self.erase()
 

@@ -27,7 +27,7 @@ _DESCRIPTIONS: Final = {
     _TOKEN: "Bearer token of the TikTok pinned videos server",
 }
 _TEMPORARY: Final = ("archive-v", "environments-v", "builds-v")
-"""Folders in uv's cache: uv may delete what runs from there."""
+"""Folders in uv's cache. uv may delete them, so a configuration must not contain such a path."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`forget`: deletes everything that is stored about accounts, without credentials and without a request to TikTok."""
+"""`forget`: delete everything that is stored about accounts, without credentials and without a request to TikTok."""
 
 from __future__ import annotations
 

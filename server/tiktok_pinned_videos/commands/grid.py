@@ -1,4 +1,4 @@
-"""A grid that fits a terminal: it drops columns in a stated order instead of wrapping, and never shortens a number."""
+"""A grid that fits a terminal. It drops columns in a fixed order instead of wrapping, and never shortens a number."""
 
 from __future__ import annotations
 

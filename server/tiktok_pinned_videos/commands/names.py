@@ -1,4 +1,4 @@
-"""Which accounts a command asks for: usernames as arguments, in a file or on stdin; each account once."""
+"""Read the usernames of a command from its arguments, a file or stdin; each account once."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _names_in(source: str | Path, column: str | None) -> list[str]:
 
 
 def _listed(content: bytes, where: str, column: str | None) -> list[str]:
-    # Excel and the shells of Windows write UTF-16, with a byte order mark.
+    # Excel and the shells of Windows write UTF-16 with a byte order mark.
     utf16 = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     text = content.decode("utf-16" if utf16 else "utf-8", errors="replace")
     wanted, index, names = (column or _HEADER).strip().casefold(), None, list[str]()

@@ -1,4 +1,4 @@
-"""Answers as rows of CSV: one row per video, exact, and harmless to a spreadsheet."""
+"""Answers as rows of CSV: one row per video. No cell is run as a formula by a spreadsheet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tiktok_pinned_videos.presentation.text import cell
 
 _ABOUT_ACCOUNT: Final = ("username", "status", "source", "retrieved_at", "log_id")
 _FORMULA: Final = re.compile("'*[=+@\uff1d\uff0b\uff0d\uff20-]")
-"""What a spreadsheet would run, also in full width. A leading `'` of the text itself is told from an added one."""
+"""The beginning of a formula, also in full width. `'` is included, because an original one gets one more."""
 
 
 def columns(fields: Sequence[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from . import stop
 
 
 def run(port: int) -> None:
-    """Serve until interrupted; says how to point a client at it."""
+    """Serve until interrupted. Print how to set up a client for it."""
 
     def ready(bound: int) -> None:
         click.echo(

@@ -22,7 +22,7 @@ _DRAIN: Final = 3.5
 
 
 def run(settings: Settings, cache: HandshakeCache | None) -> None:
-    """Serve until the client leaves. `cache`: what it sent before everything was imported."""
+    """Serve until the client leaves. `cache`: the messages that arrived during the imports."""
     if sys.__stdin__ is None or sys.__stdout__ is None:
         stop("stdin or stdout is closed: an MCP server talks to its client there. Start it from an MCP client.", 1)
     if os.isatty(0):

@@ -1,4 +1,4 @@
-"""Standard input, output and error of every command: read whole, written whole, in UTF-8, or reported as a failure."""
+"""Standard input, output and error of every command, in UTF-8: read and written completely, or the command fails."""
 
 from __future__ import annotations
 

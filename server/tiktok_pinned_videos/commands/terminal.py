@@ -1,4 +1,4 @@
-"""The format `table`: a grid for people, for one account or a comparison. Texts of TikTok's users are never markup."""
+"""The format `table`: a grid for people, for one account or a comparison. Untrusted text is never read as markup."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ _LABELS: Final = {
 }
 _DROPPED: Final = ("favorites_count", "share_count", "comment_count", "engagement_rate", "like_count")
 _DROPPED_IN_ACCOUNT: Final = (*_DROPPED, "posted", "bar", "caption")
-"""Columns that a narrow terminal lacks, in this order. `#` and views stay."""
+"""Columns that are dropped on a narrow terminal, in this order. `#` and views stay."""
 _DROPPED_IN_RANKING: Final = ("top", *_DROPPED, "view_count", "videos", "bar")
-"""The same for a ranking; what is ranked by stays."""
+"""The same for a ranking; the measure stays."""
 _SHOWN: Final = frozenset({"create_time", "video_description", *_LABELS})
 _AGES: Final = ((365 * 86_400, "year"), (30 * 86_400, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
 _UNRANKED: Final = {"found": "not ranked", "nothing_pinned": "nothing pinned"}
 _UNKNOWN: Final = "?"
 _MIN_WIDTH: Final = 32
-"""Narrower terminals wrap the lines: to crop a number would change it."""
+"""The narrowest grid. Narrower terminals wrap its lines, because a cropped number would be wrong."""
 
 
 def print_account(result: Mapping[str, Any], fields: Sequence[str], *, now: float) -> None:
@@ -184,7 +184,7 @@ def _print_banner(screen: Console, result: Mapping[str, Any]) -> None:
 
 
 def _print_notes(screen: Console, result: Mapping[str, Any]) -> None:
-    # The sandbox has its banner, and people do not obey captions.
+    # The sandbox has a banner, and the warning about untrusted text is for models.
     for note in result["notes"]:
         if note not in (SANDBOX, UNTRUSTED):
             _print_dim(screen, note)

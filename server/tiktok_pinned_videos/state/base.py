@@ -39,9 +39,9 @@ class Entry:
 class Counter:
     """A grow-only counter: the sum of one entry per process, merged by taking the higher value of each entry.
 
-    Merging is idempotent, so neither a lost reply nor a store that lost its data needs any bookkeeping. Counting ends
-    at `until` (Unix seconds), and nothing is counted that would take the sum beyond `ceiling`. `owner` is the process
-    that counts; `known` has the entries that it knows, its own included.
+    Merging is idempotent, so lost replies and lost data need no bookkeeping. `until`: when counting ends, in Unix
+    seconds. `ceiling`: the highest sum; an addition beyond it is not granted. `owner`: the process that counts.
+    `known`: the entries that it knows, its own included.
     """
 
     key: str
@@ -53,9 +53,9 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Whether all counters were counted on, and the entries of each after merging, by process.
+    """Whether the amount was added to all counters, and the entries of each after merging, by process.
 
-    `lost`: the store had less than was known. Then nothing was counted, but what was known is merged.
+    `lost`: the store had lower entries than the process knows. Then these are merged, and nothing is added.
     """
 
     granted: bool

@@ -36,7 +36,7 @@ _DROP_MOST: Final = """
 DELETE FROM entries WHERE key IN
 (SELECT key FROM entries WHERE length(value) > 64 ORDER BY expires_at DESC LIMIT -1 OFFSET ?)
 """
-"""Values of a few bytes, such as leases, have to live until they expire."""
+"""Small values are kept until they expire: leases are among them."""
 _log = logging.getLogger(__name__)
 
 R = TypeVar("R")
@@ -158,9 +158,9 @@ class Database:
 
 
 def _check_or_create(file: sqlite3.Connection) -> None:
-    """Create our tables in an empty file, or in one of another layout, whose data is deleted.
+    """Create the tables in an empty file, or in one of another schema, whose data is deleted.
 
-    Raises `StateStoreError` for a file that is not ours to use, and leaves it as it is.
+    Raises `StateStoreError` for a file of another program, and does not change it.
     """
     # With the lock, all queries see the file before another process creates it, or all after that.
     file.execute("BEGIN IMMEDIATE")
