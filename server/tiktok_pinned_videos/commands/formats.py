@@ -143,7 +143,7 @@ def _with_body(head: dict[str, Any], content: bytes) -> str:
     opened = json.dumps(head, ensure_ascii=False, separators=(",", ":"))
     try:
         body = content.decode("utf-8-sig")
-        json.loads(body)
+        json.loads(body, parse_int=str, parse_float=str)  # a number may have any number of digits
     except (ValueError, RecursionError):
         return opened
     return f'{opened[:-1]},"response":{body.translate({10: " ", 13: " "}).strip()}}}'
