@@ -54,7 +54,7 @@ FIELDS: Final = (
         "video_tag", "any", "struct (newer)",
         "TikTok's disclosure tags, as sent: objects with video_tag_type and video_tag_number (another page of TikTok: "
         "type and number). AIGC 2: the creator labeled it AI-generated; AIGC 1: AI-generated (the other page swaps 1 "
-        "and 2). Branded 1: paid partnership; Branded 7: earns a commission. No tag does not prove the opposite.",
+        "and 2). Branded 1: paid partnership; Branded 7: earns a commission. A missing tag proves nothing.",
     ),
 )  # fmt: skip
 
