@@ -31,26 +31,22 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self._moment
 
     def run_in_executor(self, executor: Executor | None, func: Any, *args: Any) -> asyncio.Future[Any]:
-        """As ever; while it is under way no time passes."""
+        """The same; no time passes while it runs."""
         future = super().run_in_executor(executor, func, *args)
         self._threads += 1
         future.add_done_callback(self._ended)
         return future
 
     def pass_time(self, seconds: float) -> bool:
-        """Jump; whether that was possible."""
-        if self._threads:
-            return False
-        self._moment += seconds
-        return True
+        """Jump, unless a thread is at work; whether it did."""
+        self._moment += 0 if self._threads else seconds
+        return not self._threads
 
     def _ended(self, _: asyncio.Future[Any]) -> None:
         self._threads -= 1
 
 
 class _Jumping(selectors.SelectSelector):
-    """Never waits for time."""
-
     def __init__(self, loop: VirtualTimeLoop) -> None:
         super().__init__()
         self._loop = loop
@@ -73,12 +69,11 @@ VIRTUAL_TIME = pytest.mark.parametrize(
 
 
 def is_virtual() -> bool:
-    """Whether this runs on such a loop."""
     return isinstance(asyncio.get_running_loop(), VirtualTimeLoop)
 
 
 def wall_clock() -> Callable[[], float]:
-    """What `time.time` is to a server: on such a loop it is noon when it begins. May be asked from any thread."""
+    """Return `time.time`, or on such a loop a clock that begins at noon, for any thread."""
     if not is_virtual():
         return time.time
     loop = asyncio.get_running_loop()
@@ -86,5 +81,5 @@ def wall_clock() -> Callable[[], float]:
 
 
 def now() -> float:
-    """Seconds of this loop's time, virtual or not: what a test measures with."""
+    """Seconds of this loop's time, virtual or not."""
     return asyncio.get_running_loop().time()

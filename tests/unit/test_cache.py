@@ -17,7 +17,6 @@ from kit.stores import Opened
 from kit.tiktok import SANDBOX, Asked, TikTok, pinned, tiktok, too_fast, unknown_account, video
 from kit.upstream import Reply, html, refusal, videos
 from kit.virtual import VIRTUAL_TIME, wall_clock
-from tiktok_pinned_videos.research.errors import NotFoundError
 from tiktok_pinned_videos.state.base import Entry
 from tiktok_pinned_videos.state.open import open_primary
 
@@ -140,18 +139,6 @@ async def test_a_remembered_not_found_keeps_its_log_id() -> None:
         assert all("log_id L0G" in answer["error"] for answer in answers)
 
 
-async def test_a_refresh_asks_again_for_an_account_that_was_not_found() -> None:
-    async with tiktok(unknown_account) as upstream, talking(upstream) as client:
-        await get(client, "late")
-        upstream.reply = pinned
-        answer = await get(client, "late", refresh=True)
-        after = await get(client, "late")
-
-        assert answer["status"] == "found"
-        assert (after["status"], after["cached"]) == ("found", True)
-        assert len(upstream.asked) == 2
-
-
 @pytest.mark.parametrize(
     ("reply", "status"),
     [
@@ -214,28 +201,6 @@ async def test_a_call_for_fewer_fields_joins_the_one_under_way() -> None:
         assert len(upstream.asked) == 1
 
 
-async def test_a_refresh_joins_the_request_under_way() -> None:
-    async with tiktok(latency=0.1) as upstream, talking(upstream) as client:
-        call = asyncio.create_task(get(client, "nasa"))
-        await upstream.first.wait()
-        refreshed = await get(client, "nasa", refresh=True)
-
-        assert refreshed["cached"] is False
-        assert (await call)["log_id"] == refreshed["log_id"]
-        assert len(upstream.asked) == 1
-
-
-async def test_a_refresh_for_more_fields_than_are_under_way_asks_for_them() -> None:
-    async with tiktok(latency=0.1) as upstream, talking(upstream) as client:
-        call = asyncio.create_task(get(client, "nasa", fields="view_count"))
-        await upstream.first.wait()
-        refreshed = await get(client, "nasa", fields="region_code", refresh=True)
-        await call
-
-        assert set(refreshed["videos"][0]) == {"id", "url", "region_code"}
-        assert fields_asked(upstream) == [{"id", "view_count"}, {"id", "view_count", "region_code"}]
-
-
 # Who shares
 
 
@@ -257,16 +222,6 @@ async def test_two_sources_never_share_an_answer_or_a_count(
             assert answer["cached"] is False
             assert answer["source"] == "tiktok_research_api"
             assert (await asking.quota()).used == 1
-
-
-async def test_two_base_urls_never_share_an_answer(tmp_path: Path) -> None:
-    state = f"sqlite:///{tmp_path}/state.db"
-    async with tiktok() as one, tiktok() as other:
-        for upstream in (one, other):
-            async with talking(upstream, state=state) as client:
-                assert (await get(client, "nasa"))["cached"] is False
-
-        assert (len(one.asked), len(other.asked)) == (1, 1)
 
 
 async def test_every_key_begins_with_the_hash_of_the_source_and_no_secret_reaches_the_disk(tmp_path: Path) -> None:
@@ -326,12 +281,3 @@ async def test_an_entry_that_cannot_be_read_is_a_miss(tmp_path: Path, opened: Op
 
             assert answer.cached is False
         assert len(upstream.asked) == 6
-
-
-async def test_a_remembered_not_found_is_an_error_for_the_service_too() -> None:
-    async with tiktok(unknown_account) as upstream, service(upstream) as asking:
-        for _ in range(2):
-            with pytest.raises(NotFoundError):
-                await asking.answer("gone", ("id",))
-
-        assert len(upstream.asked) == 1

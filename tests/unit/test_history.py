@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from kit.calls import service
 from kit.clock import NOON, Clock
@@ -160,20 +159,6 @@ async def test_every_told_change_is_the_scripts_over_sixteen_days_and_forty_step
         await play(clock, script, ask)
 
 
-async def test_redis_forgets_a_look_by_itself(shared_redis: RedisDatabase) -> None:
-    clock = Clock()
-    async with looking(clock, shared_redis.url, history_days=3) as (script, (asked,)):
-        script.pins = {"1": 5}
-        await observation(asked)
-        clock.now += 60
-        await observation(asked)
-        async with Redis.from_url(shared_redis.url) as watching:
-            left = [await watching.ttl(key) for key in await watching.keys("*observation:*")]
-
-    assert len(left) == 2
-    assert all(3 * DAY - 300 < seconds <= 3 * DAY for seconds in left)
-
-
 async def test_two_processes_that_look_at_the_same_time_lose_no_day(stores: list[str]) -> None:
     clock = Clock()
     async with looking(clock, *stores) as (script, services):
@@ -196,13 +181,6 @@ async def one() -> AsyncGenerator[tuple[Clock, Script, PinnedVideosService]]:
     clock = Clock()
     async with looking(clock, "memory:") as (script, (asked,)):
         yield clock, script, asked
-
-
-async def test_the_first_answer_has_no_past(one: tuple[Clock, Script, PinnedVideosService]) -> None:
-    _, script, asked = one
-    script.pins = {"1": 5}
-
-    assert (await observation(asked)).changes is None
 
 
 async def test_a_cached_answer_tells_what_was_told_when_it_was_fetched(
@@ -266,18 +244,6 @@ async def test_a_failure_leaves_the_history_unless_the_account_is_gone(
     assert len(await asked.observations("nasa")) == left
 
 
-async def test_nothing_pinned_is_a_look(one: tuple[Clock, Script, PinnedVideosService]) -> None:
-    clock, script, asked = one
-    script.pins = {"1": 5}
-    await observation(asked)
-    clock.now += 60
-    script.pins = {}
-    changes = (await observation(asked)).changes
-
-    assert changes is not None
-    assert [gone.id for gone in changes.unpinned] == ["1"]
-
-
 @pytest.mark.parametrize("wrong", [400 * DAY, 3 * DAY, 7200, -3 * DAY, -9000 * DAY])
 async def test_a_clock_that_was_wrong_makes_no_look_in_the_future(
     one: tuple[Clock, Script, PinnedVideosService], wrong: int
@@ -298,37 +264,6 @@ async def test_a_clock_that_was_wrong_makes_no_look_in_the_future(
     assert later is not None
     assert later.since <= NOON
     assert all(turn.after < turn.by <= NOON + 60 for turn in (*later.pinned, *later.unpinned))
-
-
-@pytest.mark.parametrize("ahead", [7200, 3 * DAY, 14 * DAY])
-async def test_a_look_of_a_clock_that_was_ahead_is_not_met_again_when_its_hour_comes(
-    one: tuple[Clock, Script, PinnedVideosService], ahead: int
-) -> None:
-    clock, script, asked = one
-    script.pins = {"1": 5}
-    clock.now = NOON + ahead
-    await observation(asked)
-    clock.now += 60
-    await observation(asked)
-    clock.now = NOON
-    script.pins = {"2": 5}
-    await observation(asked)
-    clock.now = NOON + ahead + 3600
-
-    assert (await observation(asked)).changes == Changes(int(NOON), (), (), tuple((name, 0) for name in COUNTS))
-    assert [seen.seen_at for seen in await asked.observations("nasa")] == [int(NOON), int(clock.now)]
-
-
-async def test_of_a_day_the_first_look_and_the_latest_are_remembered(
-    one: tuple[Clock, Script, PinnedVideosService],
-) -> None:
-    clock, script, asked = one
-    for hour in range(5):
-        script.pins = {str(hour): 1}
-        await observation(asked)
-        clock.now += 3600
-
-    assert [list(seen.videos) for seen in await asked.observations("nasa")] == [["0"], ["4"]]
 
 
 async def test_an_account_of_ten_thousand_videos_is_remembered_by_its_first_hundred(
@@ -421,18 +356,3 @@ async def test_invented_looks_and_tiktoks_are_not_compared() -> None:
         assert (await observation(asked)).changes is None
         clock.now += 60
         assert (await observation(asked)).changes == Changes(int(NOON) + 60, (), (), ())
-
-
-async def test_one_account_is_forgotten_when_told_to(one: tuple[Clock, Script, PinnedVideosService]) -> None:
-    clock, script, asked = one
-    script.pins = {"1": 5}
-    for _ in range(3):
-        await observation(asked)
-        await asked.answer("other", DEFAULT, refresh=True)
-        clock.now += DAY / 2
-    await asked.forget("NASA")
-
-    assert await asked.observations("nasa") == ()
-    assert await asked.stored("nasa") is None
-    assert await asked.seen("", limit=9) == ["other"]
-    assert len(await asked.observations("other")) == 3

@@ -95,6 +95,31 @@ async def test_a_process_that_has_sent_nothing_has_no_heartbeat(redis_server: Re
     assert before["cmdstat_eval"]["calls"] == after["cmdstat_eval"]["calls"]
 
 
+async def test_a_reply_lost_after_redis_has_counted_counts_once(redis_server: RedisServer, opened: Opened) -> None:
+    cut = False
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, replies: bool) -> None:
+        while (part := await reader.read(65536)) and not (replies and cut):
+            writer.write(part)
+        writer.close()
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs, ours = await asyncio.open_connection("127.0.0.1", redis_server.port)
+        await asyncio.gather(pump(reader, ours, replies=False), pump(theirs, writer, replies=True))
+
+    async with await asyncio.start_server(forward, "127.0.0.1", 0) as proxy:
+        url = f"redis://127.0.0.1:{proxy.sockets[0].getsockname()[1]}/0"
+        store = opened(open_store(url, prefix="tpv:{0}:"))
+        first = await count(store)
+        cut = True
+        second = await count(store)
+        cut = False
+        await until(lambda: not store.degraded)
+
+        assert [first, second, await used(store)] == [True, True, 2]
+        await store.aclose()
+
+
 async def test_a_prefix_in_use_is_listed_under_a_known_key_also_after_a_loss(
     redis_server: RedisServer, store: Store, opened: Opened
 ) -> None:

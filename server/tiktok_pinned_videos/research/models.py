@@ -156,6 +156,10 @@ class Missing:
     log_id: str | None
     sandbox: bool
 
+    def serves(self, _fields: tuple[str, ...]) -> bool:
+        """Whether it answers a call for these fields: always."""
+        return True
+
     def error(self) -> NotFoundError:
         """The failure as it was."""
         what = "TikTok found no account with this name."

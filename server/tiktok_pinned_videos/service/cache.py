@@ -40,13 +40,7 @@ class CachedSnapshot(Snapshot):
 
 
 Stored: TypeAlias = CachedSnapshot | Missing
-"""The stored answer of an account."""
 _JSON: Final = TypeAdapter[Stored](Stored)
-
-
-def serves(stored: Stored, fields: tuple[str, ...]) -> bool:
-    """Return whether the stored answer has these fields."""
-    return isinstance(stored, Missing) or stored.serves(fields)
 
 
 def answer_key(username: str) -> str:
@@ -54,14 +48,13 @@ def answer_key(username: str) -> str:
     return f"pinned:{in_key(username)}"
 
 
-def seen_key(username: str) -> str:
-    """Return the key that marks an account as answered."""
-    return f"seen:{in_key(username)}"
-
-
 def stored_keys(username: str, now: float) -> list[str]:
-    """Return every key that an account may have in the store, `seen_key` last."""
-    return [answer_key(username), *observation_keys(username, now), seen_key(username)]
+    """Return every key that an account may have in the store, that of `seen` last."""
+    return [answer_key(username), *observation_keys(username, now), _seen_key(username)]
+
+
+def _seen_key(username: str) -> str:
+    return f"seen:{in_key(username)}"
 
 
 class AnswerCache:
@@ -102,7 +95,7 @@ class AnswerCache:
         It is stored for `at_most` seconds, as long as the observations behind its changes.
         """
         richer = isinstance(before, CachedSnapshot) and before.videos and not new.serves(before.fields)
-        return [*([] if richer else self._entry(new, at_most)), Entry(seen_key(new.username), b"1", _SEEN_TTL)]
+        return [*([] if richer else self._entry(new, at_most)), Entry(_seen_key(new.username), b"1", _SEEN_TTL)]
 
     def missing(self, username: str, error: NotFoundError) -> list[Entry]:
         """Return the entry that stores for a short time that TikTok found no such account."""
@@ -110,7 +103,7 @@ class AnswerCache:
 
     async def seen(self, prefix: str, *, limit: int) -> list[str]:
         """Return usernames that were answered before and begin with `prefix`, in lower case."""
-        keys = await self._store.find(seen_key(prefix), limit)
+        keys = await self._store.find(_seen_key(prefix), limit)
         return sorted(unquote(key.removeprefix("seen:")) for key in keys)
 
     async def count(self) -> int:

@@ -32,14 +32,14 @@ Counts = tuple[int | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Which videos were pinned at one moment."""
+    """Which videos were pinned at one moment (Unix seconds), in TikTok's order.
+
+    `whole`: it has all pinned videos, so that any other video was not pinned.
+    """
 
     seen_at: int
-    """Unix seconds."""
     videos: Mapping[str, Counts]
-    """By id, in TikTok's order."""
     whole: bool = True
-    """Whether it has all pinned videos, so that any other video was not pinned."""
     sandbox: bool = False
 
     def lacks(self, video_id: str) -> bool:
@@ -61,14 +61,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The net difference between the oldest and the newest observation."""
+    """The net difference between the oldest observation, made at `since` (Unix seconds), and the newest.
+
+    `growth` has, for each count, the sum of the differences over the videos pinned both times, if both are known.
+    """
 
     since: int
-    """When the oldest observation was made, in Unix seconds."""
     pinned: tuple[Change, ...]
     unpinned: tuple[Change, ...]
     growth: tuple[tuple[str, int], ...]
-    """For each count, the sum of the differences over the videos pinned both times, as far as both are known."""
 
     def only(self, fields: Iterable[str]) -> Changes:
         """Return the same with the growth of these fields only."""
@@ -77,12 +78,13 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class AccountHistory:
-    """The observations of an account."""
+    """The observations of an account: the first of each day and the latest, oldest first.
+
+    `outdated`: keys of observations that are too old or in the future, to be deleted with the next write.
+    """
 
     observations: tuple[Observation, ...] = ()
-    """The first of each day and the latest, oldest first."""
     outdated: tuple[str, ...] = ()
-    """Keys of observations that are too old or in the future: to be deleted with the next write."""
 
     def changes_to(self, newest: Observation) -> Changes | None:
         """Return the changes up to this observation; None without an earlier one of the same source."""
@@ -97,17 +99,17 @@ class History:
         self._days = days
 
     def read(self, username: str, values: Sequence[bytes | None], now: float) -> AccountHistory:
-        """Decode the history from the values of `observation_keys`.
-
-        Observations that are older than `days` or in the future are outdated.
-        """
+        """Decode the history from the values of `observation_keys`."""
         found: list[Observation] = []
         outdated: list[str] = []
         for key, value in zip(observation_keys(username, now), values, strict=True):
             if value is None:
                 continue
-            observation = _decoded(value)
-            if observation is None or not now - self._days * _DAY < observation.seen_at <= now:
+            try:
+                observation = _JSON.validate_json(value)
+            except ValidationError:  # another version wrote it in another format
+                continue
+            if not now - self._days * _DAY < observation.seen_at <= now:
                 outdated.append(key)
             elif not found or (found[-1] != observation and found[-1].seen_at <= observation.seen_at):
                 found.append(observation)
@@ -184,11 +186,3 @@ def _growth(oldest: Observation, newest: Observation) -> Iterable[tuple[str, int
         ]
         if differences:
             yield name, sum(differences)
-
-
-def _decoded(value: bytes) -> Observation | None:
-    """Decode a stored observation; None if it has the format of another version."""
-    try:
-        return _JSON.validate_json(value)
-    except ValidationError:
-        return None

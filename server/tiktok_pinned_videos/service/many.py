@@ -58,14 +58,12 @@ async def ask_many(
                 common = common or error
             return Outcome(username, error=error)
         except Exception:
-            # An unexpected fault of one account must not fail the others.
             _log.exception("unexpected fault while asking for an account")
             return Outcome(username, error=InternalError())
 
     try:
         async with asyncio.timeout(time_limit):
             while len(outcomes) < len(usernames):
-                # The next account starts after the caller has stored this answer: if it cannot, no request is wasted.
                 free = max_concurrency - len(running)
                 running |= {asyncio.create_task(one(username)) for username in islice(waiting, free)}
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from tiktok_pinned_videos.research.budget import PausedError, RequestContext, Reservation
-from tiktok_pinned_videos.research.errors import QuotaExceededError
+from tiktok_pinned_videos.research.errors import QuotaExceededError, reset_time
 from tiktok_pinned_videos.state.base import Counter, Entry, Store
 
 from .caller import CALLER
@@ -26,20 +26,17 @@ _PROBE_INTERVAL: Final = 3600.0
 _READ_AGAIN: Final = 5.0
 _NOTE_FROM: Final = 0.8
 _PAUSE: Final = "pause"
-_SPENT: Final = "TikTok said that the daily quota of the project is spent"
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaStatus:
-    """The quota of the current day."""
+    """The quota of the current day: research requests reserved since 00:00 UTC, and whether TikTok closed the day."""
 
     used: int
-    """Research requests reserved since 00:00 UTC."""
     quota: int
     resets_at: str
     """ISO 8601, UTC."""
     closed: bool
-    """Whether TikTok said that the day's quota is spent."""
 
 
 class Ledger:
@@ -61,20 +58,20 @@ class Ledger:
             raise PausedError(left)
         # One probe per hour, for all processes with the same quota, checks whether TikTok reopened the day.
         if self._closing == day or (closed and not await self._store.add(self._probe(day))):
-            raise _exceeded(_SPENT, day, context)
-        counters = [self._counter(_used(day), day, self._quota)]
+            raise self._exceeded("TikTok said that the daily quota of the project is spent", context)
+        counters = [self._counter(day)]
         caller = CALLER.get()
         if self._caller_quota and caller is not None:
             key = f"caller:{day}:{hashlib.sha256(caller.encode()).hexdigest()[:16]}"
-            counters.append(self._counter(key, day, self._caller_quota))
+            counters.append(Counter(key, self._caller_quota, _end_of(day)))
         counts = await self._store.count(counters)
-        used = self._saw(day, counts.totals[0])
         if counts.granted:
+            self._seen = (self._clock(), day, counts.totals[0])
             return Reservation(day, probe=closed is not None)
-        if used >= self._quota:
-            raise _exceeded(f"the {self._quota} requests of today (TIKTOK_DAILY_QUOTA) are used up", day, context)
-        share = f"your share of {self._caller_quota} requests per day (MCP_CALLER_QUOTA)"
-        raise _exceeded(f"{share} is used up", day, context)
+        if counts.totals[0] >= self._quota:
+            raise self._exceeded(f"the {self._quota} requests of today (TIKTOK_DAILY_QUOTA) are used up", context)
+        share = f"your share of {self._caller_quota} requests per day (MCP_CALLER_QUOTA) is used up"
+        raise self._exceeded(share, context)
 
     async def pause(self, seconds: float) -> None:
         """See `Budget.pause`."""
@@ -115,15 +112,12 @@ class Ledger:
             used = await self._used(day)
         if used < _NOTE_FROM * self._quota:
             return None
-        return f"Quota: {used} of {self._quota} requests used today; it resets at {_reset(day)}."
+        return f"Quota: {used} of {self._quota} requests used today; it resets at {reset_time(self._clock())}."
 
     async def _used(self, day: date) -> int:
-        counts = await self._store.count([self._counter(_used(day), day, self._quota)], 0)
-        return self._saw(day, counts.totals[0])
-
-    def _saw(self, day: date, used: int) -> int:
-        self._seen = (self._clock(), day, used)
-        return used
+        counts = await self._store.count([self._counter(day)], 0)
+        self._seen = (self._clock(), day, counts.totals[0])
+        return counts.totals[0]
 
     def _left_of(self, pause: bytes | None) -> float:
         """Return the rest of a pause in seconds. A pause longer than `MAX_PAUSE` comes from a wrong clock."""
@@ -134,36 +128,23 @@ class Ledger:
         # One key per quota: after a change of TIKTOK_DAILY_QUOTA the next request is a probe at once.
         return Entry(f"probe:{day}:{self._quota}", b"1", min(_PROBE_INTERVAL, self._left(day)))
 
-    def _counter(self, key: str, day: date, ceiling: int) -> Counter:
-        return Counter(key, ceiling, _end_of(day))
+    def _counter(self, day: date) -> Counter:
+        return Counter(f"used:{day}", self._quota, _end_of(day))
 
     def _left(self, day: date) -> float:
         """Return the seconds until the day ends; at least one, in case the day has just ended."""
         return max(1.0, _end_of(day) - self._clock())
 
     def _today(self) -> date:
-        return _day_of(self._clock())
+        return datetime.fromtimestamp(self._clock(), UTC).date()
 
-
-def _exceeded(what: str, day: date, context: RequestContext) -> QuotaExceededError:
-    next_step = f"Call again after the quota resets at {_reset(day)}."
-    return QuotaExceededError(f"{what}{'.' if context.requests else '; nothing was sent.'}", next_step=next_step)
-
-
-def _reset(day: date) -> str:
-    return f"{day + _ONE} 00:00 UTC"
-
-
-def _day_of(now: float) -> date:
-    return datetime.fromtimestamp(now, UTC).date()
+    def _exceeded(self, what: str, context: RequestContext) -> QuotaExceededError:
+        next_step = f"Call again after the quota resets at {reset_time(self._clock())}."
+        return QuotaExceededError(f"{what}{'.' if context.requests else '; nothing was sent.'}", next_step=next_step)
 
 
 def _end_of(day: date) -> float:
     return datetime.combine(day + _ONE, time(), UTC).timestamp()
-
-
-def _used(day: date) -> str:
-    return f"used:{day}"
 
 
 def _closed(day: date) -> str:

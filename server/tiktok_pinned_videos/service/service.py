@@ -20,7 +20,7 @@ from tiktok_pinned_videos.research.names import in_key, same_account
 from tiktok_pinned_videos.research.oauth import AccessToken
 from tiktok_pinned_videos.state.base import StateStoreError, Store
 
-from .cache import AnswerCache, CachedSnapshot, Stored, answer_key, serves, stored_keys
+from .cache import AnswerCache, CachedSnapshot, Stored, answer_key, stored_keys
 from .history import AccountHistory, Changes, History, Observation, observation_keys, observe
 from .quota import Ledger, QuotaStatus
 from .single_flight import Ask, SingleFlight, lease
@@ -56,14 +56,13 @@ class Answer:
 
 
 class ServiceStatus(NamedTuple):
-    """The state of the service; nothing secret."""
+    """The state of the service at `now` (Unix seconds); nothing secret."""
 
     quota: QuotaStatus
     state: str
     accounts_cached: int
     token: AccessToken | None
     now: float
-    """Unix seconds."""
 
 
 class _Known(NamedTuple):
@@ -103,7 +102,7 @@ class PinnedVideosService:
         self._store = store
         self._slots = asyncio.Semaphore(max_concurrency)
         self._clock = clock
-        self._flights: SingleFlight[_Found] = SingleFlight(lambda found: cache.enabled and found.stored is not None)
+        self._flights: SingleFlight[_Found] = SingleFlight()
 
     async def answer(self, username: str, fields: Fields, *, refresh: bool = False) -> Answer:
         """Return the answer of one account. `parse_username` and `parse_fields` return the arguments."""
@@ -111,8 +110,8 @@ class PinnedVideosService:
         since, waited = self._clock(), False
         while True:
             stored = None if refresh and not waited else await self._cache.find(username)
-            if stored is not None and serves(stored, fields) and (not refresh or stored.retrieved_at >= since):
-                return await self._answer(username, fields, stored, new=waited, requests=0)
+            if stored is not None and stored.serves(fields) and (not refresh or stored.retrieved_at >= since):
+                return await self._answer(username, fields, stored, new=waited)
             found, requests = await self._join(username, fields, partial(self._fetch, username, fields, refresh))
             if found.stored is not None:
                 return await self._answer(username, fields, found.stored, new=found.new, requests=requests)
@@ -121,9 +120,9 @@ class PinnedVideosService:
     async def from_cache(self, username: str, fields: Fields) -> Answer | None:
         """Return the answer if it is stored; None otherwise. Raises a stored `NotFoundError`."""
         stored = None if self._flights.closing else await self._cache.find(username)
-        if stored is None or not serves(stored, fields):
-            return None
-        return await self._answer(username, fields, stored, new=False, requests=0)
+        if stored is not None and stored.serves(fields):
+            return await self._answer(username, fields, stored)
+        return None
 
     async def fetch_raw(self, username: str, fields: Fields) -> Fetched:
         """Send a new request for exactly these fields, and return the answer with TikTok's body."""
@@ -141,10 +140,6 @@ class PinnedVideosService:
         """Return the observations of an account, oldest first; never sends a request."""
         return (await self._known(username)).history.observations
 
-    async def forget(self, username: str) -> None:
-        """Delete everything that is stored about an account."""
-        await self._store.put(delete=stored_keys(username, self._clock()))
-
     async def seen(self, prefix: str, *, limit: int) -> list[str]:
         """Return usernames that were answered before and begin with `prefix`, in lower case."""
         return await self._cache.seen(prefix, limit=limit)
@@ -155,13 +150,8 @@ class PinnedVideosService:
 
     async def status(self) -> ServiceStatus:
         """Return the state of the service; sends nothing."""
-        return ServiceStatus(
-            quota=await self._ledger.status(),
-            state=self._store.describe(),
-            accounts_cached=await self._cache.count(),
-            token=self.token,
-            now=self._clock(),
-        )
+        quota, cached = await self._ledger.status(), await self._cache.count()
+        return ServiceStatus(quota, self._store.describe(), cached, self.token, self._clock())
 
     async def check_state(self) -> str:
         """Run every operation of the store and return its description. Raises `StateStoreError` if one fails."""
@@ -203,7 +193,7 @@ class PinnedVideosService:
 
         def enough(known: _Known) -> bool:
             stored = known.stored
-            return stored is not None and serves(stored, fields) and (not refresh or stored.retrieved_at > started)
+            return stored is not None and stored.serves(fields) and (not refresh or stored.retrieved_at > started)
 
         shared = self._store if self._store.shared and self._cache.enabled else None
         read = partial(self._known, username)
@@ -247,7 +237,9 @@ class PinnedVideosService:
         )
         return _Found(new, body=fetched.body)
 
-    async def _answer(self, username: str, fields: Fields, stored: Stored, *, new: bool, requests: int) -> Answer:
+    async def _answer(
+        self, username: str, fields: Fields, stored: Stored, *, new: bool = False, requests: int = 0
+    ) -> Answer:
         if isinstance(stored, Missing):
             raise stored.error()
         changes = self._history.current(stored.changes, self._clock())

@@ -7,11 +7,9 @@ or the program ends, a request that was sent is completed, and one that was not 
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from tiktok_pinned_videos.research.budget import RequestContext
@@ -20,7 +18,6 @@ from tiktok_pinned_videos.state.base import Entry, Store
 LEASE: Final = 10.0
 """Seconds for which other processes wait for a request instead of sending the same one."""
 _POLL: Final = 0.05
-_log = logging.getLogger("tiktok_pinned_videos.calls")
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -34,22 +31,13 @@ class _Flight(Generic[T]):
         self.context = RequestContext(wanted=lambda: self.waiters > 0 and may_send())
         self.task = asyncio.create_task(ask(self.context), name=f"flight {name}")
 
-    def take_cost(self) -> int:
-        """Return the requests sent since the last call of this method."""
-        cost, self.context.requests = self.context.requests, 0
-        return cost
-
 
 class SingleFlight(Generic[T]):
-    """The requests in flight of this process, with at most one per key that calls may join.
+    """The requests in flight of this process, with at most one per key that calls may join."""
 
-    `is_stored`: whether a result is in the store, for the log line about a request that ended without callers.
-    """
-
-    def __init__(self, is_stored: Callable[[T], bool]) -> None:
+    def __init__(self) -> None:
         self._joinable: dict[str, _Flight[T]] = {}
         self._all: set[_Flight[T]] = set()
-        self._is_stored = is_stored
         self.closing = False
 
     async def join(
@@ -66,19 +54,23 @@ class SingleFlight(Generic[T]):
             return None
         if flight is None:
             flight = _Flight(fields, ask, lambda: not self.closing, key)
-            flight.task.add_done_callback(partial(self._ended, key, flight))
             self._all.add(flight)
             if not alone:
                 self._joinable[key] = flight
+            started = flight
+            flight.task.add_done_callback(lambda _: self._remove(key, started))
         flight.waiters += 1
         try:
             await asyncio.wait([flight.task])
-            return None if flight.task.cancelled() else (flight.task.result(), flight.take_cost())
+            if flight.task.cancelled():
+                return None
+            cost, flight.context.requests = flight.context.requests, 0
+            return flight.task.result(), cost
         except asyncio.CancelledError:
             if flight.waiters == 1 and not flight.task.done() and not flight.context.on_the_wire:
                 flight.task.cancel()
-                # New calls must not wait for a task that is being cancelled.
-                self._forget(key, flight)
+                if not alone:  # new calls must not wait for a task that is being cancelled
+                    self._joinable.pop(key, None)
             raise
         finally:
             flight.waiters -= 1
@@ -92,24 +84,14 @@ class SingleFlight(Generic[T]):
         for flight in self._all:
             if not flight.context.on_the_wire or not (flight.waiters or for_store):
                 flight.task.cancel()
-        await self._wait(at_most=drain)
-        for flight in self._all:
-            flight.task.cancel()
-        await self._wait()
-
-    async def _wait(self, at_most: float | None = None) -> None:
         if tasks := [flight.task for flight in self._all]:
-            await asyncio.wait(tasks, timeout=at_most)
+            _, late = await asyncio.wait(tasks, timeout=drain)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
-    def _ended(self, key: str, flight: _Flight[T], task: asyncio.Task[T]) -> None:
-        self._forget(key, flight)
+    def _remove(self, key: str, flight: _Flight[T]) -> None:
         self._all.discard(flight)
-        stored = not task.cancelled() and task.exception() is None and self._is_stored(task.result())
-        if not flight.waiters and (cost := flight.take_cost()):
-            outcome = "its answer is stored for the next call" if stored else "no answer is stored"
-            _log.info("ended after all callers had left; %s: account=%s requests=%d", outcome, key, cost)
-
-    def _forget(self, key: str, flight: _Flight[T]) -> None:
         if self._joinable.get(key) is flight:
             del self._joinable[key]
 

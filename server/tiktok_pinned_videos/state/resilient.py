@@ -72,12 +72,12 @@ class ResilientStore(Store):
     async def put(self, *entries: Entry, delete: Sequence[str] = ()) -> None:
         full = [replace(entry, key=self._prefix + entry.key) for entry in entries]
 
-        async def write(store: Store) -> None:
-            if entries and store is self._primary and self._listed_until <= self._clock():
-                await self._list_namespace()
-            await store.put(*full, delete=self._full(delete))
-
-        await self._run(write)
+        now = self._clock()
+        if entries and not self.degraded and self._listed_until <= now:
+            namespace = Counter(NAMESPACES, 0, now + _NAMESPACE_KEPT, "", {self._prefix: 1})
+            await self._run(lambda store: store.count([namespace], 0))
+            self._listed_until = now + _DAY
+        await self._run(lambda store: store.put(*full, delete=self._full(delete)))
 
     async def add(self, entry: Entry) -> bool:
         return await self._run(lambda store: store.add(replace(entry, key=self._prefix + entry.key)))
@@ -96,7 +96,8 @@ class ResilientStore(Store):
             return await self._count_once(counters, 0) or self._count_alone(counters, 0)
         async with self._counting:
             for _ in range(_ROUNDS):
-                await self._settle()
+                if (left := self._settled_at - asyncio.get_running_loop().time()) > 0 and not self.degraded:
+                    await self._sleep(left)
                 counts = await self._count_once(counters, amount)
                 if counts is None:
                     break
@@ -177,43 +178,37 @@ class ResilientStore(Store):
             await self._sleep(_HEARTBEAT)
             try:
                 if self.degraded:
-                    await self._return()
-                else:
-                    await self._merge()
+                    await self.check()
+                await self._merge()
             except StateStoreError as error:  # logged only at the start of an outage
                 self._give_up(error)
-
-    async def _return(self) -> None:
-        await self.check()
-        await self._merge()
-        self._note_loss()
-        await self._memory.aclose()
-        self._memory = SQLStore(None, clock=self._clock)
-        self.degraded = False
-        _log.info("State store back: %s is used again.", self._primary.describe())
+            else:
+                if self.degraded:
+                    self._note_loss()
+                    await self._memory.aclose()
+                    self._memory, self.degraded = SQLStore(None, clock=self._clock), False
+                    _log.info("State store back: %s is used again.", self._primary.describe())
 
     # Counters
 
     async def _count_once(self, counters: Sequence[Counter], amount: int) -> Counts | None:
         """Count on the primary; None during an outage."""
-        if self.degraded:
-            return None
+        known = [self._with_known(counter) for counter in counters]
         try:
-            known = [self._with_known(counter) for counter in counters]
-            counts = await self._on_primary(lambda store: store.count(known, amount))
+            counts = None if self.degraded else await self._on_primary(lambda store: store.count(known, amount))
         except StateStoreError as error:
             self._give_up(error)
             return None
-        self._learn(counters, counts)
+        if counts is not None:
+            self._learn(counters, counts)
         return counts
 
     def _count_alone(self, counters: Sequence[Counter], amount: int) -> Counts:
         """Count on the entries that this process knows."""
         known = [self._with_known(counter) for counter in counters]
         granted = amount > 0 and all(sum(one.known.values()) + amount <= one.ceiling for one in known)
-        if granted:
-            known = [replace(one, known={**one.known, self._owner: one.known[self._owner] + amount}) for one in known]
-        counts = Counts(granted, tuple(one.known for one in known))
+        added = amount if granted else 0
+        counts = Counts(granted, tuple({**one.known, self._owner: one.known[self._owner] + added} for one in known))
         self._learn(counters, counts)
         return counts
 
@@ -222,8 +217,6 @@ class ResilientStore(Store):
         return replace(counter, owner=self._owner, known=before.known if before else {self._owner: 0})
 
     def _learn(self, counters: Sequence[Counter], counts: Counts) -> None:
-        now = self._clock()
-        self._counters = {key: counter for key, counter in self._counters.items() if counter.until > now}
         for counter, entries in zip(counters, counts.entries, strict=True):
             before = self._with_known(counter).known
             known = {**before, **{owner: max(value, before.get(owner, 0)) for owner, value in entries.items()}}
@@ -236,7 +229,8 @@ class ResilientStore(Store):
     def _own(self) -> list[Counter]:
         """Return the counters to which this process has added and that have not ended."""
         now = self._clock()
-        return [one for one in self._counters.values() if one.until > now and one.known.get(self._owner)]
+        self._counters = {key: counter for key, counter in self._counters.items() if counter.until > now}
+        return [one for one in self._counters.values() if one.known.get(self._owner)]
 
     async def _merge(self) -> None:
         if counters := self._own():
@@ -246,13 +240,3 @@ class ResilientStore(Store):
     def _note_loss(self) -> None:
         self._settled_at = asyncio.get_running_loop().time() + _SETTLE
         self._listed_until = 0.0
-
-    async def _settle(self) -> None:
-        left = self._settled_at - asyncio.get_running_loop().time()
-        if left > 0 and not self.degraded:
-            await self._sleep(left)
-
-    async def _list_namespace(self) -> None:
-        now = self._clock()
-        await self._primary.count([Counter(NAMESPACES, 0, now + _NAMESPACE_KEPT, "", {self._prefix: 1})], 0)
-        self._listed_until = now + _DAY
