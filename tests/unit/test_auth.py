@@ -178,16 +178,15 @@ async def test_known_keys_outlive_an_outage_and_unknown_ones_are_unavailable(aut
         authority.paths["/keys"] = working
 
 
-async def test_invented_key_ids_cause_one_fetch_and_few_of_their_tokens_wait(authority: Authority) -> None:
+async def test_invented_key_ids_cause_one_fetch(authority: Authority) -> None:
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     tokens = [jwt.encode(authority.claims(), other, "RS256", headers={"kid": str(n)}) for n in range(40)]
     verifier = verifier_of(authority)
     before = authority.asked.count("/keys")
-    results = await asyncio.gather(*(verifier.verify_token(token) for token in tokens), return_exceptions=True)
+    results = await asyncio.gather(*(verifier.verify_token(token) for token in tokens))
 
     assert authority.asked.count("/keys") - before == 1
-    assert results.count(None) == 32
-    assert sum(isinstance(result, KeysUnavailableError) for result in results) == 8
+    assert results == [None] * 40
 
 
 async def test_metadata_of_another_issuer_or_over_plain_http_gives_no_keys() -> None:

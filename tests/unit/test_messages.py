@@ -96,10 +96,15 @@ def test_a_message_is_one_object(content: object) -> None:
 def test_responses_and_notifications_are_told_apart() -> None:
     kinds = [
         read_message(json.dumps({"jsonrpc": "2.0"} | each).encode()).kind
-        for each in ({"id": 1, "result": {}}, {"id": 1, "error": {"code": 1, "message": ""}}, {"method": "m"})
+        for each in (
+            {"id": 1, "result": {}},
+            {"id": 1, "error": {"code": 1, "message": ""}},
+            {"id": None, "error": {}},
+            {"method": "m"},
+        )
     ]
 
-    assert kinds == ["response", "response", "notification"]
+    assert kinds == ["response", "response", "response", "notification"]
 
 
 def test_a_request_with_a_result_is_still_a_request_for_the_sdk() -> None:
@@ -126,3 +131,11 @@ def test_whatever_is_sent_is_a_message_or_a_json_rpc_error(line: bytes) -> None:
         assert json.loads(answer)["jsonrpc"] == "2.0"
     else:
         jsonrpc_message_adapter.validate_json(message.text)
+
+
+@given(_JSON.filter(lambda value: not isinstance(value, str | int) or isinstance(value, bool)))
+def test_the_answer_to_an_invalid_id_is_a_response_that_a_peer_does_not_answer(number: Any) -> None:
+    with pytest.raises(MessageError) as raised:
+        read_message(request("{}", json.dumps(number)))
+
+    assert read_message(raised.value.answer.encode()).kind == "response"

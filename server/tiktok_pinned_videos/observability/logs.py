@@ -1,7 +1,7 @@
 """Logging to stderr for people or for machines, without ever waiting for stderr.
 
 Stdout belongs to the protocol. No secret and no caption is logged. Lines go through a bounded queue to a daemon thread
-that writes to descriptor 2. If nobody reads stderr, lines are dropped and counted; the program goes on.
+that writes to descriptor 2. If nobody reads stderr, lines are dropped and counted.
 """
 
 from __future__ import annotations
@@ -31,6 +31,27 @@ _PLAIN: Final = re.compile(r"[\w.,:/@+-]+", re.ASCII)
 _QUIET: Final = ("httpx", "httpx2", "httpcore", "httpcore2", "mcp", "uvicorn", "opentelemetry", "asyncio")
 
 
+def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
+    """Set up the root logger, before the SDK does it its own way."""
+    handler = _Handler()
+    handler.setFormatter(_Formatter(log_format))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    # Any client can cause its warnings: one for each malformed request.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def notice(line: str) -> None:
+    """Print a line for the person who starts a server, at any log level."""
+    _stderr().put(line)
+
+
+def log_call(record: CallRecord) -> None:
+    """Log one line for one call of a tool."""
+    _calls.info("call", extra={"call": record})
+
+
 class _Stderr:
     """Writes lines to descriptor 2 from a daemon thread."""
 
@@ -49,8 +70,7 @@ class _Stderr:
 
     def _write_all(self) -> None:
         while True:
-            line = self._lines.get()
-            _write(line)
+            _write(self._lines.get())
             dropped, self._dropped = self._dropped, 0
             if dropped:
                 _write(f"{dropped} log lines were dropped because nothing read stderr.\n".encode())
@@ -71,7 +91,7 @@ def _write(line: bytes) -> None:
     while line:
         try:
             line = line[os.write(2, line) :]
-        except BlockingIOError:  # somebody else has put the pipe into non-blocking mode
+        except BlockingIOError:  # another process has put the pipe into non-blocking mode
             time.sleep(0.05)
         except OSError:  # closed
             return
@@ -84,77 +104,47 @@ class _Handler(logging.Handler):
             _stderr().put(self.format(record))
 
 
-def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
-    """Set up the root logger, before the SDK does it its own way."""
-    handler = _Handler()
-    handler.setFormatter(_JSONFormatter() if log_format == "json" else _TextFormatter())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    # Any client can cause its warnings: one for each malformed request.
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+class _Formatter(logging.Formatter):
+    """One line per record: text or a JSON object."""
+
+    def __init__(self, log_format: Literal["text", "json"]) -> None:
+        super().__init__()
+        self._as_json = log_format == "json"
+
+    def format(self, record: logging.LogRecord) -> str:
+        when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        call = getattr(record, "call", None)
+        facts = _facts(call) if isinstance(call, CallRecord) else {"message": self._message(record)}
+        if self._as_json:
+            head = {"time": when, "level": record.levelname, "logger": record.name}
+            return json.dumps(head | facts, ensure_ascii=False)
+        words = " ".join(f"{name}={_quoted(value)}" for name, value in facts.items() if value not in (None, ""))
+        return f"{when} {record.levelname} " + (f"{record.name}: {facts['message']}" if "message" in facts else words)
+
+    def _message(self, record: logging.LogRecord) -> str:
+        """Return the message in one line, without characters that a terminal obeys."""
+        message = record.getMessage()
+        if record.exc_info:
+            message += " | " + self.formatException(record.exc_info).replace("\n", " | ")
+        message = message.replace("\n", " ")
+        return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in message)
 
 
-def notice(line: str) -> None:
-    """Print a line for the person who starts a server, at any log level."""
-    _stderr().put(line)
-
-
-def log_call(record: CallRecord) -> None:
-    """One line for one call of a tool."""
-    if _calls.isEnabledFor(logging.INFO):
-        # `info` would search the stack for the calling line, which nobody reads and which takes as long again.
-        facts = {"name": _calls.name, "levelno": logging.INFO, "levelname": "INFO", "msg": "call", "call": record}
-        _calls.handle(logging.makeLogRecord(facts))
-
-
-def _call_facts(record: CallRecord) -> dict[str, Any]:
-    return {
-        "tool": record.tool,
-        "account": ",".join(record.accounts),
-        "status": str(record.status),
-        "requests": record.requests,
-        "cached": record.cached,
-        "ms": round(record.milliseconds, 1),
-        "log_id": record.log_id,
-        **({"caller": record.caller} if record.caller else {}),
+def _facts(call: CallRecord) -> dict[str, Any]:
+    facts = {
+        "tool": call.tool,
+        "account": ",".join(call.accounts),
+        "status": str(call.status),
+        "requests": call.requests,
+        "cached": call.cached,
+        "ms": round(call.milliseconds, 1),
+        "log_id": call.log_id,
     }
+    return facts | ({"caller": call.caller} if call.caller else {})
 
 
-class _TextFormatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        when = _time(record)
-        call = getattr(record, "call", None)
-        if isinstance(call, CallRecord):
-            facts = _call_facts(call)
-            words = " ".join(f"{key}={_quoted(value)}" for key, value in facts.items() if value not in (None, ""))
-            return f"{when} {record.levelname} {words}"
-        return f"{when} {record.levelname} {record.name}: {_message(self, record)}"
-
-
-class _JSONFormatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        entry: dict[str, Any] = {"time": _time(record), "level": record.levelname, "logger": record.name}
-        call = getattr(record, "call", None)
-        entry |= _call_facts(call) if isinstance(call, CallRecord) else {"message": _message(self, record)}
-        return json.dumps(entry, ensure_ascii=False)
-
-
-def _quoted(value: Any) -> str:
+def _quoted(value: object) -> str:
     # Callers write usernames: none may imitate the next field or a separator.
     if not isinstance(value, str):
         return str(value)
     return value if _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=True)
-
-
-def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
-
-
-def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    """The message in one line, without characters that a terminal obeys."""
-    message = record.getMessage()
-    if record.exc_info:
-        message += " | " + formatter.formatException(record.exc_info).replace("\n", " | ")
-    message = message.replace("\n", " ")
-    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in message)

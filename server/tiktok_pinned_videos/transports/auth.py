@@ -117,13 +117,8 @@ class JWTVerifier:
         scopes = _scopes(claims)
         if missing := [scope for scope in self._required if scope not in scopes]:
             log_rejection(403, f"the token of {subject!r} lacks {', '.join(missing)}; its scopes: {', '.join(scopes)}")
-        return AccessToken(
-            token="",
-            client_id=subject,
-            subject=subject,
-            scopes=scopes,
-            expires_at=int(claims["exp"]),
-        )
+        expires_at = int(claims["exp"])
+        return AccessToken(token="", client_id=subject, subject=subject, scopes=scopes, expires_at=expires_at)
 
     async def _claims(self, token: str) -> dict[str, Any]:
         header = jwt.get_unverified_header(token[:_MAX_TOKEN])
@@ -157,13 +152,12 @@ class JWTVerifier:
         return claims
 
     def _reason(self, fault: Exception, token: str) -> str:
-        for kind, name, expected in (
-            (jwt.InvalidAudienceError, "aud", self._audience),
-            (jwt.InvalidIssuerError, "iss", self._issuer),
-        ):
-            if isinstance(fault, kind):
-                claims = jwt.decode(token, options={"verify_signature": False})
-                return f"the token's {name} is {claims.get(name)!r}, expected {expected!r}"
+        """Return a reason to log: for another audience or issuer, what was received and what is expected."""
+        if isinstance(fault, jwt.InvalidAudienceError | jwt.InvalidIssuerError):
+            of_audience = isinstance(fault, jwt.InvalidAudienceError)
+            name, expected = ("aud", self._audience) if of_audience else ("iss", self._issuer)
+            received = jwt.decode(token, options={"verify_signature": False}).get(name)
+            return f"the token's {name} is {received!r}, expected {expected!r}"
         known = jwt.ExpiredSignatureError | jwt.InvalidSignatureError | jwt.MissingRequiredClaimError
         return str(fault) if isinstance(fault, known) else f"the token is not a usable JWT ({type(fault).__name__})"
 

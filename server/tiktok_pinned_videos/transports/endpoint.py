@@ -20,9 +20,8 @@ from .messages import MessageError, read_message
 
 MAX_BODY: Final = 64 * 1024
 """Bytes of one request; 50 usernames of 64 letters are below 8 KiB."""
-MAX_IN_PROGRESS: Final = 256
-MAX_WAITING: Final = 1024
-"""Requests that may wait for others to end; further ones are rejected with 503."""
+MAX_IN_PROGRESS: Final = 1280
+"""Requests at the same time; further ones are rejected with 503."""
 BODY_TIMEOUT: Final = 10.0
 _JSON, _EVENTS = "application/json", "text/event-stream"
 
@@ -32,7 +31,6 @@ class Endpoint:
 
     def __init__(self, build: Callable[[str], MCPServer[Any]], *, default_channels: str) -> None:
         self._default_channels = default_channels
-        self._slots = asyncio.Semaphore(MAX_IN_PROGRESS)
         self._requests = 0
         self._apps: dict[tuple[str, bool], ASGIApp] = {}
         self.lifespans: list[Callable[[], AbstractAsyncContextManager[None]]] = []
@@ -53,59 +51,51 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         admit(scope)
-        request = Request(scope, receive)
-        channels = request.query_params.getlist("channels") or [self._default_channels]
-        response: Response | None = None
-        if scope["method"] != "POST":
-            # GET opens a stream and DELETE ends a session; this server has neither.
-            response = refusal(405, "Only POST is supported here.", {"Allow": "POST"})
-        elif channels not in (["both"], ["text"]):
-            response = refusal(400, "channels must be both or text, as in /mcp?channels=text.")
-        elif self._requests >= MAX_IN_PROGRESS + MAX_WAITING:
-            response = refusal(503, "Too many requests are in progress.", {"Retry-After": "1"})
-        if response is not None:
-            await response(scope, receive, send)
-            return
         self._requests += 1
         try:
-            async with self._slots:
-                read = await _read(request)
-                if isinstance(read, Response):
-                    await read(scope, receive, send)
-                elif read is not None:
-                    body, streams = read
-                    await self._apps[channels[0], streams](scope, _replay(body, receive), send)
+            answer = self._rejection(scope) or await self._application(Request(scope, receive))
+            await answer(scope, receive, send)
+        except ClientDisconnect:
+            pass
         finally:
             self._requests -= 1
+
+    def _rejection(self, scope: Scope) -> Response | None:
+        if scope["method"] != "POST":
+            # GET opens a stream and DELETE ends a session; this server has neither.
+            return refusal(405, "Only POST is supported here.", {"Allow": "POST"})
+        if Request(scope).query_params.getlist("channels") not in ([], ["both"], ["text"]):
+            return refusal(400, "channels must be both or text, as in /mcp?channels=text.")
+        if self._requests > MAX_IN_PROGRESS:
+            return refusal(503, "Too many requests are in progress.", {"Retry-After": "1"})
+        return None
+
+    async def _application(self, request: Request) -> ASGIApp:
+        """Read a message and return the SDK's application for it, or a rejection."""
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT):
+                async for chunk in request.stream():
+                    body += chunk
+                    if len(body) > MAX_BODY:
+                        words = f"A request must not be larger than {MAX_BODY} bytes."
+                        return refusal(413, words, {"Connection": "close"})
+        except TimeoutError:
+            return refusal(408, "The request did not arrive in time.", {"Connection": "close"})
+        is_json, streams = _negotiate(request.scope)
+        try:
+            message = read_message(bytes(body))
+        except MessageError as error:
+            return Response(error.answer, status_code=400, media_type=_JSON)
+        if not is_json:
+            return Response(MessageError("Content-Type must be application/json").answer, 415, media_type=_JSON)
+        channels = request.query_params.get("channels", self._default_channels)
+        return _with_body(self._apps[channels, streams], message.text.encode())
 
 
 def refusal(status: int, words: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return a rejection with a sentence as its body."""
     return JSONResponse({"error": words}, status_code=status, headers=headers)
-
-
-async def _read(request: Request) -> tuple[bytes, bool] | Response | None:
-    """Return the message and whether to answer with an event stream; or a rejection; None if the client has left."""
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    words = f"A request must not be larger than {MAX_BODY} bytes."
-                    return refusal(413, words, {"Connection": "close"})
-    except TimeoutError:
-        return refusal(408, "The request did not arrive in time.", {"Connection": "close"})
-    except ClientDisconnect:
-        return None
-    is_json, streams = _negotiate(request.scope)
-    try:
-        message = read_message(bytes(body))
-    except MessageError as error:
-        return Response(error.answer, status_code=400, media_type=_JSON)
-    if not is_json:
-        return Response(MessageError("Content-Type must be application/json").answer, 415, media_type=_JSON)
-    return message.text.encode(), streams
 
 
 def _negotiate(scope: Scope) -> tuple[bool, bool]:
@@ -129,14 +119,15 @@ def _negotiate(scope: Scope) -> tuple[bool, bool]:
     return kinds == {_JSON}, events or not legacy
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    given = False
+def _with_body(app: ASGIApp, body: bytes) -> ASGIApp:
+    """Return `app` with a request body that was read already."""
 
-    async def replay() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        parts: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    return replay
+        async def replay() -> Message:
+            return parts.pop() if parts else await receive()
+
+        await app(scope, replay, send)
+
+    return answer

@@ -76,11 +76,10 @@ class HandshakeCache:
         self.received = b""
         self.known = read_answers(file)
         self._file = file
-        self._changed = self._outdated = False
+        self._outdated = False
         self._before, self._after = _Conversation(), _Conversation()  # as answered here, as given to the SDK
         self._sent: dict[str, str] = {}  # by id
         self._open: dict[str, str] = {}  # by id: the key of the answer that the SDK will give
-        self._repeated: set[str] = set()  # ids of more than one request
 
     def answer_while(self, load: Callable[[], object]) -> None:
         """Answer while `load` runs in a thread. An exception of `load` is ignored: the next import raises it again."""
@@ -104,38 +103,32 @@ class HandshakeCache:
     def received_message(self, message: dict[str, Any], number: str | None) -> None:
         """Note a message that the SDK gets. `number`: its id as JSON if it is a request."""
         key = self._after.key(message)
-        if number is None:
-            return
-        if key:
-            self._open[number] = key
-        elif number in self._open:
-            self._repeated.add(number)
+        if number is not None:
+            self._open.pop(number, None)  # an id used twice: the answers cannot be told apart
+            if key:
+                self._open[number] = key
 
     def was_sent(self, number: str, rest: str) -> bool:
         """Return whether this answer of the SDK (see `split_answer`) was sent from the cache; add it if it is new."""
-        if number not in self._open or (number in self._repeated and self._sent.get(number) != rest):
-            return False  # not one of the first requests, or the answer to a later request with the same id
-        key, sent = self._open.pop(number), self._sent.pop(number, None)
-        if sent is not None and sent != rest:
-            self._forget()
-        elif rest.startswith(',"result":') and self.known.get(key) != rest:
-            self.known[key], self._changed = rest, True
-        return sent is not None
-
-    def save(self) -> None:
-        """Write the cache file if an answer was added."""
-        if self._changed:
-            self._changed = False
+        key, sent = self._open.pop(number, None), self._sent.get(number)
+        if sent is not None and (key or sent == rest):
+            del self._sent[number]
+            if sent != rest and not self._outdated:
+                self._outdated = True
+                self._forget()
+            return True
+        if key and rest.startswith(',"result":') and self.known.get(key) != rest:
+            self.known[key] = rest
             write_answers(self._file, self.known)
+        return False
 
     def _forget(self) -> None:
-        if not self._outdated:
-            import logging
+        import logging
 
-            logging.getLogger(__name__).warning(
-                "The first answers came from an outdated cache, which was deleted. Restart the client."
-            )
-        self._outdated, self.known = True, {}
+        logging.getLogger(__name__).warning(
+            "An answer came from an outdated cache, which was deleted. Restart the client."
+        )
+        self.known = {}
         with contextlib.suppress(OSError):
             os.unlink(self._file)
 
@@ -145,8 +138,15 @@ class HandshakeCache:
             os._exit(0)  # end of input, everything is answered
         lines = (self.received.rpartition(b"\n")[2] + piece).split(b"\n")[:-1]
         self.received += piece
+        answers: dict[str, str] = {}
         try:
-            answers = self._answers_to(lines)
+            for line in lines:
+                message = json.loads(line.decode())
+                key = self._before.key(message)
+                if key is None:
+                    return False
+                if "id" in message:
+                    answers[json.dumps(message["id"])] = self.known[key]
             _send("".join(f"{_PREFIX}{number}{rest}\n" for number, rest in answers.items()).encode())
         except BrokenPipeError:
             os._exit(0)  # the client has closed stdout
@@ -154,18 +154,6 @@ class HandshakeCache:
             return False
         self._sent |= answers
         return piece != b"" and len(self.received) < _MAX_RECEIVED
-
-    def _answers_to(self, lines: list[bytes]) -> dict[str, str]:
-        """Return each id's answer. Raises LookupError for a message without a known answer, ValueError if not JSON."""
-        answers: dict[str, str] = {}
-        for line in lines:
-            message = json.loads(line.decode())
-            key = self._before.key(message)
-            if key is None:
-                raise LookupError
-            if "id" in message:
-                answers[json.dumps(message["id"])] = self.known[key]
-        return answers
 
 
 class _Conversation:
@@ -184,14 +172,15 @@ class _Conversation:
         return self._digest
 
     def _is_usual(self, message: Any) -> bool:
-        facts: dict[str, Any] = {} if not isinstance(message, dict) else {**message}
-        method = str(facts.get("method"))
+        facts: dict[str, Any] = {**message} if isinstance(message, dict) else {}
+        if facts.get("jsonrpc") != "2.0":
+            return False
         if "id" not in facts:
-            return facts.get("jsonrpc") == "2.0" and method == "notifications/initialized"
+            return facts.get("method") == "notifications/initialized"
         number = json.dumps(facts["id"])
         usual = number not in self._numbers and _SIMPLE_ID.fullmatch(number) is not None
         self._numbers.add(number)
-        return usual and facts.get("jsonrpc") == "2.0" and method in _CACHEABLE
+        return usual and str(facts.get("method")) in _CACHEABLE
 
 
 def _send(text: bytes) -> None:
@@ -251,9 +240,6 @@ def write_answers(file: str, known: dict[str, str]) -> None:
         files = sorted((entry.stat().st_mtime, entry.path) for entry in os.scandir(folder))
         for _, oldest in files[:-_MAX_FILES]:
             os.unlink(oldest)
-        try:
-            with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
-                opened.write(text)
-            os.replace(unfinished, file)
-        except OSError:
-            os.unlink(unfinished)
+        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
+            opened.write(text)
+        os.replace(unfinished, file)

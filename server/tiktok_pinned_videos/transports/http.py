@@ -32,7 +32,7 @@ from tiktok_pinned_videos.serving import Server
 from tiktok_pinned_videos.settings import Settings
 
 from .auth import BearerBackend, JWTVerifier, SharedSecret
-from .connections import MAX_HEAD, Connection, is_pending
+from .connections import IDLE_TIMEOUT, MAX_HEAD, Connection, send_last
 from .endpoint import Endpoint, refusal
 from .health import HEALTH_PATHS, health_routes
 from .origins import AllowedAddresses
@@ -118,9 +118,7 @@ class _Guard:
             return
 
         async def closing(message: Message) -> None:
-            if message["type"] == "http.response.start" and is_pending(scope):
-                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
-            await send(message)
+            await send_last(scope, message, send)
 
         try:
             await (self._rejection(scope) or self._app)(scope, receive, closing)
@@ -191,6 +189,7 @@ async def serve(
         server_header=False,
         proxy_headers=False,
         backlog=_MAX_BACKLOG,
+        timeout_keep_alive=IDLE_TIMEOUT,
         h11_max_incomplete_event_size=MAX_HEAD,
         timeout_graceful_shutdown=cast("int", drain),  # any number of seconds works
     )

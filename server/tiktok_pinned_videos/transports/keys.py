@@ -6,6 +6,7 @@ Tokens with invented key ids cause at most one fetch every few seconds.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -29,16 +30,10 @@ _LIFETIME: Final = 3600.0
 _RETRY: Final = 3.0
 _TIMEOUT: Final = 5.0
 _MAX_BYTES: Final = 512 * 1024
-_MAX_WAITING: Final = 32
-"""Tokens that may wait for the issuer's keys at the same time."""
 
 
 class KeysUnavailableError(AuthenticationError):
     """The keys could not be fetched, so the token can be neither accepted nor rejected: 503, never 401."""
-
-
-class _UnusableError(Exception):
-    """The reason why a response contains no usable keys."""
 
 
 class KeySet:
@@ -52,7 +47,6 @@ class KeySet:
         self._fetched_at = self._tried_at = -_LIFETIME
         self._failed = False
         self._fetching: asyncio.Task[None] | None = None
-        self._waiting = 0
 
     def known(self, kid: object, algorithm: str) -> list[Any]:
         """Return the keys for this key id (None: any) and algorithm. Keys older than an hour start a fetch."""
@@ -63,16 +57,10 @@ class KeySet:
 
     async def refresh(self) -> bool:
         """Fetch the keys; return False if that was done a moment ago. Raises `KeysUnavailableError`."""
-        if self._waiting >= _MAX_WAITING:
-            raise KeysUnavailableError("too many tokens wait for the issuer's keys")
         fetch = self._may_try() or (self._fetching is not None and not self._fetching.done())
         if fetch:
-            self._waiting += 1
-            try:
-                # Shielded: a cancelled call must not cancel the fetch for the others.
-                await asyncio.shield(self._start())
-            finally:
-                self._waiting -= 1
+            # Shielded: a cancelled call must not cancel the fetch for the others.
+            await asyncio.shield(self._start())
         if self._failed:
             raise KeysUnavailableError("the issuer's keys cannot be fetched")
         return fetch
@@ -92,15 +80,7 @@ class KeySet:
             async with asyncio.timeout(_TIMEOUT):
                 url = self._jwks_url or await self._discover()
                 keys = jwt.PyJWKSet.from_dict(await _json(url)).keys
-        except (
-            _UnusableError,
-            APIConnectionError,
-            TimeoutError,
-            httpx.InvalidURL,
-            jwt.PyJWTError,
-            TypeError,
-            ValueError,
-        ) as fault:
+        except (APIConnectionError, TimeoutError, httpx.InvalidURL, jwt.PyJWTError, TypeError, ValueError) as fault:
             reason = str(fault) or f"no answer within {_TIMEOUT:.0f} s"
             _log.warning("Could not fetch the signing keys of %s: %s", self._issuer, reason)
             return
@@ -108,30 +88,28 @@ class KeySet:
         self._fetched_at, self._failed = self._monotonic(), False
 
     async def _discover(self) -> str:
+        """Return the URL of the keys. Raises ValueError with the last reason."""
         parts, reason = urlsplit(self._issuer), ""
         root, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
-        places = (
+        for url in (
             f"{root}/.well-known/oauth-authorization-server{path}",
             f"{root}{path}/.well-known/openid-configuration",
             f"{root}/.well-known/openid-configuration{path}",
-        )
-        for url in dict.fromkeys(places):
+        ):
             try:
                 metadata = await _json(url)
-            except _UnusableError as fault:
+            except ValueError as fault:
                 reason = str(fault)
                 continue
             found = metadata.get("jwks_uri")
-            if metadata.get("issuer") != self._issuer:
-                reason = f"{url} names another issuer"
-            elif not isinstance(found, str) or not _is_safe(found):
-                reason = f"{url} names no jwks_uri with https"
-            else:
+            if metadata.get("issuer") == self._issuer and isinstance(found, str) and _is_safe(found):
                 return found
-        raise _UnusableError(f"{reason}; set MCP_JWKS_URL if they are elsewhere")
+            reason = f"{url} is for another issuer or names no jwks_uri with https"
+        raise ValueError(f"{reason}; set MCP_JWKS_URL if they are elsewhere")
 
 
 async def _json(url: str) -> dict[str, Any]:
+    """Return the JSON object at a URL. Raises ValueError if it sends something else."""
     body = bytearray()
     # In a thread, because it reads all certificate authorities and would block the event loop.
     transport = await asyncio.to_thread(network_transport, url)
@@ -140,20 +118,17 @@ async def _json(url: str) -> dict[str, Any]:
             httpx.AsyncClient(transport=transport, timeout=_TIMEOUT, trust_env=False) as client,
             client.stream("GET", url, headers={"Accept": "application/json"}) as response,
         ):
-            if response.status_code != 200:
-                raise _UnusableError(f"{url} answered {response.status_code}")
             async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > _MAX_BYTES:
-                    raise _UnusableError(f"{url} sent more than {_MAX_BYTES} bytes")
-        content: object = json.loads(body)
+                    raise ValueError(f"{url} sent more than {_MAX_BYTES} bytes")
     except httpx.HTTPError as fault:
         raise connection_error(fault, url) from None
-    except (ValueError, RecursionError):
-        raise _UnusableError(f"{url} sent no JSON") from None
-    if not isinstance(content, dict):
-        raise _UnusableError(f"{url} sent no JSON object")
-    return cast("dict[str, Any]", content)
+    with contextlib.suppress(ValueError, RecursionError):
+        content: object = json.loads(body)
+        if response.status_code == 200 and isinstance(content, dict):
+            return cast("dict[str, Any]", content)
+    raise ValueError(f"{url} answered {response.status_code} without a JSON object")
 
 
 def _is_usable(key: jwt.PyJWK) -> bool:

@@ -13,18 +13,19 @@ from typing import Any, Final, Literal, cast
 
 from pydantic_core import from_json
 
+MAX_LENGTH: Final = 16 * 1024 * 1024
 _MAX_DIGITS: Final = 4300
 """Digits of an integer that Python converts; longer ones are passed on as text."""
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_KINDS: Final = {-32700: "Parse error", -32600: "Invalid Request", -32602: "Invalid params"}
 
 
 class MessageError(Exception):
     """A message that the SDK must not see; `answer` is the JSON-RPC error to send instead."""
 
-    def __init__(self, words: str, *, number: str = "null", code: int = -32600) -> None:
+    def __init__(self, words: str, *, number: str = "", code: int = -32600) -> None:
         super().__init__(words)
-        kind = {-32700: "Parse error", -32600: "Invalid Request", -32602: "Invalid params"}[code]
-        error = json.dumps({"code": code, "message": f"{kind}: {words}."})
+        error = json.dumps({"code": code, "message": f"{_KINDS[code]}: {words}."})
         self.answer = f'{{"jsonrpc":"2.0","id":{number or "null"},"error":{error}}}'
 
 
@@ -38,8 +39,10 @@ class Message:
     text: str
 
 
-def read_message(line: bytes) -> Message:
+def read_message(line: bytes | bytearray) -> Message:
     """Parse and check one message. Raises `MessageError`."""
+    if len(line) > MAX_LENGTH:
+        raise MessageError("a message must not be longer than 16 MiB", code=-32700)
     try:
         text = line.decode("utf-8-sig")
         content: Any = json.loads(text, parse_int=_integer, parse_constant=_no_constant)
@@ -51,38 +54,34 @@ def read_message(line: bytes) -> Message:
     number = _number_of(facts)
     if facts.get("jsonrpc") != "2.0":
         raise MessageError('"jsonrpc" must be "2.0"', number=number)
-    if "method" not in facts and number and isinstance(facts.get("result", facts.get("error")), dict):
+    if "method" not in facts and "id" in facts and isinstance(facts.get("result", facts.get("error")), dict):
         return Message("response", facts, number, text)
     if not isinstance(facts.get("method"), str):
         raise MessageError('"method" must be a string', number=number)
     if not isinstance(facts.get("params"), dict | None):
         raise MessageError('"params" must be an object', number=number)
-    return Message("request" if number else "notification", facts, number, _rewritten(facts, number))
-
-
-def _number_of(facts: dict[str, Any]) -> str:
-    """Return the id as JSON; empty if there is none."""
-    if "id" not in facts:
-        return ""
-    number = facts["id"]
-    if isinstance(number, bool) or not isinstance(number, str | int):
-        raise MessageError("an id must be a string or an integer")
-    if isinstance(number, str) and _SURROGATE.search(number):
-        raise MessageError("the id is not valid Unicode", number=json.dumps(number))
-    if isinstance(number, _LongInteger):
-        raise MessageError("the id has too many digits", number=number)
-    return json.dumps(number)
-
-
-def _rewritten(facts: dict[str, Any], number: str) -> str:
-    """Return the message without unknown members, in JSON that the SDK's parser accepts."""
+    # Without unknown members and null, in JSON that the SDK's parser accepts.
     kept = {name: facts[name] for name in ("jsonrpc", "id", "method", "params") if facts.get(name) is not None}
     try:
         text = _SURROGATE.sub("\ufffd", json.dumps(kept, ensure_ascii=False))
         from_json(text)
     except (ValueError, RecursionError):
         raise MessageError("nested too deeply", number=number, code=-32602) from None
-    return text
+    return Message("request" if number else "notification", facts, number, text)
+
+
+def _number_of(facts: dict[str, Any]) -> str:
+    """Return the id as JSON; empty if there is none."""
+    if "id" not in facts or (facts["id"] is None and "error" in facts and "method" not in facts):
+        return ""  # an error without an id answers a message that had no valid id
+    number = facts["id"]
+    if isinstance(number, _LongInteger):
+        raise MessageError("the id has too many digits", number=number)
+    if isinstance(number, bool) or not isinstance(number, str | int):
+        raise MessageError("an id must be a string or an integer")
+    if isinstance(number, str) and _SURROGATE.search(number):
+        raise MessageError("the id is not valid Unicode", number=json.dumps(number))
+    return json.dumps(number)
 
 
 class _LongInteger(str):

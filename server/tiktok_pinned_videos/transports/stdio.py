@@ -14,7 +14,8 @@ import select
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 from types import TracebackType
 from typing import Any, Final, cast
 
@@ -23,14 +24,12 @@ from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 
 from .handshake import HandshakeCache, split_answer
-from .messages import Message, MessageError, read_message
+from .messages import MAX_LENGTH, Message, MessageError, read_message
 
-MAX_LINE: Final = 16 * 1024 * 1024
 _MAX_CHUNKS: Final = 64
 """Chunks of 64 KiB that are read ahead of the server."""
 _GRACE: Final = 0.7
 """Seconds after the drain for closing connections and store; then the process ends in any case."""
-_TOO_LONG: Final = MessageError("a message must not be longer than 16 MiB", code=-32700)
 
 
 async def serve_stdio(
@@ -97,8 +96,6 @@ class _Exchange:
         if answer is None or self._cache is None or not self._cache.was_sent(*answer):
             await self.write(text)
         if answer is not None:
-            if self._cache is not None:
-                self._cache.save()
             self._close(answer[0])
 
     async def write(self, text: str) -> None:
@@ -132,21 +129,17 @@ class _Lines:
         self._drain = drain
         self._stopping = stopping
         self._loop = asyncio.get_running_loop()
-        self._lines: deque[bytes | MessageError | None] = deque()
+        self._lines: deque[bytearray | None] = deque()
         self._news = asyncio.Event()
         self._ahead = threading.Semaphore(_MAX_CHUNKS)
         self._chunks = 0
-        self._unfinished: list[bytes] = []
-        self._length = 0
 
     def start(self, received: bytes) -> None:
         """Start the thread that reads stdin. For the rest of the process stdin is then empty."""
         descriptor = os.dup(0)
         with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a device
             os.dup2(nothing.fileno(), 0)
-        if received:
-            self._split(received)
-        threading.Thread(target=self._read, args=(descriptor,), name="stdin", daemon=True).start()
+        threading.Thread(target=self._read, args=(descriptor, received), name="stdin", daemon=True).start()
 
     def stop(self) -> None:
         self._lines.append(None)
@@ -157,16 +150,20 @@ class _Lines:
 
     async def __anext__(self) -> str:
         while True:
-            line = await self._next()
+            while not self._lines:
+                for _ in range(self._chunks):
+                    self._ahead.release()
+                self._chunks = 0
+                self._news.clear()
+                await self._news.wait()
+            line = self._lines.popleft()
             if line is None:
                 self._stopping()
                 await self._exchange.all_answered(self._drain)
                 raise StopAsyncIteration
-            if line in {b"", b"\r"}:
+            if not line.strip():
                 continue
             try:
-                if isinstance(line, MessageError):
-                    raise line
                 message = read_message(line)
             except MessageError as error:
                 await self._exchange.write(error.answer)
@@ -176,35 +173,21 @@ class _Lines:
                 self._exchange.received(message)
                 return message.text
 
-    async def _next(self) -> bytes | MessageError | None:
-        while not self._lines:
-            if self._chunks:
-                self._ahead.release(self._chunks)
-                self._chunks = 0
-            self._news.clear()
-            await self._news.wait()
-        return self._lines.popleft()
-
-    def _read(self, descriptor: int) -> None:
+    def _read(self, descriptor: int, received: bytes) -> None:
+        unfinished = bytearray()
         with contextlib.suppress(RuntimeError):  # the loop has been closed
-            while True:
-                self._ahead.acquire()
-                chunk = _read_chunk(descriptor)
-                self._loop.call_soon_threadsafe(self._split, chunk)
-                if not chunk:
-                    return
+            for chunk in chain([received], iter(lambda: _read_chunk(descriptor), b"")):
+                unfinished += chunk
+                if b"\n" in chunk:
+                    self._ahead.acquire()
+                    *lines, unfinished = unfinished.split(b"\n")
+                    self._loop.call_soon_threadsafe(self._take, lines)
+                del unfinished[MAX_LENGTH + 1 :]
+            self._loop.call_soon_threadsafe(self._take, [unfinished, None])
 
-    def _split(self, chunk: bytes) -> None:
+    def _take(self, lines: Sequence[bytearray | None]) -> None:
         self._chunks += 1
-        *ends, rest = chunk.split(b"\n")
-        for end in ends:
-            self._lines.append(b"".join([*self._unfinished, end]) if self._length <= MAX_LINE else _TOO_LONG)
-            self._unfinished, self._length = [], 0
-        self._length += len(rest)
-        if rest and self._length <= MAX_LINE:
-            self._unfinished.append(rest)
-        if not chunk:
-            self._lines.extend([b"".join(self._unfinished), None])
+        self._lines.extend(lines)
         self._news.set()
 
 
