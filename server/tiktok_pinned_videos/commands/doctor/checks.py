@@ -215,7 +215,8 @@ async def _request(service: PinnedVideosService, *, sandbox: bool) -> AsyncItera
     yield Finding(Mark.NEXT, "endpoint", f"{announced} ({quota.used} of {quota.quota} used so far).")
     try:
         pinned = len((await service.fetch_raw(_ACCOUNT, ("id",))).snapshot.videos)
-        endpoint = Finding(Mark.OK, "endpoint", f"answered: @{_ACCOUNT} has {pinned or 'no'} pinned videos.")
+        answered = f"answered: @{_ACCOUNT} has {pinned or 'no'} pinned video{'' if pinned == 1 else 's'}."
+        endpoint = Finding(Mark.OK, "endpoint", answered)
     except TikTokError as error:
         said = f"{error.status}: {reason(error)}"
         # A research request is sent only with a token.
