@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -48,37 +47,6 @@ async def test_one_question_sends_no_more_requests_than_it_needs(case: str) -> N
         assert status(answer) == expected
         assert len(upstream.research) == requests
         assert len(upstream.token_requests) == min(1, requests)
-
-
-@pytest.mark.parametrize(
-    ("second", "requests"),
-    [
-        pytest.param({}, 1, id="the same again"),
-        pytest.param({"username": "@NASA"}, 1, id="another spelling"),
-        pytest.param({"fields": ["view_count"]}, 1, id="fewer fields"),
-        pytest.param({"fields": ["music_id"]}, 2, id="a field that is not stored"),
-        pytest.param({"refresh": True}, 2, id="refresh"),
-        pytest.param({"username": "esa"}, 2, id="another account"),
-    ],
-)
-async def test_a_second_question_asks_only_for_what_is_not_stored(second: dict[str, Any], requests: int) -> None:
-    async with serving() as upstream, connected(settings(upstream.url, cache_ttl=300)) as client:
-        upstream.answer(GOOD)
-        await ask(client, "nasa")
-        answer = await ask(client, **{"username": "nasa", **second})
-
-        assert status(answer) == "found"
-        assert len(upstream.research) == requests
-        assert len(upstream.token_requests) == 1
-
-
-async def test_forty_calls_at_once_for_one_account_are_one_request() -> None:
-    async with serving() as upstream, connected(settings(upstream.url, cache_ttl=300)) as client:
-        upstream.answer(GOOD)
-        answers = await asyncio.gather(*(ask(client, "nasa") for _ in range(40)))
-
-        assert {status(answer) for answer in answers} == {"found"}
-        assert len(upstream.research) == 1
 
 
 async def compare(client: Any, *names: str) -> list[str]:
