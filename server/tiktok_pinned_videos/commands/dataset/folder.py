@@ -25,8 +25,8 @@ _NO_LOCKS: Final = "cannot lock files: do not run two commands in this folder at
 _NO_SYNC: Final = "cannot confirm that data is on the disk: after a power failure the last answers may be missing."
 
 
-class LockedError(Exception):
-    """Another process holds the lock."""
+class UnusableError(Exception):
+    """Why the data set cannot be created or updated, and what to do."""
 
 
 class Folder:
@@ -60,9 +60,10 @@ class Folder:
             unfinished.replace(self.path / name)
         self._sync_names()
 
-    def append(self, name: str, content: bytes, *, size: int) -> None:
-        """Add to a file of `size` bytes and sync it; a failure (`OSError`) leaves it as it was."""
+    def append(self, name: str, content: bytes) -> None:
+        """Add to a file and sync it; a failure (`OSError`) leaves it as it was."""
         with (self.path / name).open("ab", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
             try:
                 self._store(file.fileno(), content)
             except BaseException:
@@ -77,18 +78,19 @@ class Folder:
 
     @contextlib.contextmanager
     def locked(self) -> Generator[None]:
-        """Hold the folder's lock, which ends with the process at the latest. Raises `LockedError` and `OSError`."""
+        """Hold the folder's lock, which ends with the process at the latest. Raises `UnusableError` and `OSError`."""
         path = self.path / ".lock"
+        busy = UnusableError("another run is using this folder. Wait until it ends.")
         with path.open("wb") as lock:
             try:
                 _lock(lock.fileno())
             except OSError as error:
                 if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                    raise LockedError from None
+                    raise busy from None
                 self._notice(_NO_LOCKS)
             # The run before may have deleted the file after it was opened here.
             if os.name == "posix" and not (path.exists() and os.path.samestat(os.fstat(lock.fileno()), path.stat())):
-                raise LockedError
+                raise busy
             for unfinished in self.path.glob(f".*{_UNFINISHED}"):  # of a run that was killed
                 unfinished.unlink()
             try:

@@ -4,44 +4,127 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Final
 
 import click
 
-from .folder import PACKAGE, RESPONSES, Folder
-from .record import NotARecordError, Record
+from tiktok_pinned_videos.presentation.results import Source, account_answer, source_of
+from tiktok_pinned_videos.research.errors import Status, TikTokError
+from tiktok_pinned_videos.research.fields import BY_NAME
+from tiktok_pinned_videos.research.models import Snapshot
+from tiktok_pinned_videos.research.names import parse_username
+from tiktok_pinned_videos.research.refusals import Reply
+from tiktok_pinned_videos.research.wire import parse_pinned_videos
+from tiktok_pinned_videos.service.service import Answer
 
+from ..names import key_of
+from .folder import PACKAGE, RESPONSES, Folder, UnusableError
+
+SANDBOX: Final = source_of(sandbox=True)
+_FINAL: Final = frozenset({Status.NOT_FOUND, Status.REFUSED, Status.INVALID_ARGUMENT})
+"""Failures that the same request tomorrow would meet again."""
 _BEGINNING: Final = b'{"username":"'
+_RESPONSE: Final = re.compile(r'"response"\s*:\s*')
+_DECODER: Final = json.JSONDecoder(parse_int=str, parse_float=str)
+"""Does not read numbers: those in TikTok's body may have any number of digits."""
 
 
-class ForeignLineError(Exception):
-    """A line that is not a record, by its number."""
+@dataclass(frozen=True)
+class Record:
+    """One line and its meaning. `retrieved_at` is in Unix seconds; for a failure it is when the failure happened."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(f"line {number} of {RESPONSES} is not a record of this program")
+    line: str
+    username: str
+    retrieved_at: float
+    source: Source | None
+    """None for a failure without a response."""
+    log_id: str | None
+    fields: tuple[str, ...]
+    """The requested fields; empty for a failure."""
+    failure: tuple[Status, str] | None
+    """Status and reason."""
+
+    @classmethod
+    def read(cls, line: str) -> Record:
+        """Raises `ValueError` if the line is not a record. Spaces and the order of keys do not matter."""
+        try:
+            values: Any = _DECODER.decode(line)
+            failure = (Status(values["status"]), values["reason"]) if "status" in values else None
+            moment = datetime.fromisoformat(values["retrieved_at"])
+            has_source = failure is None or "source" in values
+            record = cls(
+                line=line,
+                username=values["username"],
+                retrieved_at=(moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp(),
+                source=source_of(sandbox=values.get("source") == SANDBOX) if has_source else None,
+                log_id=values.get("log_id"),
+                fields=tuple(values["fields"]) if failure is None else (),
+                failure=failure,
+            )
+            texts = (record.username, record.log_id or "", failure[1] if failure else record.result["status"])
+            is_valid = all(isinstance(text, str) for text in texts) and record.username.strip()
+            if is_valid and 2000 <= moment.year <= 9000 and (failure or parse_username(record.username)):
+                return record
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, TikTokError):
+            pass
+        raise ValueError("not a record")
+
+    @property
+    def key(self) -> str:
+        """The same for every spelling of one account."""
+        return key_of(self.username)
+
+    @property
+    def status(self) -> str:
+        """The status of the answer or the failure."""
+        return self.failure[0] if self.failure else self.result["status"]
+
+    @property
+    def final(self) -> bool:
+        """Whether the record is valid until it is too old: an answer, or a failure that would repeat."""
+        return self.failure is None or self.failure[0] in _FINAL
+
+    @cached_property
+    def result(self) -> dict[str, Any]:
+        """The structured result of an answer, with unclipped texts."""
+        # Digit for digit, wherever in the line it is.
+        found = _RESPONSE.search(self.line)
+        if found is None or not self.fields or not set(self.fields) <= BY_NAME.keys():
+            raise ValueError("not a record")
+        body = self.line[found.end() : _DECODER.raw_decode(self.line, found.end())[1]].encode("utf-8")
+        sandbox = self.source == SANDBOX
+        videos, _ = parse_pinned_videos(Reply(200, body, sandbox=sandbox), self.fields)
+        snapshot = Snapshot(self.username, self.fields, videos, self.retrieved_at, self.log_id, sandbox)
+        return account_answer(Answer(snapshot, cached=False, requests=0), whole=True).as_json()
 
 
 class Journal:
     """The records of a data set."""
 
     def __init__(self, folder: Folder) -> None:
-        """Read the file, which may have been edited by hand. Raises `ForeignLineError` and `OSError`."""
+        """Read the file, which may have been edited by hand. Raises `UnusableError` and `OSError`."""
         self._folder = folder
         self._records: dict[str, Record] = {}
-        content = folder.read(RESPONSES) or b""
-        self._stored = bytearray(content)
+        self.sources: set[Source] = set()
         self._interrupted = 0
+        content = (folder.read(RESPONSES) or b"").removeprefix(codecs.BOM_UTF8)
         # Split as bytes: in text U+2028 ends a line too. A power failure can leave NUL bytes at the end.
-        lines = [line.strip(b" \t\0") for line in content.removeprefix(codecs.BOM_UTF8).splitlines()]
-        last = max((number for number, line in enumerate(lines, 1) if line), default=0)
-        for number, line in enumerate(lines, 1):
+        lines = [(number, line.strip(b" \t\0")) for number, line in enumerate(content.splitlines(), 1)]
+        lines = [(number, line) for number, line in lines if line]
+        for number, line in lines:
             try:
-                if line:
-                    self._add(Record.read(line.decode("utf-8")))
-            except (NotARecordError, UnicodeDecodeError):
-                if number != last or not self._is_interrupted(line):
-                    raise ForeignLineError(number) from None
+                self._add(Record.read(line.decode("utf-8")))
+            except ValueError:
+                if number != lines[-1][0] or not self._is_interrupted(line):
+                    raise UnusableError(
+                        f"line {number} of {RESPONSES} is not a record of this program. Correct or delete the line, or "
+                        "choose a new or empty folder."
+                    ) from None
                 self._interrupted = number
 
     @property
@@ -51,24 +134,20 @@ class Journal:
 
     def append(self, records: Sequence[Record]) -> None:
         """Add lines; they are on the disk when this returns. Raises `OSError` with the file as it was."""
-        content = _content(records)
-        self._folder.append(RESPONSES, content, size=len(self._stored))
-        self._stored += content
+        self._folder.append(RESPONSES, _content(records))
         for record in records:
             self._add(record)
 
     def tidy(self, keys: Iterable[str]) -> None:
         """Rewrite the file, if necessary, to one line for each of these accounts, in this order."""
         self._records = {key: self._records[key] for key in keys if key in self._records}
-        content = self.content()
-        if content == bytes(self._stored):
+        if (self._folder.read(RESPONSES) or b"") == self.content():
             return
         if self._interrupted:
             click.echo(f"Note: line {self._interrupted} of {RESPONSES} was not complete and is dropped.", err=True)
             self._interrupted = 0
         self._folder.delete(PACKAGE)
-        self._folder.replace(RESPONSES, content)
-        self._stored = bytearray(content)
+        self._folder.replace(RESPONSES, self.content())
 
     def content(self) -> bytes:
         """The file as `tidy` writes it."""
@@ -79,6 +158,7 @@ class Journal:
         # A temporary failure does not replace an answer.
         if record.final or before is None or not before.final:
             self._records[record.key] = record
+            self.sources |= {record.source} if record.source else set()
 
     def _is_interrupted(self, line: bytes) -> bool:
         """Whether the last line is an interrupted write: JSON that is not complete."""

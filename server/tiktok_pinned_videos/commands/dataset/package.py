@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tiktok_pinned_videos.about import NAME, version
 from tiktok_pinned_videos.presentation.times import iso
@@ -17,7 +17,7 @@ from tiktok_pinned_videos.research.wire import PINNED_VIDEOS_PATH
 
 from .. import rows
 from .folder import ACCOUNTS, RESPONSES, VIDEOS
-from .record import Record
+from .journal import Record
 
 _REFRESH_WITHIN: Final = timedelta(days=15)
 """TikTok's Research API terms require data to be refreshed at least every 15 days."""
@@ -88,15 +88,22 @@ def package(records: Sequence[Record], fields: Sequence[str], files: Mapping[str
     return (json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode("utf-8")
 
 
-def of_this_program(content: bytes) -> tuple[list[str], str] | None:
-    """The requested fields and the source's address in a `datapackage.json`; None if another program wrote it."""
+class Described(NamedTuple):
+    """What a `datapackage.json` says: the requested fields and the address of the source."""
+
+    fields: tuple[str, ...]
+    address: str
+
+
+def of_this_program(content: bytes) -> Described | None:
+    """Read a `datapackage.json`; None if another program wrote it."""
     try:
         package: Any = json.loads(content)
-        fields, address = package["requested_fields"], package["sources"][0].get("path", "")
-        ours = package["program"]["name"] == NAME and set(fields) <= BY_NAME.keys() and isinstance(address, str)
+        said = Described(tuple(package["requested_fields"]), package["sources"][0].get("path", ""))
+        ours = package["program"]["name"] == NAME and set(said.fields) <= BY_NAME.keys() and said.address.isprintable()
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    return (list(fields), address) if ours else None
+    return said if ours else None
 
 
 def _shown(record: Record) -> str:
