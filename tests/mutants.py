@@ -187,7 +187,20 @@ def planted(fault: Fault) -> str:
         own = [str(path) for name in names for path in sorted((copy / "tests").rglob(f"test_*{name}*.py"))]
         runs = [["-n", "0", *own]] if own else []
         for arguments in (*runs, ["-n", "2"]):
-            command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *arguments]
+            selection = "not (browser or builds or tools or soak)"
+            command = [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-x",
+                "-m",
+                selection,
+                "-q",
+                "--no-header",
+                "-p",
+                "no:cacheprovider",
+                *arguments,
+            ]
             env = {name: value for name, value in os.environ.items() if name != "CI"}
             try:
                 done = subprocess.run(

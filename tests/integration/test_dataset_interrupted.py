@@ -131,6 +131,7 @@ async def killed_after(data: DataSet, requests: int, *arguments: str, later: flo
 
 
 @POSIX
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kills", "accounts"), [(2, 60), pytest.param(50, 700, marks=[pytest.mark.soak, pytest.mark.timeout(900)])]
 )
@@ -154,6 +155,7 @@ async def test_kills_repeat_no_more_requests_than_were_on_their_way(data: DataSe
 
 
 @POSIX
+@pytest.mark.slow
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 async def test_a_kill_while_files_are_written_leaves_no_untrue_package(data: DataSet) -> None:

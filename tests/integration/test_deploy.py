@@ -81,6 +81,7 @@ def test_the_image_has_its_extras_and_labels_and_does_not_run_as_root() -> None:
     assert labels["io.modelcontextprotocol.server.name"] == server["name"]
 
 
+@pytest.mark.slow
 def test_the_command_of_the_image_serves_and_its_health_check_sees_it() -> None:
     _script, command, *options = json.loads(final_stage()["CMD"])
     check = json.loads(final_stage()["HEALTHCHECK"].partition("CMD ")[2])[1:]

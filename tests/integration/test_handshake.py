@@ -45,7 +45,7 @@ def talk(env: dict[str, str], sent: list[bytes]) -> tuple[list[str], bytes, int]
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name in ("legacy", "odd") else pytest.mark.soak) for name in CONVERSATIONS]
+    "name", [pytest.param(name, marks=[] if name == "legacy" else pytest.mark.slow) for name in CONVERSATIONS]
 )
 def test_a_conversation_is_word_for_word_the_same_with_and_without_a_snapshot(name: str, tmp_path: Path) -> None:
     sent = CONVERSATIONS[name]
@@ -87,6 +87,7 @@ def test_known_requests_are_answered_while_the_sdk_is_being_imported(tmp_path: P
     assert (rest, said, process.returncode) == (b"", b"", 0)
 
 
+@pytest.mark.slow
 def test_an_outdated_answer_is_detected_reported_once_and_deleted(tmp_path: Path) -> None:
     env = home(tmp_path)
     talk(env, CONVERSATIONS["legacy"])

@@ -14,7 +14,7 @@ import pytest
 from kit.mcp_http import ACCEPT, LIST, address, answer, call
 from kit.processes import HTTPServer, http_client, http_server
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 SECRET = "correct-horse-battery-staple"
 CALLERS = 400
 

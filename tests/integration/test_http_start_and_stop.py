@@ -40,6 +40,7 @@ def test_addresses_that_others_can_reach_need_authentication() -> None:
     assert "MCP_BEARER_TOKEN" in refused("--host", "0.0.0.0", "--port", "0")
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_one_line_that_names_it() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -50,6 +51,7 @@ def test_a_taken_port_is_one_line_that_names_it() -> None:
     assert "not a host" in refused("--host", "not a host")
 
 
+@pytest.mark.slow
 def test_any_address_with_a_secret_is_served() -> None:
     with http_server("--host", "0.0.0.0", env={"MCP_BEARER_TOKEN": SECRET}) as server:
         url = server.url.replace("0.0.0.0", "127.0.0.1")
@@ -85,6 +87,7 @@ async def test_a_call_in_progress_is_answered_though_the_server_is_stopped(mode:
 
 
 @POSIX
+@pytest.mark.slow
 def test_a_call_that_never_ends_is_ended_with_503() -> None:
     with socket.socket() as silent, contextlib.ExitStack() as stack:
         silent.bind(("127.0.0.1", 0))
@@ -112,6 +115,7 @@ def test_a_call_that_never_ends_is_ended_with_503() -> None:
 
 
 @POSIX
+@pytest.mark.slow
 def test_nothing_that_clients_hold_open_delays_the_end() -> None:
     with http_server() as server, contextlib.ExitStack() as stack:
         _idle, unfinished = (stack.enter_context(socket.create_connection(address(server))) for _ in range(2))
@@ -123,6 +127,7 @@ def test_nothing_that_clients_hold_open_delays_the_end() -> None:
 
 
 @POSIX
+@pytest.mark.slow
 def test_a_server_started_with_nohup_outlives_its_terminal() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:
@@ -136,6 +141,7 @@ def test_a_server_started_with_nohup_outlives_its_terminal() -> None:
 
 
 @POSIX
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", [False, True], ids=["nobody reads stderr", "stderr is closed"])
 def test_stderr_never_stops_the_server_or_changes_its_exit_status(closed: bool) -> None:
     with socket.socket() as free:

@@ -40,6 +40,7 @@ async def statuses(clients: list[Client], names: list[str]) -> list[str]:
     return [status(result) for result in results]
 
 
+@pytest.mark.slow
 async def test_servers_on_one_redis_share_answers_token_and_quota_and_survive_its_end(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
@@ -66,6 +67,7 @@ async def test_servers_on_one_redis_share_answers_token_and_quota_and_survive_it
     assert "Traceback" not in lines
 
 
+@pytest.mark.slow
 async def test_servers_on_one_file_count_exactly_and_write_no_secret_to_it(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     state = f"sqlite:///{folder}/state.sqlite3"

@@ -27,6 +27,7 @@ def authority() -> Iterator[Authority]:
     server.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variables", "claims"), [*zip(VARIABLES, CLAIMS, strict=True)], ids=["Keycloak", "Entra"])
 def test_a_token_as_the_page_shows_it_is_accepted_and_others_are_not(
     variables: dict[str, str], claims: dict[str, Any], authority: Authority

@@ -147,6 +147,7 @@ class RedisTrouble:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there an open file cannot be deleted")
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 12))])
+@pytest.mark.slow
 @pytest.mark.parametrize("medium", ["file", "redis"])
 async def test_three_seconds_after_the_last_trouble_the_store_has_what_living_processes_know(
     medium: str, seed: int, tmp_path: Path

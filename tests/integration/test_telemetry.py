@@ -103,6 +103,7 @@ async def test_calls_are_exported_without_secrets_and_leave_one_log_line_each(co
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
