@@ -1,4 +1,4 @@
-"""The processes that are measured, and MCP as bytes: no client library's time is in the figures."""
+"""The measured processes, and MCP as bytes, so that the figures contain no time of a client library."""
 
 from __future__ import annotations
 

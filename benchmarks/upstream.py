@@ -1,4 +1,4 @@
-"""TikTok's side in a process of its own: `python -m benchmarks.upstream` prints its address and serves.
+"""A simulated TikTok API in its own process: `python -m benchmarks.upstream` prints its address and serves.
 
 Every account has the three videos of the reference response, except `videos0` and `videos1`, which have fewer.
 """

@@ -69,7 +69,7 @@ def redis_server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 async def upstream() -> AsyncIterator[Upstream]:
-    """TikTok's side of the wire on a loopback port."""
+    """TikTok's API on a loopback port."""
     async with serving() as running:
         yield running
 

@@ -1,4 +1,4 @@
-"""Structured results made by hand, for what a real call seldom shows."""
+"""Structured results written by hand, for cases that real calls rarely have."""
 
 from __future__ import annotations
 

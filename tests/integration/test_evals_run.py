@@ -1,4 +1,4 @@
-"""The command that asks a model: with one that is a script and right, and with one that knows nothing."""
+"""The command that asks a model: with a script that answers correctly, and with one that answers nothing."""
 
 from __future__ import annotations
 

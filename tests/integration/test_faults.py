@@ -1,4 +1,4 @@
-"""2,000 calls to an upstream of which every third response is broken: true answers or named errors, and no leaks."""
+"""2,000 calls while every third response of the upstream is broken: correct answers or named errors, and no leaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first answers over stdio from a snapshot: word for word those of the SDK, and given before it is loaded."""
+"""The first answers over stdio from the handshake cache: identical to the SDK's, and sent before it is loaded."""
 
 from __future__ import annotations
 

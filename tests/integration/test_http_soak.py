@@ -1,4 +1,4 @@
-"""Twenty thousand calls over HTTP to an upstream of which three in ten answers are broken: none is lost or mixed up."""
+"""20,000 calls over HTTP while three in ten responses of the upstream are broken: none is lost or mixed up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTP server with an authorization server: metadata, scopes, quotas of callers, an issuer that is away."""
+"""The HTTP server with an authorization server: metadata, scopes, caller quotas, and keys that cannot be fetched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever TikTok sends and whatever callers write: a true answer or a named error, never a crash."""
+"""Any response of TikTok and any arguments of a caller: a correct answer or a named error, never a crash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that share a file or a Redis count exactly, and recover from whatever happens to it."""
+"""Processes that share a file or a Redis count exactly, and recover after a loss of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An authorization server of the test's own: metadata, keys and tokens over HTTP."""
+"""An authorization server for the tests: metadata, keys and tokens over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is built once for all tests: sdist, wheel, and environments with nothing but the wheel and what it needs.
+"""Builds that all tests share: sdist, wheel, and environments with only the wheel and its dependencies.
 
 uv has a cache of its own here, so that the tests do not use an earlier build of this project.
 """

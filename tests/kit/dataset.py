@@ -1,4 +1,4 @@
-"""A data set of `get --out DIR` in a folder of the test, the upstream its answers come from, and what its files say."""
+"""Helpers for tests of `get --out DIR`: a data set in a folder, its upstream, and readers of its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs many commands quickly: everything is imported once, and each command runs in a fork with streams of its own.
+"""Run many commands quickly: import everything once, and run each command in a fork with its own streams.
 
 Reads a line of JSON per command from stdin: {"arguments": […], "stdout": "pipe" | "full" | "nonblocking" | "leaves"};
 prints {"code", "out", "err"} for each. POSIX only.

@@ -1,4 +1,4 @@
-"""MCP over HTTP without a client of MCP: what is posted, and the message in what comes back."""
+"""MCP over HTTP without an MCP client: post a message and read the message in the response."""
 
 from __future__ import annotations
 

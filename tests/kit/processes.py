@@ -1,4 +1,4 @@
-"""Processes: what the server is started with, the server over HTTP in a process of its own, and clients of it."""
+"""Processes of the server: their environment, the server over HTTP, and its clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A researcher who asks the sandbox over its wire, and what it says."""
+"""Send requests to the sandbox over HTTP and read its responses."""
 
 from __future__ import annotations
 

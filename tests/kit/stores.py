@@ -1,4 +1,4 @@
-"""Stores that a test opens; the fixture `opened` (in conftest) closes them, whatever becomes of the test."""
+"""Stores that a test opens. The fixture `opened` (in conftest) closes them, even if the test fails."""
 
 from __future__ import annotations
 

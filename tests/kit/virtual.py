@@ -1,4 +1,4 @@
-"""An event loop whose time passes in jumps: when nothing is left to do, it is as late as the next thing that is due.
+"""An event loop with a virtual clock: when no task can run, the time jumps to the next timer.
 
 Ten minutes of waiting take milliseconds, and no busy machine can make them longer: tests on it may state durations
 exactly. For logic only: nothing on it may wait for a socket or a process (a thread of an executor is waited for).

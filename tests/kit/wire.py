@@ -1,4 +1,4 @@
-"""A reply of TikTok as the server reads it, without a socket between them."""
+"""A reply of TikTok in the form that the parser reads, without a socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is remembered of an account, for how long, and what it can answer without a request."""
+"""The cache: what is stored of an account, for how long, and which calls it answers without a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to the SQLite file: who may read it, what is left in it, and how it heals."""
+"""The SQLite file: its permissions, what is left in it, and how it is repaired."""
 
 from __future__ import annotations
 

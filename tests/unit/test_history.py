@@ -1,4 +1,4 @@
-"""What is remembered between answers, and for how long: on every store, with a clock that the test moves."""
+"""The history: what is stored between answers, and for how long; on every store, with the test's clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The retry schedule: how often, after how long, and when not."""
+"""The retry schedule: the number of retries, the delays, and the errors that are final."""
 
 from __future__ import annotations
 

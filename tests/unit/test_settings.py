@@ -1,4 +1,4 @@
-"""The environment as one value: what counts as set, what is refused, and in which words."""
+"""The settings: which values count as set, which are rejected, and with which message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Single flight: who asks at the same time is answered by one request, whatever becomes of the one who was first."""
+"""Single flight: simultaneous calls share one request, even if the first call is cancelled."""
 
 from __future__ import annotations
 

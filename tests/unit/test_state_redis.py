@@ -1,4 +1,4 @@
-"""A Redis that can never work is refused in words; one that cannot work now is not."""
+"""A Redis that can never work is rejected with a reason; one that cannot be reached now is not."""
 
 from __future__ import annotations
 

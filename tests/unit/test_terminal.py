@@ -1,4 +1,4 @@
-"""The format `table`: screens that were looked at, in several widths, with and without color.
+"""The format `table`: reviewed screens in several widths, with and without color.
 
 After an intended change: ACCEPT_SNAPSHOTS=1 pytest tests/unit/test_terminal.py, look at the difference, commit it.
 """

@@ -1,4 +1,4 @@
-"""Cleaning of untrusted text: what people cannot see goes, what they read stays."""
+"""Cleaning of untrusted text: invisible characters are removed, visible ones stay."""
 
 from __future__ import annotations
 

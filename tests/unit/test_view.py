@@ -1,4 +1,4 @@
-"""The view as a page of its own: complete, closed to the outside, and deaf to what is in the data."""
+"""The view as a page: complete, without network access, and safe against scripts in the data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies of TikTok's two endpoints: what is an answer, and what everything else is."""
+"""Bodies of TikTok's two endpoints: which are answers, and which error each other one is."""
 
 from __future__ import annotations
 

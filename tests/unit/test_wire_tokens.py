@@ -1,4 +1,4 @@
-"""What the token endpoint's replies mean: a token, or which error."""
+"""Replies of the token endpoint: a token, or the right error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Validates arguments as clients send them, and rejects them in one sentence.
+"""Validate the arguments of the tools. An invalid one is rejected with a sentence that says what to send.
 
 The published schema is precise, but some clients send numbers for names, JSON text for lists, and arguments of other
 tools. These are accepted where the meaning is certain.

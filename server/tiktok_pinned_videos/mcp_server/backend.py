@@ -1,4 +1,4 @@
-"""What the tools and resources need from the application: the service and the settings."""
+"""The protocol between the tools and the application: the service and the settings."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 class Backend(Protocol):
-    """The service, built on first use, and how it is configured."""
+    """The service, built on first use, and the settings."""
 
     @property
     def settings(self) -> Settings:
-        """How the server is configured."""
+        """The settings of the server."""
         ...
 
     def service(self) -> PinnedVideosService:

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 WHOLE_CALL: Final = 235.0
-"""Seconds; clients give a call 240 to 300."""
+"""Seconds for a call; clients wait 240 to 300."""
 
 
 class _Raw(ArgModelBase):
-    """Any arguments, unchanged: the SDK's own validation would answer with pydantic's words and a link."""
+    """Any arguments, unchanged, because the SDK's validation answers with a message and a link of pydantic."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -88,7 +88,7 @@ async def _recorded(
     both_channels: bool,
     call: Awaitable[tuple[str, dict[str, Any]]],
 ) -> CallToolResult:
-    """The result of the call, or its error as text; the record is handed over either way."""
+    """Return the result of the call, or its error as text. Pass the record on in both cases."""
     started = time.perf_counter()
     try:
         text, data = await _in_time(record, call)

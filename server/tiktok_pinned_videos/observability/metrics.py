@@ -28,7 +28,7 @@ _quota: list[weakref.WeakMethod[Callable[[], int]]] = []
 
 
 def configure_telemetry(env: Mapping[str, str]) -> Callable[[], None]:
-    """Start exporting what `env` asks for; the returned function sends the rest. A failure is one warning."""
+    """Start the exporters that `env` requires; the returned function sends the rest. A failure is one warning."""
     signals = _asked_for(env)
     if signals:
         try:
@@ -51,7 +51,7 @@ def meter_call(record: CallRecord) -> None:
 
 
 def watch_quota(read: Callable[[], int]) -> None:
-    """Have the quota gauge read today's requests by `read`, a method; a later one replaces it."""
+    """Set the method from which the quota gauge reads today's requests. A later one replaces it."""
     _quota[:] = [weakref.WeakMethod(read)]
 
 

@@ -1,4 +1,4 @@
-"""What operators may know of a tool call. A module of its own, so that commands need no MCP SDK."""
+"""The record of a tool call for logs and metrics. It is in its own module, so that commands need no MCP SDK."""
 
 from __future__ import annotations
 

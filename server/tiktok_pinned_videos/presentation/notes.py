@@ -1,4 +1,4 @@
-"""The notes of an answer: what a reader must know before using its values."""
+"""The notes of an answer, which a reader needs to use its values correctly."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def untrusted_notes(videos: Iterable[Video], fields: Iterable[str]) -> list[str]
 
 
 def clipping_notes(uri: str | None) -> list[str]:
-    """Says that texts were cut; `uri` is the resource that has them whole, if they are stored."""
+    """Return the note that texts were cut. `uri` is the resource with the whole texts, if they are stored."""
     return ["Long texts were cut (…)" + (f"; resource {uri} has them whole." if uri else ".")]
 
 
 def missing_notes(videos: Sequence[Video], fields: Iterable[str]) -> list[str]:
-    """Says which of the requested values TikTok did not send, and which videos the totals do not cover."""
+    """Return notes on the requested values that TikTok did not send, and the videos that totals do not cover."""
     absent = [name for name in fields if videos and all(getattr(video, name) is None for video in videos)]
     notes = [f"TikTok sent no value for: {', '.join(absent)}."] if absent else []
     for name in COUNTS:
@@ -39,7 +39,7 @@ def missing_notes(videos: Sequence[Video], fields: Iterable[str]) -> list[str]:
 
 
 def _rate_notes(videos: Sequence[Video]) -> list[str]:
-    """Says why videos have no engagement rate: a count was not sent, or there are no views."""
+    """Return a note on videos without an engagement rate: TikTok sent no count, or there are no views."""
     unrated: dict[str, list[str]] = {}
     for video in videos:
         absent = [name for name in _RATED_BY if getattr(video, name) is None]

@@ -93,7 +93,7 @@ class AccountAnswer(Out):
 
 
 def account_answer(answer: Answer, *, whole: bool = False) -> AccountAnswer:
-    """The structured result of one account. `whole`: texts are not clipped (for people and files)."""
+    """Return the structured result of one account. `whole`: do not clip texts (for people and files)."""
     clipping = Clipping(whole=whole)
     snapshot = answer.snapshot
     result = AccountAnswer.model_validate(
@@ -116,7 +116,7 @@ def account_answer(answer: Answer, *, whole: bool = False) -> AccountAnswer:
 
 
 def totals_of(videos: Sequence[Video]) -> Totals:
-    """The sums over the videos that have a value, and the rate of the sums of those that have all it needs."""
+    """Return the sums over the videos that have a value, and the rate over the videos that have all four counts."""
     sums = {
         name: sum(known)
         for name in COUNTS
@@ -142,7 +142,7 @@ def video_url(username: str, video_id: str) -> str:
 
 
 def source_of(*, sandbox: bool) -> Source:
-    """Where an answer came from."""
+    """Return the source of an answer."""
     return "sandbox" if sandbox else "tiktok_research_api"
 
 

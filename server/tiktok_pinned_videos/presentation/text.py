@@ -54,13 +54,13 @@ def account_text(answer: AccountAnswer) -> str:
 
 
 def answer_text(head: str, body: Sequence[str], notes: Sequence[str]) -> str:
-    """The answer, then the warning about users' texts before any of them appears, then the table and other notes."""
+    """Join the answer, the warning about untrusted text, the table and the other notes, in this order."""
     warning = [note for note in notes if note == UNTRUSTED]
     return "\n".join([head, *warning, *body, *(note for note in notes if note != UNTRUSTED)])
 
 
 def origin(source: Source, retrieved_at: str) -> str:
-    """Where an answer is from, and when it was retrieved."""
+    """Return source and time of an answer."""
     return f"{_SOURCES[source]} {retrieved_at}"
 
 
@@ -74,13 +74,13 @@ def error_text(error: TikTokError, account: str = "") -> str:
 
 
 def failure_text(account: str, status: str, why: str) -> str:
-    """The same for one account of several, which is always named; `why` is its `reason`."""
+    """Return the same for one of several accounts, with its name in any case. `why` is its `reason`."""
     # An invalid name is shown as it was written.
     return f"{status}: {'' if account.startswith('@') else '@'}{account}: {why}"
 
 
 def reason(error: TikTokError) -> str:
-    """What happened and what to do, with TikTok's code and log_id."""
+    """Return what happened and what to do, with TikTok's code and log_id."""
     references = [error.code] if error.code else []
     references += [f"log_id {error.log_id}"] if error.log_id else []
     source = f"TikTok: {'; '.join(references)}" if references else ""
@@ -156,7 +156,7 @@ def _video_cell(name: str, video: Mapping[str, Any]) -> str:
 
 
 def _contains_tag(text: str, tag: str) -> bool:
-    """Whether the text, as it is shown, holds exactly this hashtag: not a longer one, nor one that may be clipped."""
+    """Return whether the shown text contains exactly this hashtag: not a longer one, nor one that may be clipped."""
     start = text.find(f"#{tag}")
     while start >= 0:
         end = start + 1 + len(tag)

@@ -1,4 +1,4 @@
-"""Moments as they are written in answers."""
+"""The format of times in answers."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def iso(seconds: float) -> str:
-    """Unix seconds as UTC in ISO 8601, whole seconds. No library call of a platform: Windows refuses some years."""
+    """Format Unix seconds as UTC in ISO 8601, without the platform's functions: on Windows they reject some years."""
     return (_EPOCH + timedelta(seconds=int(seconds))).strftime("%Y-%m-%dT%H:%M:%SZ")

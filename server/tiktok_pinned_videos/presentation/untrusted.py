@@ -26,7 +26,7 @@ _CONTINUING: Final = ZWJ + ZWNJ + "".join(map(chr, range(0x1F3FB, 0x1F400)))
 
 @dataclass(slots=True)
 class Clipping:
-    """Whether a text of this answer was clipped; with `whole`, none is."""
+    """A record of whether a text of this answer was clipped. With `whole`, none is."""
 
     whole: bool = False
     happened: bool = False

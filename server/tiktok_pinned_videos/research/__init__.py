@@ -1,1 +1,1 @@
-"""TikTok's Research API as a small client library for one endpoint, pinned videos. Knows no MCP."""
+"""A small client library for one endpoint of TikTok's Research API, pinned videos. It is independent of MCP."""

@@ -1,4 +1,4 @@
-"""What the client needs from a quota: which requests may be sent, and the context of a request."""
+"""The protocol between the client and a quota: which requests may be sent, and the context of a request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Reservation:
 
     day: date
     probe: bool = False
-    """Whether it is sent to find out if a day that TikTok closed is open again."""
+    """Whether it is sent to check if TikTok accepts requests again after it closed the day."""
 
 
 class Budget(Protocol):
@@ -37,21 +37,21 @@ class Budget(Protocol):
         ...
 
     async def answered(self, reservation: Reservation) -> None:
-        """Note that TikTok looked for the account, so something of that day's quota was left."""
+        """Note that TikTok answered about the account, so the day's quota was not used up."""
         ...
 
     async def refused(self, reservation: Reservation) -> None:
-        """Note that TikTok says that nothing of that day's quota is left."""
+        """Note that TikTok refused because the day's quota is used up."""
         ...
 
     async def pause(self, seconds: float) -> None:
-        """Let all processes wait that long, at most a minute; a longer pause is not shortened."""
+        """Pause the requests of all processes, for at most a minute. A longer pause is not shortened."""
         ...
 
 
 @dataclass(slots=True)
 class RequestContext:
-    """What is known of one account's request while it runs, retries included."""
+    """The state of one account's request while it runs, retries included."""
 
     wanted: Callable[[], bool] = lambda: True
     """Whether another request may be sent: a caller waits for the answer."""
@@ -60,4 +60,4 @@ class RequestContext:
     on_the_wire: bool = False
     """Whether a request was sent whose answer is still to be read or stored: it is finished even without callers."""
     reservation: Reservation | None = None
-    """Of the request sent last."""
+    """The reservation of the request sent last."""

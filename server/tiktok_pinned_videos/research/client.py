@@ -24,7 +24,7 @@ _MAX_WAIT: Final = 0.8  # the part of the remaining time that may be spent on wa
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An answer of TikTok's, and the body as it came."""
+    """An answer of TikTok, and its body as it came."""
 
     snapshot: Snapshot
     body: bytes
@@ -70,8 +70,8 @@ class ResearchClient:
     async def pinned_videos(self, username: str, fields: tuple[str, ...], context: RequestContext) -> Fetched:
         """Request one account, retries included, within the timeout from its first request on.
 
-        `context` keeps what it cost. Once no caller wants the answer any more, the request in flight is completed and
-        no other is sent: `UnwantedError`, if it brought no answer.
+        `context` counts the requests. Once no caller waits any more, the request in flight is completed and no other is
+        sent. Raises `UnwantedError` if there is no answer then.
         """
         try:
             async with asyncio.timeout(self._timeout) as limit:
@@ -114,7 +114,7 @@ class ResearchClient:
             await asyncio.sleep(delay)
 
     async def _report(self, error: errors.TikTokError, context: RequestContext, delay: float | None) -> None:
-        """Report to the budget what a failure says about the day and the rate."""
+        """Report a failure that concerns the daily quota or the rate limit to the budget."""
         if error.sandbox:  # simulated: nothing of the day is used up
             return
         if error.status is errors.Status.RATE_LIMITED:

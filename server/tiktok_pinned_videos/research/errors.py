@@ -1,6 +1,6 @@
-"""Everything that can go wrong between a request for an account and its pinned videos, as one tree of exceptions.
+"""The failures of a request for an account's pinned videos, as one tree of exceptions.
 
-An error says what happened and what to do. Untrusted text in it is cleaned where it is made. It contains no secret.
+An error says what happened and what to do. Untrusted text in it is already clean. It contains no secret.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class TikTokError(Exception):
         self.requests = 0
 
     def again(self, *, requests: int = 0) -> Self:
-        """The same failure for another call: an exception raised in several tasks would share its traceback."""
+        """Copy the failure for another call, because an exception raised in several tasks would share its traceback."""
         twin = copy.copy(self)
         twin.requests = requests
         return twin

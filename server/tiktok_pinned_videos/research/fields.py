@@ -1,4 +1,4 @@
-"""The documented `fields` parameter: names, types and meanings, and how callers may write it."""
+"""The documented `fields` parameter: its names, types and meanings, and the forms that callers may send."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ ALIASES: Final = {"favourites_count": "favorites_count"}  # TikTok's page has bo
 
 
 def parse_fields(value: object) -> tuple[str, ...]:
-    """The fields to request, in the order given, each once; `id` comes first if it was not named.
+    """Parse the fields to request, in the order given, each once. `id` comes first if it was not named.
 
     Accepts None or nothing (the default fields), a list of names, the documented comma-separated string, and `all`.
     Raises `InvalidArgumentError`, which names the nearest valid name, before any request.

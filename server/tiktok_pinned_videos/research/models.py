@@ -110,11 +110,11 @@ class Video(BaseModel):
     video_tag: Untyped = None
 
     def as_json(self) -> dict[str, Any]:
-        """The values that are present, JSON-ready, `create_time` still in Unix seconds."""
+        """Return the present values for JSON, with `create_time` in Unix seconds."""
         return self.model_dump(exclude_none=True)
 
     def only(self, fields: tuple[str, ...]) -> Video:
-        """The same video with these fields alone."""
+        """Return the same video with these fields only."""
         return Video.model_construct(**{name: value for name in fields if (value := getattr(self, name)) is not None})
 
 
@@ -136,11 +136,11 @@ class Snapshot:
         return Status.FOUND if self.videos else Status.NOTHING_PINNED
 
     def serves(self, fields: tuple[str, ...]) -> bool:
-        """Whether it answers a call for these fields."""
+        """Return whether it can answer a call for these fields."""
         return not self.videos or set(fields) <= set(self.fields)
 
     def narrowed(self, username: str, fields: tuple[str, ...]) -> Snapshot:
-        """The same for a call that spells the name its own way and asks for these fields alone."""
+        """Return the same with the spelling and the fields of one call."""
         same = set(self.fields) == set(fields)
         videos = self.videos if same else tuple(video.only(fields) for video in self.videos)
         return replace(self, username=username, fields=fields, videos=videos)
@@ -148,7 +148,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """TikTok found no account with this name: what is remembered of such an answer."""
+    """The stored form of the answer that TikTok found no account with this name."""
 
     username: str
     retrieved_at: float
@@ -161,7 +161,7 @@ class Missing:
         return True
 
     def error(self) -> NotFoundError:
-        """The failure as it was."""
+        """Make the error again."""
         what = "TikTok found no account with this name."
         return NotFoundError(what, code=self.code, log_id=self.log_id, sandbox=self.sandbox)
 

@@ -1,4 +1,4 @@
-"""Usernames: real ones break TikTok's published rules, so only what can never be one is rejected."""
+"""Parse usernames. Real ones break TikTok's published rules, so only names that no account can have are rejected."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _PROFILE: Final = re.compile(r"/+(?:@|%40)([^/?#]*)(?:[/?#].*)?", re.DOTALL)
 
 
 def parse_username(value: object) -> str:
-    """The username to send, in the case given.
+    """Return the username to send, in the case given.
 
-    It is trimmed; taken out of a tiktok.com/@NAME address; one leading @ is removed; numbers are read as text. Raises
+    White space, the address around it (tiktok.com/@NAME) and one leading @ are removed; numbers become text. Raises
     `InvalidArgumentError` if the rest is not 1 to 64 letters, digits or marks of any script, `_` and `.`.
     """
     text = _as_text(value)
@@ -44,12 +44,12 @@ def parse_username(value: object) -> str:
 
 
 def same_account(username: str) -> str:
-    """The form in which two spellings of one account are equal: NFC, lower case. `ß` is not `ss`."""
+    """Return the form in which all spellings of one account are equal: NFC, lower case. `ß` is not `ss`."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", username).lower())
 
 
 def in_key(username: str) -> str:
-    """An account in the key of a store: short ASCII, the same for every spelling."""
+    """Return the form of an account in the keys of a store: short ASCII, the same for every spelling."""
     return quote(same_account(username), safe="")
 
 

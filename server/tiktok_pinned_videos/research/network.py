@@ -1,6 +1,6 @@
 """Connections to HTTPS servers: proxies and certificates from the environment, and errors that name the variable.
 
-Plain http is for loopback only and never uses a proxy, which would carry a secret away from this machine.
+Plain http is for loopback only. It never uses a proxy, because a secret would leave this machine unencrypted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def network_transport(url: str, *, limits: httpx.Limits | None = None) -> httpx.AsyncBaseTransport:
-    """An httpx transport for the host of `url`.
+    """Make an httpx transport for the host of `url`.
 
     Raises `APIConnectionError` when a variable that it depends on is wrong: a proxy variable, `SSL_CERT_FILE`,
     `SSL_CERT_DIR` or `SSLKEYLOGFILE`.
@@ -46,7 +46,7 @@ def network_transport(url: str, *, limits: httpx.Limits | None = None) -> httpx.
 
 
 def connection_error(fault: Exception, url: str) -> APIConnectionError:
-    """The error for a fault of httpx during a request to `url`: what failed, and which variable to set."""
+    """Return the error for a fault of httpx during a request to `url`: what failed, and which variable to set."""
     target = httpx.URL(url)
     host, proxy = target.host, _proxy_for(target)
     through = f" through the proxy {_shown(proxy[1])} ({proxy[0]})" if proxy else ""
@@ -85,7 +85,7 @@ def _proxy_error(reason: str, what: str, host: str) -> APIConnectionError:
 
 
 def _proxy_for(target: httpx.URL) -> tuple[str, str] | None:
-    """The variable that names the proxy for `target`, and the proxy's address; None for a direct connection."""
+    """Return the variable that names the proxy for `target`, and its address; None for a direct connection."""
     # proxy_bypass compares IPv6 addresses of NO_PROXY as they are written, with brackets or without.
     netloc = target.netloc.decode("ascii") + (":443" if target.port is None else "")
     if target.scheme != "https" or proxy_bypass(target.host) or proxy_bypass(netloc):

@@ -19,7 +19,7 @@ _RENEWAL_PAUSE = 20.0  # seconds in which a valid token is not renewed again aft
 
 
 class TokenState(Enum):
-    """What a token is good for at a moment."""
+    """Whether a token is valid at a moment, and whether it should be renewed."""
 
     FRESH = auto()
     STALE = auto()  # still valid, but so near its end that it should be renewed
@@ -35,7 +35,7 @@ class AccessToken:
     expires_at: float
 
     def state(self, now: float) -> TokenState:
-        """FRESH until five minutes, but at most half its life, before its end."""
+        """Return FRESH until five minutes (at most half its lifetime) before the token expires."""
         if now >= self.expires_at:
             return TokenState.INVALID
         buffer = min(_MAX_BUFFER, (self.expires_at - self.issued_at) / 2)
@@ -43,7 +43,7 @@ class AccessToken:
 
 
 class TokenStore(Protocol):
-    """Where replicas share one token. Never raises: while the store cannot be reached, it has no token."""
+    """Storage of the token that replicas share. It never raises; while it cannot be reached, it has no token."""
 
     async def load(self) -> AccessToken | None:
         """The token that a replica fetched last."""
@@ -61,7 +61,7 @@ class TokenStore(Protocol):
 class ClientCredentialsAuth(httpx.Auth):
     """Adds a Bearer token to research requests. It is renewed before it expires, and once when TikTok rejects it.
 
-    Raises `AuthenticationError` and its relatives when the token endpoint refuses; faults of httpx pass through.
+    Raises the errors of `refusals.token_error` if the token endpoint refuses. Faults of httpx pass through.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class ClientCredentialsAuth(httpx.Auth):
     def _token_request(self, research: httpx.Request) -> httpx.Request:
         keys = {"client_key": self._client_key, "client_secret": self._client_secret}
         headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "Cache-Control": "no-cache"}
-        # The same timeouts and the same callers as the request that needs the token.
+        # The same timeouts and context as the request that needs the token.
         extensions = dict(research.extensions)
         return httpx.Request(
             "POST",
@@ -164,7 +164,7 @@ class ClientCredentialsAuth(httpx.Auth):
 
 
 def reply_of(response: httpx.Response, now: float, secrets: tuple[str, ...]) -> Reply:
-    """A response that was read, as the parser needs it. `secrets`: what its errors must not repeat."""
+    """Make a `Reply` of a response that was read. `secrets`: texts that its errors must not contain."""
     return Reply(
         status_code=response.status_code,
         content=response.content,

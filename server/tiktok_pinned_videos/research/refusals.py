@@ -1,4 +1,4 @@
-"""TikTok's refusals: the error table, from codes, messages and statuses to the tree of `errors`."""
+"""TikTok's refusals: a table from codes, messages and HTTP statuses to the errors of `errors`."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Reply:
     retry_after: float | None = None
     sandbox: bool = False
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """What the request contained and no error may repeat."""
+    """Secrets of the request, which no error may contain."""
     received_at: float | None = None
     """Unix seconds."""
 
 
 def shown(value: object, limit: int, secrets: tuple[str, ...] = ()) -> str:
-    """TikTok's own words, ready to be shown: clean, without markup, secrets or addresses, clipped with a mark."""
+    """Return a text of TikTok for people: clean, without markup, secrets or addresses, clipped with a mark."""
     if not isinstance(value, str):
         return ""
     text = _masked(value[:_MAX_SEARCHED], secrets)
@@ -68,7 +68,7 @@ def _pattern(secret: str) -> re.Pattern[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One row of the error table; `{said}` in `what` stands for TikTok's message."""
+    """One row of the error table. `{said}` in `what` is replaced by TikTok's message."""
 
     kind: type[errors.TikTokError]
     what: str
@@ -130,13 +130,13 @@ _BY_OAUTH_CODE: Final = {
 
 
 def token_error(reply: Reply, code: str | None, message: str, log_id: str | None) -> errors.TikTokError:
-    """The error for a refusal of the token endpoint."""
+    """Return the error for a refusal of the token endpoint."""
     row = _BY_OAUTH_CODE.get(code or "")
     return _made(row, reply, code, message, log_id) if row else error_for(reply, code, message, log_id)
 
 
 def error_for(reply: Reply, code: str | None, message: str, log_id: str | None) -> errors.TikTokError:
-    """The error for a response of a research endpoint that is not a success: the code decides, then the message."""
+    """Return the error for a failure of a research endpoint: the code decides, then the message."""
     text = message.casefold().replace("\u2019", "'")
     row = _BY_CODE.get((code or "").lower())
     row = row or next((row for part, row in _BY_MESSAGE.items() if part in text), None)
@@ -176,7 +176,7 @@ def _made(row: _Row, reply: Reply, code: str | None, message: str, log_id: str |
 
 
 def unparsable(reply: Reply) -> errors.TikTokError:
-    """The error for a body that is not JSON: an HTML page of a gateway, or a part of an answer."""
+    """Return the error for a body that is not JSON: an HTML page of a gateway, or a part of an answer."""
     if reply.status_code in (401, 403, 429) or reply.status_code >= 500:
         error = error_for(reply, None, "", None)
         error.retryable = True
@@ -189,7 +189,7 @@ def unparsable(reply: Reply) -> errors.TikTokError:
 def undocumented(
     reply: Reply, what: str, *, code: str | None = None, log_id: str | None = None
 ) -> errors.APIResponseValidationError:
-    """The error for JSON that TikTok does not document; another request would bring the same, except after a 5xx."""
+    """Return the error for JSON that TikTok does not document. Only after a 5xx can another request help."""
     what = f"TikTok's response does not have the documented format: {what}."
     retryable = reply.status_code >= 500
     return errors.APIResponseValidationError(what, **_facts(reply), code=code, log_id=log_id, retryable=retryable)

@@ -1,4 +1,4 @@
-"""Cleaning of untrusted text: characters that a reader cannot see are removed. Clipping belongs to the answers."""
+"""Clean untrusted text: remove characters that a reader cannot see. `presentation.untrusted` clips it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _VARIATION: Final = "\ufe0e\ufe0f"
 _KEYCAP: Final = "\u20e3"
 _DROPPED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co"})
 
-# Characters that draw nothing although their category looks harmless: fillers, joiners, variation selectors, the blank
-# Braille pattern, format controls of shorthand and music, tags, noncharacters.
+# Invisible characters in visible categories: fillers, joiners, variation selectors, the blank Braille pattern, format
+# controls of shorthand and music, tags, noncharacters.
 _UNSEEN: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2065\u2800\u3164\uffa0\ufe00-\ufe0d\ufff0-\ufff8\ufdd0-\ufdef"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
@@ -23,7 +23,7 @@ _UNSEEN: Final = re.compile(
 
 
 def clean(text: str) -> str:
-    """One line without control, bidirectional, invisible or tag characters.
+    """Return one line without control, bidirectional, invisible or tag characters.
 
     Line breaks and other white space become one space. Zero-width joiners stay where they join something: between
     emoji, and between letters of scripts that use them (Persian, Hindi …).

@@ -1,4 +1,4 @@
-"""A transport that wraps the network. It sees every request, so what must hold for all of them is decided here."""
+"""A transport that wraps the network and applies the rules that hold for every request."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ MAX_RESPONSE_BYTES: Final = 8 * 1024 * 1024
 class GuardedTransport(httpx.AsyncBaseTransport):
     """Wraps the network, the sandbox or a test's transport.
 
-    Research requests are reserved with `budget` and counted; requests to any host but the configured one are never
-    sent; a response is dropped as soon as it exceeds 8 MiB, compressed or not.
+    It reserves each research request with `budget`, sends requests to the configured host only, and drops a response as
+    soon as it exceeds 8 MiB, compressed or not.
     """
 
     def __init__(self, inner: httpx.AsyncBaseTransport, *, base_url: httpx.URL, budget: Budget) -> None:

@@ -1,4 +1,4 @@
-"""Bodies of TikTok's two endpoints to values or errors. No I/O; the body decides where the HTTP status differs."""
+"""Parse the bodies of TikTok's two endpoints into values or errors. The body decides, not the HTTP status. No I/O."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LIST_KEYS: Final = ("pinned_videos_list", "user_pinned_videos", "pinned_video_l
 
 
 def parse_pinned_videos(reply: Reply, fields: tuple[str, ...]) -> tuple[tuple[Video, ...], str | None]:
-    """The videos in TikTok's order and the log_id. Raises one of `errors` for everything but a documented success."""
+    """Return the videos in TikTok's order and the log_id. Raises one of `errors` unless it is a documented success."""
     envelope = _envelope(reply)
     code, message, log_id = _error_of(envelope, reply.secrets)
     if code != "ok" or 300 <= reply.status_code < 500:
@@ -44,7 +44,7 @@ def parse_pinned_videos(reply: Reply, fields: tuple[str, ...]) -> tuple[tuple[Vi
 
 
 def parse_token(reply: Reply) -> tuple[str, float]:
-    """Access token and lifetime in seconds. Token errors come with HTTP 200 too, so the body is read first."""
+    """Return access token and lifetime in seconds. Token errors come with HTTP 200 too, so the body decides."""
     body = _envelope(reply)
     code, message, log_id = _error_of(body, reply.secrets)
     if code not in (None, "ok") or not 200 <= reply.status_code < 300:
@@ -57,7 +57,7 @@ def parse_token(reply: Reply) -> tuple[str, float]:
 
 
 def names_invalid_token(content: bytes) -> bool:
-    """Whether a research response says that the access token is not valid (any more)."""
+    """Return whether a research response says that the access token is not valid."""
     if b"access_token_invalid" not in content:
         return False
     try:
@@ -68,7 +68,7 @@ def names_invalid_token(content: bytes) -> bool:
 
 
 def parse_retry_after(value: str | None, now: float) -> float | None:
-    """Seconds to wait, from either documented form of the header (RFC 9110, 10.2.3); None if it is neither."""
+    """Parse both forms of the header (RFC 9110, 10.2.3) into seconds to wait; None if it has another form."""
     if value is None:
         return None
     if value.strip().isascii() and value.strip().isdigit():
@@ -98,7 +98,7 @@ def _envelope(reply: Reply) -> dict[str, object]:
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    # Readers differ in which of two values they take; an empty list must not hide a full one.
+    # JSON parsers differ in which of two values they use, and an empty list must not hide a full one.
     found = dict(pairs)
     if len(found) != len(pairs):
         raise _FormatError("an object has the same key twice")
@@ -115,7 +115,7 @@ def _integer(text: str) -> int | str:
 
 
 def _float(text: str) -> float | str:
-    # A float that other readers would round or overflow keeps its digits as text.
+    # A float that other JSON parsers would round or overflow stays text.
     number = float(text)
     return number if abs(number) <= MAX_SAFE_INTEGER else text
 
@@ -142,7 +142,7 @@ def _items(data: object) -> list[dict[str, object]]:
 
 
 def _check_sums(videos: tuple[Video, ...]) -> None:
-    # Totals are sums over videos, engagement is one over counts; JSON readers would round a larger one.
+    # Totals are sums over videos and over counts; JSON parsers would round larger ones.
     for names in (*((name,) for name in COUNTS), ENGAGEMENT_OF):
         if sum(abs(getattr(video, name) or 0) for video in videos for name in names) > MAX_SAFE_INTEGER:
             raise _FormatError("the counts are too large to be true")

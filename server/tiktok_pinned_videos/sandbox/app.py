@@ -1,7 +1,7 @@
-"""The sandbox as one ASGI application: TikTok's token endpoint and pinned videos, tokens and special names included.
+"""The ASGI application of the sandbox: TikTok's token endpoint and pinned videos, with tokens and special names.
 
-It checks who asks (token), what for (fields), about whom (username), in this order. Where the documents say nothing it
-is strict, so that a client's mistake is found here and not at TikTok.
+It checks token, fields and username, in this order. Where the documents say nothing it is strict, so that a mistake of
+a client is found here and not at TikTok.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class SandboxApp:
             headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
             body=body,
         )
-        # Also without a delay: a client in this process must be able to run its other tasks.
+        # Sleep even for 0 s, so that the other tasks of a client in this process can run.
         await asyncio.sleep(self._latency)
         status, content, headers = await self._respond(request)
         headers |= {"Content-Length": str(len(content)), "X-Sandbox": "tiktok-pinned-videos-mcp"}
@@ -82,7 +82,7 @@ class SandboxApp:
         await send({"type": "http.response.body", "body": content})
 
     def revoke_tokens(self) -> None:
-        """End every token before its time, which TikTok may do too."""
+        """Revoke every token before it expires, as TikTok may do."""
         self._expires_at.clear()
 
     async def _respond(self, request: Request) -> tuple[int, bytes, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The account `sandbox_hostile`: prompt injection, markup and invisible characters, as in the worst real captions.
+"""The account `sandbox_hostile`: prompt injection, markup and invisible characters in every text.
 
 The strings are sent as they are; clients must clean them. Invisible characters are written as escapes, so that this
 file can be reviewed.
@@ -18,7 +18,7 @@ _ASTRONAUT = "👩\u200d🚀"  # a joiner that belongs where it is
 
 
 def _tagged(text: str) -> str:
-    """The text in tag characters, which people cannot see and many models read."""
+    """Convert text to tag characters, which people cannot see and many models read."""
     return "".join(chr(0xE0000 + ord(character)) for character in text)
 
 

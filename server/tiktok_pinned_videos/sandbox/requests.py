@@ -1,4 +1,4 @@
-"""What TikTok checks of a request, and its two ways to refuse one."""
+"""TikTok's checks of a request, and the two forms of its refusals."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ def username_of(request: Request) -> str:
     if not isinstance(username, str) or not username.strip():
         raise invalid("`username` is required and must be a string.")
     if any("\ud800" <= character <= "\udfff" for character in username):
-        # JSON can spell half a character, which no response could repeat in UTF-8.
+        # JSON can contain half a surrogate pair, which UTF-8 cannot.
         raise invalid("`username` is not valid Unicode.")
     return username
 
 
 def check_client(request: Request) -> None:
-    """Check a token request. Any credentials are accepted but the secret `wrong`."""
+    """Check a token request. Any credentials are accepted, except the secret `wrong`."""
     if request.media_type != "application/x-www-form-urlencoded":
         message = "Only `application/x-www-form-urlencoded` is accepted as Content-Type."
         raise TokenError("invalid_request", message)

@@ -1,4 +1,4 @@
-"""The sandbox on a port of this machine, for trying any client without credentials.
+"""Serve the sandbox on a loopback port, for testing any client without credentials.
 
 It serves loopback addresses only, because it accepts any client key.
 """

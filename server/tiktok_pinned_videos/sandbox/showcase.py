@@ -1,4 +1,4 @@
-"""The accounts that a first try is likely to name: invented like all others, with every field filled."""
+"""The accounts of the documentation (nasa, esa): invented like all others, with every field filled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What invented accounts make videos about."""
+"""The topics of invented accounts: captions, hashtags and labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BRANDED = (Disclosure("Branded", 1), Disclosure("Branded", 7))
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """Captions and what goes with them; at least three captions and five tags."""
+    """The texts of one topic; at least three captions and five tags."""
 
     regions: tuple[str, ...]
     captions: tuple[str, ...]

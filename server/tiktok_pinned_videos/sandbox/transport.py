@@ -11,7 +11,7 @@ from .app import SandboxApp
 
 
 class SandboxTransport(httpx.ASGITransport):
-    """Answers for whatever host is requested; nothing leaves the process.
+    """A transport that answers requests to any host in this process.
 
     `clock` gives Unix time in seconds, `latency` is the seconds that every response takes. Unlike a network it ignores
     httpx's timeouts, and a response arrives as a whole.

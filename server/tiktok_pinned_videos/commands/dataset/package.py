@@ -26,7 +26,7 @@ _ACCOUNT: Final = {"fields": "username", "reference": {"resource": "accounts", "
 _TYPES: Final[Mapping[Kind, str]] = {"int": "integer", "bool": "boolean"}
 _MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
     "username": ("string", "The account, as it was requested."),
-    "status": ("string", "found, nothing_pinned, or why there is no answer."),
+    "status": ("string", "found, nothing_pinned, or the status of the failure."),
     "reason": ("string", "For a failure: what happened and what to do."),
     "videos": ("integer", "Number of pinned videos; empty if it is not known."),
     "retrieved_at": ("datetime", "When TikTok answered, in UTC."),

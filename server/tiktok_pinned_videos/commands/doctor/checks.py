@@ -39,11 +39,11 @@ _TELEMETRY: Final = {
     "HEADERS": ("[^=,]+=[^,]*(,[^=,]+=[^,]*)*", "name=value pairs, separated by commas"),
     "(TIMEOUT|INTERVAL|DELAY|SIZE|LIMIT)": (r"\d+(\.\d+)?", "a number"),
 }
-"""Variables of OpenTelemetry by the end of their name: what their value looks like."""
+"""Formats of OpenTelemetry's variables, by the end of their names."""
 
 
 async def examine(env: Mapping[str, str], *, sandbox: bool, offline: bool) -> AsyncIterator[Finding]:
-    """Every check, in the order in which a setup is made. The last ones send a request, unless `offline`."""
+    """Run every check, in the order of setting up the program. The last ones send a request, unless `offline`."""
     yield Finding(Mark.OK, "Python", f"{platform.python_version()} on {platform.system()}, {sys.executable}")
     packages = ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
     extras = ", ".join(f"{extra} ({_version(name) or 'not installed'})" for extra, name in _EXTRAS.items())
@@ -84,7 +84,7 @@ def _settings(env: Mapping[str, str], *, sandbox: bool) -> tuple[Settings, dict[
         except SettingsError as fault:
             faults[fault.variable] = str(fault)
             if rest.pop(fault.variable, None) is None:
-                # The one variable that may be required: there is no home folder for the state.
+                # TIKTOK_STATE is required if the user has no home folder.
                 rest["TIKTOK_STATE"] = "memory:"
 
 
