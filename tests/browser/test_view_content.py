@@ -48,7 +48,7 @@ def test_a_long_caption_is_clamped_until_show_more(saved: Saved) -> None:
     expect(tab.get_by_role("button", name="Show less")).to_have_attribute("aria-expanded", "true")
 
 
-def test_times_are_utc_and_say_so_whatever_the_readers_zone(saved: Saved) -> None:
+def test_times_are_labelled_utc_in_every_time_zone_of_the_reader(saved: Saved) -> None:
     tab = saved(samples.FULL)
 
     expect(tab.locator(".card").first).to_contain_text("Nov 7, 2023")  # the 8th in Tokyo

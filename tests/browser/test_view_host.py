@@ -68,7 +68,7 @@ def test_the_theme_is_the_hosts_or_else_the_readers(show: Open) -> None:
     assert show({"styles": {"variables": variables}}).view.evaluate(background) == "rgb(1, 2, 3)"
 
 
-def test_every_state_of_a_call_is_said_in_words(show: Open) -> None:
+def test_every_state_of_a_call_has_a_message(show: Open) -> None:
     host = show()
     main = host.view.get_by_role("main")
     host.send("sendPartialInput", {"usernames": ["nasa", "es"]})
@@ -126,7 +126,7 @@ def test_axe_finds_nothing_serious(show: Open, theme: str) -> None:
         assert (name, serious, bool(found["passes"])) == (name, [], True)
 
 
-def test_every_target_is_large_enough_for_a_finger(show: Open) -> None:
+def test_every_link_and_button_is_large_enough_for_a_finger(show: Open) -> None:
     small = """() => [...document.querySelectorAll("a, button, summary")].filter((node) => {
       const { width, height } = node.getBoundingClientRect();
       return node.offsetParent && (width < 44 || height < 44);

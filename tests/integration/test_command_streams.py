@@ -129,7 +129,7 @@ def test_a_terminal_of_zero_columns_gets_the_whole_table() -> None:
     ],
     ids=["ascii", "C", "latin-1"],
 )
-def test_output_is_utf_8_whatever_the_locale(locale: dict[str, str]) -> None:
+def test_output_is_utf_8_in_every_locale(locale: dict[str, str]) -> None:
     done = run("<<END\n日本\nsandbox_hostile\nEND", "get", "-", "--format", "json", **locale)
 
     assert [one["username"] for one in json.loads(done.stdout)] == ["日本", "sandbox_hostile"]

@@ -135,7 +135,7 @@ async def killed_after(data: DataSet, requests: int, *arguments: str, later: flo
 @pytest.mark.parametrize(
     ("kills", "accounts"), [(2, 60), pytest.param(50, 700, marks=[pytest.mark.soak, pytest.mark.timeout(900)])]
 )
-async def test_kills_repeat_no_more_requests_than_were_on_their_way(data: DataSet, kills: int, accounts: int) -> None:
+async def test_a_kill_repeats_only_requests_that_were_in_flight(data: DataSet, kills: int, accounts: int) -> None:
     names = data.path.with_name("names.txt")
     names.write_text("username\n" + "".join(f"user{number} # a comment\n" for number in range(accounts)), "utf-8")
     data.upstream.latency = 0.02

@@ -184,5 +184,5 @@ def test_no_page_tells_anyone_to_install_the_name_that_is_not_published() -> Non
         f'"command": "uvx",\n  "args": ["{SCRIPT}"]',
     ],
 )
-def test_such_advice_would_be_found(advice: str) -> None:
+def test_the_search_finds_such_advice(advice: str) -> None:
     assert _NAME_ALONE.search(advice)

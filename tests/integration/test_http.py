@@ -142,14 +142,14 @@ def test_a_page_of_another_origin_is_403_without_cors(server: HTTPServer) -> Non
 
 
 @pytest.mark.parametrize("accept", ["", "*/*", "application/*, text/*", "TEXT/Event-Stream, Application/JSON;q=0.9"])
-def test_wildcards_and_no_accept_header_do_in_both_eras(server: HTTPServer, accept: str) -> None:
+def test_wildcards_and_a_missing_accept_header_are_accepted_in_both_eras(server: HTTPServer, accept: str) -> None:
     assert len(answer(post(server, accept=accept))["result"]["tools"]) == 2
     modern = post(server, LIST | {"params": META}, accept=accept, **MODERN)
     assert len(modern.json()["result"]["tools"]) == 2
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
-def test_one_type_is_enough_in_the_2025_era_and_is_what_comes(server: HTTPServer, kind: str) -> None:
+def test_in_the_2025_era_one_accepted_type_is_enough_and_is_sent(server: HTTPServer, kind: str) -> None:
     response = post(server, accept=kind)
 
     assert (response.status_code, response.headers["content-type"].split(";")[0]) == (200, kind)

@@ -158,7 +158,7 @@ def check(answer: CallToolResult) -> str:
 @example(200, with_list([{"id": 1, "video_tag": [1e308, -1e308, 1e-320]}]))
 @example(200, with_list([{"id": 1, "video_description": "\ud83d"}]))
 @example(500, {"error": {"code": "daily_quota_limit_exceeded"}})
-def test_any_json_is_a_true_answer_or_a_named_error(asking: Asking, status_code: int, body: object) -> None:
+def test_any_json_is_a_correct_answer_or_a_named_error(asking: Asking, status_code: int, body: object) -> None:
     answer = asking.answer(status_code, encoded(body), username="nasa", fields=list(NAMES), refresh=True)
     note(text(answer))
     word = check(answer)
@@ -200,7 +200,7 @@ ARGUMENT = JSON | st.text(max_size=80) | st.sampled_from(["nasa", "https://www.t
 
 
 @given(ARGUMENT, ARGUMENT, ARGUMENT)
-def test_any_arguments_are_understood_or_refused(
+def test_any_arguments_are_parsed_or_rejected(
     asking: Asking, username: object, fields: object, refresh: object
 ) -> None:
     body = encoded(with_list(EXAMPLE_VIDEOS))

@@ -45,7 +45,7 @@ def test_the_end_of_input_takes_no_answer_away() -> None:
     assert sorted(each["id"] for each in modern[1]) == [0, 1]
 
 
-def test_each_odd_line_gets_the_answer_it_is_owed_and_the_session_goes_on() -> None:
+def test_each_invalid_line_gets_its_error_and_the_session_continues() -> None:
     odd: list[tuple[bytes, object]] = [
         (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":null}', {}),
         (call(2, "\ud800").strip(), "invalid_argument"),
@@ -169,7 +169,7 @@ def test_on_a_terminal_one_line_says_what_to_type() -> None:
 
 
 @POSIX
-def test_a_stderr_that_nobody_reads_stops_nothing(tmp_path: Path) -> None:
+def test_a_full_stderr_stops_nothing(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     env = environment(LOG_LEVEL="INFO")
     with running(

@@ -168,7 +168,7 @@ def test_dropped_lines_are_counted_in_one_line_when_stderr_is_read_again() -> No
     assert dropped + len(lines) - 1 == 5000
 
 
-def test_a_line_of_the_log_holds_one_record_whatever_it_quotes(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_line_of_the_log_has_one_record_even_if_it_quotes_line_breaks(capfd: pytest.CaptureFixture[str]) -> None:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     try:

@@ -44,7 +44,7 @@ def unpacked(bundle: Path) -> Path:
     return folder
 
 
-def test_the_makers_tool_finds_the_bundle_valid(unpacked: Path) -> None:
+def test_the_tool_of_mcpb_finds_the_bundle_valid(unpacked: Path) -> None:
     assert "Manifest schema validation passes!" in mcpb("validate", unpacked)
     manifest = json.loads((unpacked / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["user_config"]["client_secret"]["sensitive"] is True

@@ -92,7 +92,7 @@ def test_an_invalid_name_is_that_accounts_failure_and_never_hides_a_valid_one() 
         ({"usernames": ["a", "b"], "rank_by": 7}, "Valid measures: view_count"),
     ],
 )
-def test_what_cannot_be_compared_is_refused_in_words(arguments: dict[str, Any], said: str) -> None:
+def test_invalid_comparisons_are_rejected_with_a_reason(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidArgumentError, match=said.replace("?", r"\?")):
         parse_compare(arguments)
 

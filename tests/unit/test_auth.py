@@ -45,7 +45,7 @@ def verifier_of(authority: Authority, *, keys: KeySet | None = None, **settings:
         (Settings(jwt_required_scopes=("read",)), "without MCP_JWT_ISSUER and MCP_JWT_AUDIENCE"),
     ],
 )
-def test_settings_that_describe_no_complete_way_are_refused_in_words(settings: Settings, named: str) -> None:
+def test_incomplete_or_ambiguous_authentication_is_rejected_with_a_reason(settings: Settings, named: str) -> None:
     with pytest.raises(AuthenticationSettingsError, match=named):
         authentication_for(settings, loopback=False)
 

@@ -105,7 +105,7 @@ def test_arguments_and_lists_together_name_each_account_once(tmp_path: Path) -> 
     st.sampled_from(",;\t"),
     st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
 )
-def test_whatever_stands_in_other_columns_the_usernames_are_read(
+def test_usernames_are_read_independent_of_the_other_columns(
     tmp_path_factory: pytest.TempPathFactory, captions: list[str], separator: str, encoding: str
 ) -> None:
     text = io.StringIO()

@@ -111,7 +111,7 @@ def restore(path: Path) -> None:
 
 
 @pytest.mark.parametrize("trouble", [delete, delete_all, truncate, overwrite, restore])
-async def test_the_count_survives_whatever_happens_to_the_file_under_running_processes(
+async def test_the_count_survives_losses_of_the_file_under_running_processes(
     path: Path, opened: Opened, trouble: Callable[[Path], None]
 ) -> None:
     if sys.platform == "win32" and trouble is not restore:

@@ -53,7 +53,7 @@ async def listed(given: Settings, era: Any = "auto") -> dict[str, Any]:
         return (await client.list_tools()).model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-async def test_the_file_is_what_is_published_in_either_era_whatever_the_settings() -> None:
+async def test_the_file_is_published_unchanged_in_both_eras_and_with_all_settings() -> None:
     for era in ERAS:
         for given in (SANDBOX, settings(), Settings()):
             assert published(await listed(given, era)) == [GET, COMPARE]

@@ -121,7 +121,7 @@ def test_an_ordinary_request_reaches_the_sdk_unchanged(params: dict[str, Any], n
 
 
 @given(st.binary(max_size=80) | _JSON.map(lambda content: json.dumps(content).encode()))
-def test_whatever_is_sent_is_a_message_or_a_json_rpc_error(line: bytes) -> None:
+def test_any_line_is_a_message_or_a_json_rpc_error(line: bytes) -> None:
     try:
         answer, message = "", read_message(line)
     except MessageError as error:

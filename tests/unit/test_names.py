@@ -52,7 +52,7 @@ def test_usernames_are_equal_in_nfc_and_lower_case_only() -> None:
 
 
 @given(st.text(max_size=80) | st.integers() | st.floats() | st.lists(st.text(), max_size=2))
-def test_whatever_is_written_gives_a_name_that_can_be_sent_or_a_reason(value: object) -> None:
+def test_any_value_is_a_valid_username_or_rejected_with_a_reason(value: object) -> None:
     try:
         name = parse_username(value)
     except InvalidArgumentError:

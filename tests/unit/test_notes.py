@@ -63,7 +63,7 @@ def test_a_missing_rate_is_explained_by_the_count_that_was_not_sent_or_by_no_vie
     assert "?" not in account_text(account(zero, FULL, fields=COUNTS))
 
 
-def test_a_rate_nobody_asked_for_is_not_missed() -> None:
+def test_a_rate_that_was_not_requested_is_not_reported_as_missing() -> None:
     assert account({"id": 1, "like_count": 1}, fields=("id", "like_count")).notes == []
 
 

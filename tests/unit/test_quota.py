@@ -217,7 +217,7 @@ async def test_an_answer_carries_a_note_from_eighty_percent_on() -> None:
 # The sandbox's refusals are a rehearsal
 
 
-async def test_the_sandboxs_refusals_close_no_day_and_pause_nobody() -> None:
+async def test_refusals_of_the_sandbox_close_no_day_and_pause_no_call() -> None:
     def rehearsed(asked: Asked) -> Reply:
         headers = {"Content-Type": "application/json", **SANDBOX}
         match asked.username:

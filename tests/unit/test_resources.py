@@ -102,7 +102,7 @@ async def test_an_account_is_found_however_its_uri_is_written() -> None:
                 assert json.loads(await read(client, f"tiktok://pinned/{written}"))["username"] == name
 
 
-async def test_what_is_not_stored_is_not_found_in_words_and_sends_nothing() -> None:
+async def test_a_resource_that_is_not_stored_is_an_error_with_a_next_step_and_sends_nothing() -> None:
     clock = Clock()
     async with tiktok() as upstream, talking(upstream, clock=clock) as client:
         await get(client, "expired")

@@ -67,7 +67,7 @@ async def test_a_prompt_names_the_accounts_as_given_and_the_tool(
     assert tool in words
 
 
-async def test_a_missing_argument_or_prompt_is_refused_in_words_and_not_logged_as_a_fault(
+async def test_a_missing_argument_or_prompt_is_rejected_with_a_reason_and_not_logged_as_a_fault(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with connected(SANDBOX) as client:

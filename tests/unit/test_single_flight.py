@@ -80,7 +80,7 @@ async def test_thirty_accounts_cancelled_and_asked_again_are_thirty_requests() -
         assert sorted(upstream.names) == sorted(MANY[:30])
 
 
-async def test_a_failure_that_nobody_waits_for_is_not_tried_again() -> None:
+async def test_a_failure_without_waiting_callers_is_not_retried() -> None:
     down = refusal(500, "internal_error")
     async with tiktok(lambda _: down, latency=0.2) as upstream, service(upstream) as asking:
         call = asyncio.create_task(asking.answer("nasa", FIELDS))
@@ -91,7 +91,7 @@ async def test_a_failure_that_nobody_waits_for_is_not_tried_again() -> None:
         assert len(upstream.asked) == 1
 
 
-async def test_a_token_that_nobody_waits_for_any_more_is_kept_and_no_account_asked_for() -> None:
+async def test_a_token_without_waiting_callers_is_kept_and_no_account_is_requested() -> None:
     async with tiktok() as upstream, service(upstream) as asking:
         upstream.wire.token_delay = 1.0
         call = asyncio.create_task(asking.answer("nasa", FIELDS))
@@ -105,7 +105,7 @@ async def test_a_token_that_nobody_waits_for_any_more_is_kept_and_no_account_ask
         assert len(upstream.wire.token_requests) == 1
 
 
-async def test_what_waits_for_its_turn_is_not_sent_for_nobody() -> None:
+async def test_a_request_in_the_queue_is_not_sent_without_waiting_callers() -> None:
     async with tiktok(latency=0.3) as upstream, service(upstream, max_concurrency=1) as asking:
         first = asyncio.create_task(asking.answer("nasa", FIELDS))
         await upstream.first.wait()

@@ -161,7 +161,7 @@ def test_a_caption_is_never_markup_and_fields_without_a_column_are_named(screen:
     assert "Not in this table: region_code." in shown
 
 
-def test_bars_start_in_one_column_whatever_the_script(screen: Screen) -> None:
+def test_bars_start_in_one_column_in_every_script(screen: Screen) -> None:
     rows = [line for line in screen("ranking", 100).splitlines() if re.match(r"\d  @", line)]
     starts = {cell_len(row[: re.search("[█▏▎▍▌▋▊▉]", row).start()]) for row in rows}  # pyright: ignore[reportOptionalMemberAccess]
 

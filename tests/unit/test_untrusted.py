@@ -27,7 +27,7 @@ VALUES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_hostile_text_is_clean_and_short_in_both_channels_whatever_the_field() -> None:
+def test_hostile_text_is_clean_and_short_in_both_channels_in_every_field() -> None:
     for name, value in VALUES.items():
         result = account({"id": 1, name: value})
         for channel in (json.dumps(result.as_json(), ensure_ascii=False), account_text(result)):

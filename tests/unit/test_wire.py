@@ -45,7 +45,7 @@ def test_both_spellings_of_favorites_are_read_and_the_american_one_comes_first()
     ] == [4]
 
 
-def test_ids_and_untyped_values_keep_their_digits_whatever_their_size() -> None:
+def test_ids_and_untyped_values_of_any_size_keep_their_digits() -> None:
     long_id = "9" * 5000
     untyped = '{"number": 9007199254740993, "list": [1e300, 1.5, null, "a\\u200bb"]}'
     body = f'{{"data":{{"pinned_videos_list":[{{"id":{long_id},"video_tag":{untyped}}}]}},"error":{{"code":"ok"}}}}'

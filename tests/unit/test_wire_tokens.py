@@ -35,9 +35,7 @@ CREDENTIALS = (
         ("temporarily_unavailable", "upstream_error", True),
     ],
 )
-def test_a_token_error_is_understood_whatever_the_status(
-    http_status: int, code: str, word: str, retryable: bool
-) -> None:
+def test_a_token_error_is_understood_with_any_status(http_status: int, code: str, word: str, retryable: bool) -> None:
     reply = raw({"error": code, "error_description": "Because.", "log_id": "L1"}, http_status)
     error = token_failure(reply)
 
