@@ -54,7 +54,7 @@ def server() -> Iterator[HTTPServer]:
 def run(command: list[str], folder: Path) -> str:
     done = subprocess.run(
         command, cwd=folder, env=environment(HOME=str(folder), USERPROFILE=str(folder)),
-        capture_output=True, encoding="utf-8", timeout=60, check=False,
+        capture_output=True, encoding="utf-8", timeout=240, check=False,
     )  # fmt: skip
     return done.stdout + done.stderr if done.returncode == 0 else f"FAILED {done.stdout + done.stderr}"
 
@@ -79,6 +79,7 @@ def test_the_conformance_suite_finds_no_failure(node: str, server: HTTPServer, v
 @pytest.mark.parametrize("era", ["modern", "auto", "legacy"])
 def test_the_inspectors_strict_listing_finds_no_error(node: str, server: HTTPServer, era: str, tmp_path: Path) -> None:
     options = ["--method", "tools/list", "--strict", "--format", "json", "--protocol-era", era]
+    options += ["--connect-timeout", "120000"]
     for target in ([*COMMAND, "--sandbox"], [server.url]):
         output = run([node, str(INSPECTOR), "--cli", *target, *options], tmp_path)
 
