@@ -68,6 +68,14 @@ async def test_a_failure_says_why_and_when_in_csv_and_raw(upstream: Upstream) ->
     assert {"username", "status", "reason", "retrieved_at"} == set(invalid)
 
 
+async def test_a_failure_has_its_body_in_raw_only_if_that_is_json(upstream: Upstream) -> None:
+    bodies = {"nan": b'{"data":NaN}', "page": b"<html>", "object": b'{"data":{}}'}
+    upstream.answer_by(lambda request: raw(bodies[request.json["username"]], status=302))
+    said = await run("get", *bodies, "--format", "raw", env=there(upstream))
+
+    assert ["response" in line for line in said.lines] == [False, False, True]
+
+
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [

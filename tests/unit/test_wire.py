@@ -96,7 +96,7 @@ BODIES: list[bytes] = [
     b'{"data":"x","error":{"code":"ok"}}', b'{"data":0,"error":{"code":"ok"}}',
     b'{"data":{"pinned_videos_list":[{"id":1}],"pinned_videos_list":[]},"error":{"code":"ok"}}',
     b'{"data":{"videos":[{"id":1}]},"error":{"code":"ok"}}', b"<html><body>504 Gateway Timeout</body></html>",
-    '{"data":{},"error":{"code":"ok","message":"é"}}'.encode("latin-1"),
+    '{"data":{},"error":{"code":"ok","message":"é"}}'.encode("latin-1"), '{"error":{"code":"ok"}}'.encode("utf-16"),
     b'{"data":{"pinned_videos_list":[{"id":1,"view_count":1e999}]},"error":{"code":"ok"}}',
 ]  # fmt: skip
 LISTS: list[Any] = ["x", 5, True, {"id": 1}, [None], [1], ["x"], [[]], [{}], [{"view_count": 1}], [{"id": 1}, None],

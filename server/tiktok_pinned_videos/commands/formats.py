@@ -15,6 +15,7 @@ from tiktok_pinned_videos.presentation.times import iso
 from tiktok_pinned_videos.research.client import Fetched
 from tiktok_pinned_videos.research.errors import TikTokError
 from tiktok_pinned_videos.research.text import clean
+from tiktok_pinned_videos.research.wire import no_constant
 from tiktok_pinned_videos.service.many import Outcome
 from tiktok_pinned_videos.service.service import Answer
 
@@ -143,7 +144,8 @@ def _with_body(head: dict[str, Any], content: bytes) -> str:
     opened = json.dumps(head, ensure_ascii=False, separators=(",", ":"))
     try:
         body = content.decode("utf-8-sig")
-        json.loads(body, parse_int=str, parse_float=str)  # a number may have any number of digits
+        # A number may have any number of digits.
+        json.loads(body, parse_int=str, parse_float=str, parse_constant=no_constant)
     except (ValueError, RecursionError):
         return opened
     return f'{opened[:-1]},"response":{body.translate({10: " ", 13: " "}).strip()}}}'

@@ -86,8 +86,8 @@ class _FormatError(Exception):
 
 def _envelope(reply: Reply) -> dict[str, object]:
     try:
-        numbers: dict[str, Any] = {"parse_constant": _no_constant, "parse_float": _float, "parse_int": _integer}
-        body: Any = json.loads(reply.content, object_pairs_hook=_object, **numbers)
+        numbers: dict[str, Any] = {"parse_constant": no_constant, "parse_float": _float, "parse_int": _integer}
+        body: Any = json.loads(reply.content.decode("utf-8-sig"), object_pairs_hook=_object, **numbers)
     except _FormatError as fault:
         raise undocumented(reply, str(fault)) from None
     except (ValueError, RecursionError):
@@ -105,7 +105,8 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-def _no_constant(name: str) -> object:
+def no_constant(name: str) -> object:
+    """Refuse `NaN` and `Infinity`, which Python's reader accepts."""
     raise ValueError(f"{name} is not JSON")
 
 
