@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .observability.record import CallRecord
     from .service.service import PinnedVideosService
 
-_DRAIN: Final = 3.5
-"""Seconds that requests already sent may take when the server ends."""
+DRAIN: Final = 3.5
+"""Seconds for received calls, and for requests already sent, when a server ends."""
 
 
 class LazyBackend:
@@ -45,16 +45,16 @@ class LazyBackend:
             self._service = build_service(self._settings, transport=self._transport, clock=self._clock)
         return self._service
 
-    def drain_within(self, seconds: float) -> None:
-        """Set the time that requests already sent may take at the end, from now on. Only the first call counts."""
-        self._drain_until = self._drain_until or time.monotonic() + seconds
+    def begin_drain(self) -> None:
+        """Start the time that requests already sent may take at the end. Only the first call counts."""
+        self._drain_until = self._drain_until or time.monotonic() + DRAIN
 
     async def aclose(self) -> None:
         """Close the service if it was built."""
         service, self._service = self._service, None
         now = time.monotonic()
         if service is not None:
-            await service.aclose(drain=max(0.0, (self._drain_until or now + _DRAIN) - now))
+            await service.aclose(drain=max(0.0, (self._drain_until or now + DRAIN) - now))
 
 
 def build_service(

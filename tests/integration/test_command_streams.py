@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -13,9 +14,11 @@ import sys
 import termios
 from pathlib import Path
 
+import click
 import pytest
 
 from kit.processes import COMMAND, environment
+from tiktok_pinned_videos.commands.streams import owned_streams
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs /dev/full, pipes and terminals of POSIX")
 
@@ -133,3 +136,23 @@ def test_output_is_utf_8_in_every_locale(locale: dict[str, str]) -> None:
     done = run("<<END\n日本\nsandbox_hostile\nEND", "get", "-", "--format", "json", **locale)
 
     assert [one["username"] for one in json.loads(done.stdout)] == ["日本", "sandbox_hostile"]
+
+
+def test_a_disk_that_is_found_full_on_close_ends_with_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def close(number: int) -> None:
+        real(number)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    real = os.close
+    with (tmp_path / "out").open("w") as file:
+        monkeypatch.setattr(sys, "stdout", file)
+        monkeypatch.setattr(os, "close", close)
+        with pytest.raises(SystemExit) as ended, owned_streams():
+            click.echo("answer")
+        monkeypatch.undo()
+
+    assert ended.value.code == 1
+    assert (tmp_path / "out").read_text() == "answer\n"
+    assert capsys.readouterr().err == f"{FULL}\n"

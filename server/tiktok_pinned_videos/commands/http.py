@@ -7,11 +7,11 @@ import contextlib
 import os
 import time
 from dataclasses import replace
-from typing import Final, cast
+from typing import cast
 
 from mcp.server.mcpserver import MCPServer
 
-from tiktok_pinned_videos.app import LazyBackend, build_server
+from tiktok_pinned_videos.app import DRAIN, LazyBackend, build_server
 from tiktok_pinned_videos.observability.logs import notice
 from tiktok_pinned_videos.observability.metrics import configure_telemetry
 from tiktok_pinned_videos.serving import listen
@@ -22,9 +22,6 @@ from tiktok_pinned_videos.transports.auth import AuthenticationSettingsError, au
 from tiktok_pinned_videos.transports.http import PATH, address_of, build_app, is_loopback_only, serve
 
 from . import loaded, stop
-
-_DRAIN: Final = 3.5
-"""Seconds for calls in progress, and for requests already sent, after a signal."""
 
 
 def run(settings: Settings, *, host: str, port: int) -> None:
@@ -65,11 +62,8 @@ def run(settings: Settings, *, host: str, port: int) -> None:
             if not local and not settings.allowed_hosts:
                 notice(f"MCP_ALLOWED_HOSTS is not set: only requests to localhost or {address} are answered.")
 
-        def stopping() -> None:
-            backend.drain_within(_DRAIN)
-
         try:
-            asyncio.run(serve(app, listener, drain=_DRAIN, ready=ready, stopping=stopping))
+            asyncio.run(serve(app, listener, drain=DRAIN, ready=ready, stopping=backend.begin_drain))
         finally:
             stop_telemetry()
 

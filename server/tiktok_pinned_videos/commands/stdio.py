@@ -6,9 +6,8 @@ import asyncio
 import os
 import sys
 import time
-from typing import Final
 
-from tiktok_pinned_videos.app import LazyBackend, build_server
+from tiktok_pinned_videos.app import DRAIN, LazyBackend, build_server
 from tiktok_pinned_videos.observability.logs import notice
 from tiktok_pinned_videos.observability.metrics import configure_telemetry
 from tiktok_pinned_videos.settings import Settings
@@ -16,9 +15,6 @@ from tiktok_pinned_videos.transports.handshake import HandshakeCache
 from tiktok_pinned_videos.transports.stdio import serve_stdio
 
 from . import loaded, stop
-
-_DRAIN: Final = 3.5
-"""Seconds for received calls, and for requests already sent, after the end of input or a signal."""
 
 
 def run(settings: Settings, cache: HandshakeCache | None) -> None:
@@ -35,7 +31,7 @@ def run(settings: Settings, cache: HandshakeCache | None) -> None:
     stop_telemetry = configure_telemetry(os.environ)
     loaded()
     try:
-        asyncio.run(serve_stdio(server, cache, drain=_DRAIN, stopping=lambda: backend.drain_within(_DRAIN)))
+        asyncio.run(serve_stdio(server, cache, drain=DRAIN, stopping=backend.begin_drain))
     except OSError as fault:
         stop(f"stdin or stdout cannot be used ({fault.strerror or fault}): an MCP server talks to its client there.", 1)
     finally:

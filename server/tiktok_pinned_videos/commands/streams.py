@@ -44,7 +44,10 @@ def owned_streams() -> Generator[None]:
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _text(sys.stdout, required=True), _text(sys.stderr, required=False)
     try:
-        yield
+        try:
+            yield
+        finally:
+            _check_written()
     except OutputError as fault:
         if not fault.reader_left:
             click.echo(f"Cannot write to standard output: {fault}. The output is not complete.", err=True)
@@ -56,6 +59,18 @@ def owned_streams() -> Generator[None]:
         raise SystemExit(1) from None
     finally:
         sys.stdout, sys.stderr = before
+
+
+def _check_written() -> None:
+    """Raise OutputError if the file system reports only on close that the output is not complete (NFS, quotas)."""
+    try:
+        duplicate = os.dup(sys.stdout.fileno())
+    except (OSError, OutputError):  # it was closed at the start, or is no file
+        return
+    try:
+        os.close(duplicate)
+    except OSError as fault:
+        raise OutputError(fault) from None
 
 
 def require_stdout() -> None:

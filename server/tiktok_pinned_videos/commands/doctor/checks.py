@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import platform
 import re
 import sys
@@ -91,34 +90,12 @@ def _settings(env: Mapping[str, str], *, sandbox: bool) -> tuple[Settings, dict[
 def _configuration(env: Mapping[str, str], faults: Mapping[str, str]) -> Iterator[Finding]:
     for fault in faults.values():
         yield Finding(Mark.FAIL, "configuration", fault)
-    known = _variables()
-    for name in sorted(env.keys() - set(known)):
-        # Variables that begin with MCP_ may belong to other programs.
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0 if name.startswith("TIKTOK_") else 0.85)
-        if near and name.startswith(("TIKTOK_", "MCP_")):
-            what = f"{name} is not a variable of this server."
-            yield Finding(Mark.WARN, "configuration", what, f"Did you mean {near[0]}?")
     for warning in _telemetry(env):
         yield Finding(Mark.WARN, "configuration", warning)
     if not faults:
-        ours = sorted(name for name in env if name in known)
+        ours = sorted(name for name in env if name.startswith(("TIKTOK_", "MCP_", "LOG_")))
         found = f"set: {', '.join(ours)}" if ours else "no variable set, all defaults"
         yield Finding(Mark.OK, "configuration", found)
-
-
-def _variables() -> list[str]:
-    """The variables that the settings read."""
-
-    class Recorder(dict[str, str]):
-        """An empty environment that records which variables are read."""
-
-        def get(self, key: str, default: str = "", /) -> str:  # pyright: ignore[reportIncompatibleMethodOverride] - all callers give a text
-            self[key] = ""
-            return "memory:" if key == "TIKTOK_STATE" else default
-
-    recorder = Recorder()
-    load_settings(recorder)
-    return list(recorder)
 
 
 def _telemetry(env: Mapping[str, str]) -> Iterator[str]:
