@@ -34,7 +34,7 @@ class LazyBackend:
 
     @property
     def settings(self) -> Settings:
-        """How the server is configured."""
+        """The settings of the server."""
         return self._settings
 
     def service(self) -> PinnedVideosService:

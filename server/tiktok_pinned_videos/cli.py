@@ -22,7 +22,7 @@ _CLIENTS = ("claude-desktop", "claude-code", "vscode", "cursor", "codex", "gemin
 _MEASURES = ("view_count", "like_count", "comment_count", "share_count", "favorites_count", "engagement_rate")
 _SECONDS = {"m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _IN_SANDBOX = f"{__package__}.sandbox"
-"""Where the context keeps whether --sandbox was given, before or after the name of the command."""
+"""Key of the context: whether --sandbox was given, before or after the name of the command."""
 
 
 class _Program(click.Group):

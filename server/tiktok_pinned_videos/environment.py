@@ -89,7 +89,7 @@ class Environment:
         return default
 
     def checked(self, name: str, default: str, check: Callable[[str], str]) -> str:
-        """What `check` returns for it; the ValueError of `check` says what the value should be."""
+        """Return what `check` returns for the value. The ValueError of `check` says what the value should be."""
         value = self.text(name)
         try:
             return check(value) if value else default

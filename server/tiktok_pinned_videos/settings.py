@@ -33,12 +33,12 @@ _URL_FORM: Final = "should be a URL of scheme, host and at most a path, without 
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "WARN")
 
 Channels = Literal["both", "text"]
-"""What a result contains: text and structured data, or text only."""
+"""The channels of a result: text and structured data, or text only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the server runs. Times in seconds."""
+    """The settings of the program. Times are in seconds."""
 
     client_key: str = field(default="", repr=False)
     client_secret: str = field(default="", repr=False)

@@ -1,4 +1,4 @@
-"""What each command of the console script does."""
+"""The commands of the console script, one module or package each."""
 
 from __future__ import annotations
 

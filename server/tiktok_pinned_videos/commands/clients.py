@@ -126,7 +126,7 @@ def remote_configuration(client: str, url: str) -> str:
 
 
 def instructions(client: str, *, sandbox: bool, url: str | None = None) -> str:
-    """Where the text belongs and what is left to do, in a few lines."""
+    """Return instructions in a few lines: the file of the configuration, and the remaining steps."""
     about = _CLIENTS[client]
     lines = [f"Configuration for {about.title}. Merge it into this file:", *(f"  {file}" for file in about.files)]
     names = [_TOKEN] if url else [] if sandbox else list(_CREDENTIALS)
@@ -194,7 +194,7 @@ def _origin() -> str | None:
 
 
 def _reference(client: str, name: str) -> str:
-    """What the client replaces with the variable's value, or a placeholder."""
+    """Return the reference that the client replaces with the variable's value, or a placeholder."""
     dashed = name.lower().replace("_", "-")
     reference = _CLIENTS[client].reference
     if not reference:

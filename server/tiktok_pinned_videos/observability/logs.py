@@ -1,7 +1,7 @@
 """Logging to stderr for people or for machines, without ever waiting for stderr.
 
 Stdout belongs to the protocol. No secret and no caption is logged. Lines go through a bounded queue to a daemon thread
-that writes to descriptor 2. If nobody reads stderr, lines are dropped and counted.
+that writes to descriptor 2. If the pipe is full, lines are dropped and counted.
 """
 
 from __future__ import annotations

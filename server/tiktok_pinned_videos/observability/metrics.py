@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 NAME: Final = "tiktok_pinned_videos"
 _METRICS_API: Final = "opentelemetry.metrics"
 _quota: list[weakref.WeakMethod[Callable[[], int]]] = []
-"""How to read the last service's count of requests; empty before there is one."""
+"""The method that reads the count of requests of the last service; empty before the first one."""
 
 
 def configure_telemetry(env: Mapping[str, str]) -> Callable[[], None]:

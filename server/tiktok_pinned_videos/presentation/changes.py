@@ -1,4 +1,4 @@
-"""What changed since the oldest stored observation, as data and in words."""
+"""The changes since the oldest stored observation, as data and as text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _Since(Out):
 
 
 class _Growth(Counts, _Since):
-    """How much the counts of the videos pinned both times have grown, in sum."""
+    """The growth of the counts, summed over the videos pinned both times."""
 
 
 class ChangeOut(Out):
@@ -77,7 +77,7 @@ def changes_text(changes: ChangesOut) -> str:
 
 
 def brief_text(changes: ChangesInBrief) -> str:
-    """The same for an account in a comparison."""
+    """Return the same for an account in a comparison."""
     counted = ((changes.pinned_count, "pinned"), (changes.unpinned_count, "unpinned"))
     parts = [f"{count} {verb}" for count, verb in counted if count]
     growth = _growth(changes)

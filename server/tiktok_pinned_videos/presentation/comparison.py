@@ -22,7 +22,7 @@ from .untrusted import Clipping, Explanation, Phrase, Prose
 
 Measure = Literal["view_count", "like_count", "comment_count", "share_count", "favorites_count", "engagement_rate"]
 MEASURES: Final[tuple[Measure, ...]] = get_args(Measure)
-"""What accounts can be ranked by; the first is the default."""
+"""The measures by which accounts can be ranked; the first is the default."""
 
 
 class TopVideo(Statistics, VideoLink):
@@ -101,7 +101,7 @@ def compared(outcomes: Sequence[Outcome[Answer]], measure: Measure, *, whole: bo
 
 
 def comparison_text(comparison: Comparison) -> str:
-    """The same as text: the ranking, then the rest, one line per account."""
+    """Return the comparison as text: the ranking, then the other accounts, one line each."""
     accounts = comparison.accounts
     answered = [account for account in accounts if account.reason is None]
     best = next((account for account in answered if account.rank == 1), None)
@@ -157,7 +157,7 @@ _FINAL: Final = (
 
 
 def _failure_notes(outcomes: Sequence[Outcome[Answer]]) -> list[str]:
-    """How many accounts failed, and those for which asking again can help."""
+    """Return a note with the number of failed accounts, and the names for which asking again can help."""
     failed = {outcome.username: outcome.error for outcome in outcomes if outcome.error is not None}
     if not failed:
         return []

@@ -15,12 +15,12 @@ from .cache import stored_keys
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What was deleted."""
+    """The result of `forget_accounts`."""
 
     state: str
     """The store, without any secret."""
     namespaces: int
-    """How many sources (client key and address) used the store."""
+    """The number of sources (client key and address) that used the store."""
     entries: Mapping[str, int]
     """By username: how many stored values were deleted."""
 

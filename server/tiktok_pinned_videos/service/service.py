@@ -52,7 +52,7 @@ class Answer:
     stored: bool = True
     """Whether the store has it, so that the resource `tiktok://pinned/{username}` shows it."""
     changes: Changes | None = None
-    """What has changed since the oldest observation; None without one."""
+    """The changes since the oldest observation; None without one."""
 
 
 class ServiceStatus(NamedTuple):

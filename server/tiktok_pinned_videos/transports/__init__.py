@@ -1,1 +1,1 @@
-"""How clients reach the MCP server: stdio and Streamable HTTP."""
+"""Transports of the MCP server: stdio and Streamable HTTP."""

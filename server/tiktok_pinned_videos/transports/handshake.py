@@ -32,7 +32,7 @@ _CACHEABLE: Final = {"initialize", "server/discover", "ping"} | _LISTS
 _SIMPLE_ID: Final = re.compile(r'-?\d{1,15}|"[\w .:/+-]{0,100}"', re.ASCII)
 """Ids that every JSON library writes in the same way."""
 _PREFIX: Final = '{"jsonrpc":"2.0","id":'
-"""How the SDK's answers begin. What follows the id is kept."""
+"""The beginning of the SDK's answers. The text after the id is stored."""
 _MAX_RECEIVED: Final = 64 * 1024
 _MAX_FILE: Final = 256 * 1024
 _MAX_FILES: Final = 20

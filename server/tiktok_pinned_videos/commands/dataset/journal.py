@@ -27,7 +27,7 @@ from .folder import PACKAGE, RESPONSES, Folder, UnusableError
 
 SANDBOX: Final = source_of(sandbox=True)
 _FINAL: Final = frozenset({Status.NOT_FOUND, Status.REFUSED, Status.INVALID_ARGUMENT})
-"""Failures that the same request tomorrow would meet again."""
+"""Failures that are final until they are older than `--max-age`."""
 _BEGINNING: Final = b'{"username":"'
 _RESPONSE: Final = re.compile(r'"response"\s*:\s*')
 _DECODER: Final = json.JSONDecoder(parse_int=str, parse_float=str)
@@ -76,7 +76,7 @@ class Record:
 
     @property
     def key(self) -> str:
-        """The same for every spelling of one account."""
+        """The key of the account, the same for every spelling."""
         return key_of(self.username)
 
     @property

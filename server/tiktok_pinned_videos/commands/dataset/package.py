@@ -1,4 +1,4 @@
-"""What is derived from the records: two tables, and the Frictionless Data Package that describes the files."""
+"""Files derived from the records: two tables, and the Frictionless Data Package that describes the files."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def package(records: Sequence[Record], fields: Sequence[str], files: Mapping[str
 
 
 class Described(NamedTuple):
-    """What a `datapackage.json` says: the requested fields and the address of the source."""
+    """Facts in a `datapackage.json`: the requested fields and the address of the source."""
 
     fields: tuple[str, ...]
     address: str

@@ -173,7 +173,7 @@ async def _state(
 
 
 def _obstacle(settings: Settings, faults: Mapping[str, str], network: Finding, *, offline: bool) -> str:
-    """Why no request is sent; empty if one is."""
+    """Return the reason why no request is sent; empty if one is."""
     if offline:
         return "nothing sent (--offline)."
     # With a default instead of the intended value, credentials could be sent to the wrong server.
