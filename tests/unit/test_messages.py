@@ -93,18 +93,15 @@ def test_a_message_is_one_object(content: object) -> None:
     assert error_of(json.dumps(content).encode()) == (None, -32600)
 
 
-def test_responses_and_notifications_are_told_apart() -> None:
-    kinds = [
-        read_message(json.dumps({"jsonrpc": "2.0"} | each).encode()).kind
-        for each in (
-            {"id": 1, "result": {}},
-            {"id": 1, "error": {"code": 1, "message": ""}},
-            {"id": None, "error": {}},
-            {"method": "m"},
-        )
+def test_responses_and_notifications_are_distinguished_and_the_sdk_can_read_both() -> None:
+    messages = [
+        read_message(json.dumps({"jsonrpc": "2.0"} | each).encode())
+        for each in ({"id": 1, "result": {}}, {"id": "a", "error": {}}, {"id": None, "error": {}}, {"method": "m"})
     ]
 
-    assert kinds == ["response", "response", "response", "notification"]
+    assert [each.kind for each in messages] == ["response", "response", "response", "notification"]
+    for each in messages:
+        assert jsonrpc_message_adapter.validate_json(each.text)
 
 
 def test_a_request_with_a_result_is_still_a_request_for_the_sdk() -> None:
