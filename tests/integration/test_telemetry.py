@@ -108,7 +108,8 @@ async def test_calls_are_exported_without_secrets_and_leave_one_log_line_each(co
     ("variable", "value"),
     [
         ("OTEL_PROPAGATORS", "tracecontext,bogus"),
-        ("OTEL_PYTHON_TRACER_PROVIDER", "bogus"),
+        ("OTEL_TRACES_SAMPLER", "bogus"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "bogus"),
         ("OTEL_PYTHON_CONTEXT", "bogus"),
         ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "bogus"),
     ],

@@ -29,8 +29,10 @@ _quota: list[weakref.WeakMethod[Callable[[], int]]] = []
 
 def configure_telemetry(env: Mapping[str, str]) -> Callable[[], None]:
     """Start the exporters that `env` requires; the returned function sends the rest. A failure is one warning."""
-    signals = _asked_for(env)
-    if signals:
+    if signals := _asked_for(env):
+        names = ", ".join(sorted(name for name in env if name.startswith("OTEL_")))
+        logger = logging.getLogger("opentelemetry")
+        logger.handlers, logger.propagate = [_Complaints(names)], False
         try:
             from .export import start
 
@@ -38,9 +40,19 @@ def configure_telemetry(env: Mapping[str, str]) -> Callable[[], None]:
         except ImportError:
             _log.warning("The environment asks for OpenTelemetry, but its SDK is not installed; %s", how_to_add("otel"))
         except Exception as fault:
-            names = ", ".join(sorted(name for name in env if name.startswith("OTEL_")))
             _log.warning("OpenTelemetry could not be started: %s. Check %s.", fault, names)
     return lambda: None
+
+
+class _Complaints(logging.Handler):
+    """Logs what OpenTelemetry logs, without tracebacks and with the variables that may be wrong."""
+
+    def __init__(self, names: str) -> None:
+        super().__init__()
+        self._names = names
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _log.log(record.levelno, "OpenTelemetry: %s. Check %s.", record.getMessage().rstrip("."), self._names)
 
 
 def meter_call(record: CallRecord) -> None:
@@ -83,16 +95,14 @@ def _call_meters() -> Callable[[CallRecord], None]:
 
 
 def _asked_for(env: Mapping[str, str]) -> list[str]:
-    """`traces`, `metrics`, both or none, by the variables of the OpenTelemetry specification."""
-    if env.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
-        return []
-    return [signal for signal in ("traces", "metrics") if _is_asked_for(env, signal.upper())]
-
-
-def _is_asked_for(env: Mapping[str, str], signal: str) -> bool:
-    exporters = {name.strip().lower() for name in env.get(f"OTEL_{signal}_EXPORTER", "").split(",")} - {""}
-    if not exporters:
-        return any(env.get(f"OTEL_EXPORTER_OTLP_{part}ENDPOINT", "").strip() for part in ("", f"{signal}_"))
-    if unknown := exporters - {"otlp", "none"}:
-        _log.warning("OTEL_%s_EXPORTER: only otlp and none are supported, not %s", signal, ", ".join(sorted(unknown)))
-    return "otlp" in exporters
+    """Return `traces`, `metrics`, both or none, by the variables of the OpenTelemetry specification."""
+    signals: list[str] = []
+    for signal in ("traces", "metrics") if env.get("OTEL_SDK_DISABLED", "").strip().lower() != "true" else ():
+        variable = f"OTEL_{signal.upper()}_EXPORTER"
+        exporters = {name.strip().lower() for name in env.get(variable, "").split(",")} - {""}
+        if unknown := exporters - {"otlp", "none"}:
+            _log.warning("%s: only otlp and none are supported, not %s", variable, ", ".join(sorted(unknown)))
+        endpoints = (env.get(f"OTEL_EXPORTER_OTLP_{part}ENDPOINT", "") for part in ("", f"{signal.upper()}_"))
+        if "otlp" in exporters or (not exporters and any(endpoint.strip() for endpoint in endpoints)):
+            signals.append(signal)
+    return signals

@@ -43,7 +43,7 @@ def health_routes(backend: Backend) -> list[Route]:
         source = "sandbox" if backend.settings.sandbox else "tiktok_research_api"
         return _json(200, {"status": "ready", "state": state, "source": source})
 
-    return [Route(path, answer) for path, answer in zip(HEALTH_PATHS, (healthz, readyz), strict=True)]
+    return [Route(HEALTH_PATHS[0], healthz), Route(HEALTH_PATHS[1], readyz)]
 
 
 def _json(status: int, content: dict[str, Any]) -> Response:
