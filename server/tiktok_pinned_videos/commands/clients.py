@@ -26,6 +26,7 @@ _DESCRIPTIONS: Final = {
     "TIKTOK_CLIENT_SECRET": "Client secret of the TikTok Research API project",
     _TOKEN: "Bearer token of the TikTok pinned videos server",
 }
+_STDIO_HTTP: Final = ({"type": "stdio"}, {"type": "http"})
 _TEMPORARY: Final = ("archive-v", "environments-v", "builds-v")
 """Folders in uv's cache. uv may delete them, so a configuration must not contain such a path."""
 
@@ -39,6 +40,8 @@ class _Client:
     """How the client refers to a variable of its environment; empty if it cannot, then values are placeholders."""
     section: str = "mcpServers"
     note: str = ""
+    types: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {})
+    """How the client marks a server that it starts, and one elsewhere."""
 
 
 _CLIENTS: Final = {
@@ -51,7 +54,7 @@ _CLIENTS: Final = {
         ),
         note="Then quit Claude Desktop and start it again.",
     ),
-    "claude-code": _Client("Claude Code", (".mcp.json in the project",), "${NAME}"),
+    "claude-code": _Client("Claude Code", (".mcp.json in the project",), "${NAME}", types=_STDIO_HTTP),
     "vscode": _Client(
         "VS Code",
         (
@@ -62,6 +65,7 @@ _CLIENTS: Final = {
         ),
         "${input:NAME}",
         "servers",
+        types=_STDIO_HTTP,
     ),
     "cursor": _Client("Cursor", (".cursor/mcp.json in the project, or in your home folder for all",), "${env:NAME}"),
     "codex": _Client("Codex", ("~/.codex/config.toml, or .codex/config.toml in a trusted project",), "NAME"),
@@ -77,6 +81,7 @@ _CLIENTS: Final = {
         "{env:NAME}",
         "mcp",
         "This is the format of opencode 1; in opencode 2 the entry belongs under mcp.servers.",
+        ({"type": "local"}, {"type": "remote"}),
     ),
 }
 NAMES: Final = tuple(_CLIENTS)
@@ -85,44 +90,32 @@ NAMES: Final = tuple(_CLIENTS)
 
 def configuration(client: str, command: Sequence[str] = (), *, sandbox: bool) -> str:
     """The text for `client` to start this program with `command`. With `sandbox` it needs no credentials."""
-    program, *first = command or this_program()
+    program, *args = [*(command or this_program()), *(["--sandbox"] if sandbox else [])]
     names = () if sandbox else _CREDENTIALS
-    args = [*first, *(["--sandbox"] if sandbox else [])]
-    env = {name: _reference(client, name) for name in names}
+    if client == "codex":
+        return _toml({"command": program, "args": args} | ({"env_vars": list(names)} if names else {}))
     entry: dict[str, Any] = {"command": program, "args": args}
-    match client:
-        case "codex":
-            return _toml(entry | ({"env_vars": list(names)} if names else {}))
-        case "opencode":
-            entry = {"type": "local", "command": [program, *args]} | ({"environment": env} if env else {})
-        case "vscode" | "claude-code":
-            entry = {"type": "stdio"} | entry | ({"env": env} if env else {})
-        case _:
-            entry |= {"env": env} if env else {}
-    return _json(client, entry, names)
+    if client == "opencode":
+        entry = {"command": [program, *args]}
+    env = {name: _reference(client, name) for name in names}
+    env_key = "environment" if client == "opencode" else "env"
+    return _json(client, dict(_CLIENTS[client].types[0]) | entry | ({env_key: env} if env else {}), names)
 
 
 def remote_configuration(client: str, url: str) -> str:
     """The text for `client` to connect to the endpoint `url` with a bearer token, which the user supplies."""
+    if client == "codex":
+        return _toml({"url": url, "bearer_token_env_var": _TOKEN})
     bearer = f"Bearer {_reference(client, _TOKEN)}"
-    headers = {"Authorization": bearer}
-    match client:
-        case "codex":
-            return _toml({"url": url, "bearer_token_env_var": _TOKEN})
-        case "claude-desktop":
-            # It connects to remote servers only through an account. Its arguments must not contain spaces on Windows.
-            args = ["-y", "mcp-remote", url, "--header", "Authorization:${AUTHORIZATION}"]
-            args += ["--allow-http"] if url.startswith("http:") else []
-            entry: dict[str, Any] = {"command": "npx", "args": args, "env": {"AUTHORIZATION": bearer}}
-        case "gemini-cli":
-            entry = {"httpUrl": url, "headers": headers}
-        case "opencode":
-            entry = {"type": "remote", "url": url, "headers": headers, "oauth": False}
-        case "vscode" | "claude-code":
-            entry = {"type": "http", "url": url, "headers": headers}
-        case _:
-            entry = {"url": url, "headers": headers}
-    return _json(client, entry, [_TOKEN])
+    entry: dict[str, Any] = {"httpUrl" if client == "gemini-cli" else "url": url, "headers": {"Authorization": bearer}}
+    if client == "claude-desktop":
+        # It connects to remote servers only through an account. Its arguments must not contain spaces on Windows.
+        args = ["-y", "mcp-remote", url, "--header", "Authorization:${AUTHORIZATION}"]
+        args += ["--allow-http"] if url.startswith("http:") else []
+        entry = {"command": "npx", "args": args, "env": {"AUTHORIZATION": bearer}}
+    elif client == "opencode":
+        entry["oauth"] = False
+    return _json(client, dict(_CLIENTS[client].types[1]) | entry, [_TOKEN])
 
 
 def instructions(client: str, *, sandbox: bool, url: str | None = None) -> str:
@@ -204,15 +197,14 @@ def _reference(client: str, name: str) -> str:
 
 def _json(client: str, entry: Mapping[str, Any], names: Sequence[str]) -> str:
     document: dict[str, Any] = {_CLIENTS[client].section: {SERVER: entry}}
-    if client == "vscode" and names:
-        document = {"inputs": [_input(name) for name in names]} | document
+    if client == "vscode" and names:  # it asks for these values
+        asked = [
+            {"type": "promptString", "id": name.lower().replace("_", "-"), "description": _DESCRIPTIONS[name]}
+            | ({} if name == "TIKTOK_CLIENT_KEY" else {"password": True})
+            for name in names
+        ]
+        document = {"inputs": asked} | document
     return json.dumps(document, indent=2, ensure_ascii=False)
-
-
-def _input(name: str) -> dict[str, Any]:
-    """A value that VS Code asks for."""
-    asked = {"type": "promptString", "id": name.lower().replace("_", "-"), "description": _DESCRIPTIONS[name]}
-    return asked if name == "TIKTOK_CLIENT_KEY" else asked | {"password": True}
 
 
 def _toml(entry: Mapping[str, Any]) -> str:

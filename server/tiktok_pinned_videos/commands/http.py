@@ -75,8 +75,7 @@ def _raise_file_limit() -> None:
 
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         for wanted in (65536, 10240):  # macOS permits no more than 10240
+            soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
             with contextlib.suppress(ValueError, OSError):
-                resource.setrlimit(
-                    resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
-                )
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
                 return

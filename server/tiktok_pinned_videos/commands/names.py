@@ -17,6 +17,7 @@ from .streams import read_all, read_stdin
 
 _HEADER: Final = "username"
 _STDIN: Final = "-"
+_INVALID: Final = "invalid "
 
 
 def names_written(usernames: Iterable[str], source: Path | None, column: str | None) -> list[str]:
@@ -24,26 +25,19 @@ def names_written(usernames: Iterable[str], source: Path | None, column: str | N
 
     Ends with 2 if a list cannot be read.
     """
-    written = [*usernames, *([] if source is None else [source])]
-    if column is not None and source is None and _STDIN not in written:
+    written: list[str | Path] = [*usernames, *([] if source is None else [source])]
+    lists = [each for each in written if isinstance(each, Path) or each == _STDIN]
+    if column is not None and not lists:
         stop("--column needs a list: add --from FILE, or - for stdin.")
-    names: list[str] = []
-    for each in written:
-        if isinstance(each, Path) or each == _STDIN:
-            names += _names_in(each, column)
-        else:
-            names.append(each)
-    return names
+    return [name for each in written for name in (_names_in(each, column) if each in lists else [str(each)])]
 
 
 def distinct(written: Iterable[str]) -> list[str]:
     """Return each account once, as it was first written. Invalid usernames stay, to be reported."""
     names: dict[str, str] = {}
     for text in written:
-        try:
-            names.setdefault(key_of(text), parse_username(text))
-        except InvalidArgumentError:
-            names.setdefault(key_of(text), text)
+        key = key_of(text)
+        names.setdefault(key, text if key.startswith(_INVALID) else parse_username(text))
     return list(names.values())
 
 
@@ -52,7 +46,7 @@ def key_of(text: str) -> str:
     try:
         return same_account(parse_username(text))
     except InvalidArgumentError:
-        return f"invalid {text}"
+        return _INVALID + text
 
 
 def _names_in(source: str | Path, column: str | None) -> list[str]:
@@ -86,10 +80,7 @@ def _listed(content: bytes, where: str, column: str | None) -> list[str]:
             if column is not None:
                 stop(f"{where} has no column {column!r}. Its first line is: {columns}.")
             if len(header) > 1:
-                stop(
-                    f"{where} has several columns ({columns}). Choose one with --column NAME, or write one username "
-                    "per line."
-                )
+                stop(f"{where} has several columns ({columns}). Choose one with --column NAME.")
             index = 0
         names += [row[index] for row in rows if index is not None and index < len(row)]
     names = [name for each in names if (name := each.partition("#")[0].strip())]

@@ -24,6 +24,10 @@ _REFRESH_WITHIN: Final = timedelta(days=15)
 _ACCOUNT_COLUMNS: Final = ("username", "status", "reason", "videos", "retrieved_at", "source", "log_id")
 _ACCOUNT: Final = {"fields": "username", "reference": {"resource": "accounts", "fields": "username"}}
 _TYPES: Final[Mapping[Kind, str]] = {"int": "integer", "bool": "boolean"}
+_FORMATS: Final[Mapping[Kind, str]] = {
+    "list[str]": " Separated by spaces; a JSON array if one of them contains a space.",
+    **dict.fromkeys(("hashtags", "label", "any"), " As JSON."),
+}
 _MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
     "username": ("string", "The account, as it was requested."),
     "status": ("string", "found, nothing_pinned, or the status of the failure."),
@@ -43,10 +47,9 @@ def tables(records: Sequence[Record], fields: Sequence[str]) -> dict[str, bytes]
     """`videos.csv`, one row per video, and `accounts.csv`, one row per account."""
     found = [record for record in records if record.failure is None and record.result["videos"]]
     videos = [[_shown(record), *row[1:]] for record in found for row in rows.rows_of(record.result, fields)]
-    accounts = [[row.get(name) for name in _ACCOUNT_COLUMNS] for row in map(_account, records)]
     return {
         VIDEOS: rows.written([rows.columns(fields), *videos]).encode("utf-8"),
-        ACCOUNTS: rows.written([_ACCOUNT_COLUMNS, *accounts]).encode("utf-8"),
+        ACCOUNTS: rows.written([_ACCOUNT_COLUMNS, *map(_account, records)]).encode("utf-8"),
     }
 
 
@@ -113,12 +116,12 @@ def _shown(record: Record) -> str:
     )
 
 
-def _account(record: Record) -> dict[str, Any]:
-    row: dict[str, Any] = {"username": _shown(record), "status": record.status, "source": record.source}
-    row |= {"retrieved_at": iso(record.retrieved_at), "log_id": record.log_id and clean(record.log_id)}
-    if record.failure is not None:
-        return row | {"reason": clean(record.failure[1])}
-    return row | {"videos": record.result["totals"]["videos"]}
+def _account(record: Record) -> list[Any]:
+    """A row of `accounts.csv`."""
+    reason = clean(record.failure[1]) if record.failure else None
+    videos = None if record.failure else record.result["totals"]["videos"]
+    log_id = record.log_id and clean(record.log_id)
+    return [_shown(record), record.status, reason, videos, iso(record.retrieved_at), record.source, log_id]
 
 
 def _column(name: str) -> dict[str, str]:
@@ -126,11 +129,7 @@ def _column(name: str) -> dict[str, str]:
         kind, meaning = _MEANINGS[name]
         return {"name": name, "type": kind, "description": meaning}
     field = BY_NAME[name]
-    meaning = field.meaning
-    if field.kind == "list[str]":
-        meaning += " Separated by spaces; a JSON array if one of them contains a space."
-    if field.kind in ("hashtags", "label", "any"):
-        meaning += " As JSON."
+    meaning = field.meaning + _FORMATS.get(field.kind, "")
     return {"name": name, "type": _TYPES.get(field.kind, "string"), "description": meaning}
 
 
