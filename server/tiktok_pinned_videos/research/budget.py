@@ -38,15 +38,12 @@ class Budget(Protocol):
 
     async def answered(self, reservation: Reservation) -> None:
         """Note that TikTok answered about the account, so the day's quota was not used up."""
-        ...
 
     async def refused(self, reservation: Reservation) -> None:
         """Note that TikTok refused because the day's quota is used up."""
-        ...
 
     async def pause(self, seconds: float) -> None:
         """Pause the requests of all processes, for at most a minute. A longer pause is not shortened."""
-        ...
 
 
 @dataclass(slots=True)

@@ -63,10 +63,8 @@ NAMES: Final = tuple(BY_NAME)
 DEFAULT: Final = tuple(field.name for field in sorted(FIELDS, key=lambda field: field.default) if field.default)
 COUNTS: Final = ("view_count", "like_count", "comment_count", "share_count", "favorites_count")
 """The counts that are added up over an account's videos."""
-
 ENGAGEMENT_OF: Final = ("like_count", "comment_count", "share_count")
 """The counts whose sum, divided by the views, is the engagement rate."""
-
 ALIASES: Final = {"favourites_count": "favorites_count"}  # TikTok's page has both; the API accepts the latter
 
 

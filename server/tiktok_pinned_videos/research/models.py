@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
-from .errors import NotFoundError, Status
+from .errors import Status
 from .text import clean
 
 MAX_SAFE_INTEGER: Final = 2**53 - 1  # the largest that every JSON reader keeps exact (RFC 8259, section 6)
@@ -144,26 +144,6 @@ class Snapshot:
         same = set(self.fields) == set(fields)
         videos = self.videos if same else tuple(video.only(fields) for video in self.videos)
         return replace(self, username=username, fields=fields, videos=videos)
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """The stored form of the answer that TikTok found no account with this name."""
-
-    username: str
-    retrieved_at: float
-    code: str | None
-    log_id: str | None
-    sandbox: bool
-
-    def serves(self, _fields: tuple[str, ...]) -> bool:
-        """Whether it answers a call for these fields: always."""
-        return True
-
-    def error(self) -> NotFoundError:
-        """Make the error again."""
-        what = "TikTok found no account with this name."
-        return NotFoundError(what, code=self.code, log_id=self.log_id, sandbox=self.sandbox)
 
 
 def video_from_item(item: Mapping[str, object], fields: tuple[str, ...]) -> Video:

@@ -47,15 +47,12 @@ class TokenStore(Protocol):
 
     async def load(self) -> AccessToken | None:
         """The token that a replica fetched last."""
-        ...
 
     async def save(self, token: AccessToken) -> None:
         """Share a token just fetched."""
-        ...
 
     async def discard(self, token: AccessToken) -> None:
         """Delete this token, only if the store still holds that one."""
-        ...
 
 
 class ClientCredentialsAuth(httpx.Auth):
@@ -141,17 +138,11 @@ class ClientCredentialsAuth(httpx.Auth):
                 return None
 
     def _token_request(self, research: httpx.Request) -> httpx.Request:
-        keys = {"client_key": self._client_key, "client_secret": self._client_secret}
+        credentials = {"client_key": self._client_key, "client_secret": self._client_secret}
+        data = credentials | {"grant_type": "client_credentials"}
         headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "Cache-Control": "no-cache"}
-        # The same timeouts and context as the request that needs the token.
-        extensions = dict(research.extensions)
-        return httpx.Request(
-            "POST",
-            self._token_url,
-            headers=headers,
-            data=keys | {"grant_type": "client_credentials"},
-            extensions=extensions,
-        )
+        # The extensions have the timeouts and the callers of the request that needs the token.
+        return httpx.Request("POST", self._token_url, headers=headers, data=data, extensions=dict(research.extensions))
 
     async def _accept(self, response: httpx.Response) -> AccessToken:
         now = self._clock()

@@ -80,9 +80,7 @@ _SCOPE: Final = _Row(errors.ScopeMissingError, "the project may not read this: a
 _FAULT: Final = _Row(errors.InternalServerError, "TikTok reported an internal fault.{said}", retryable=True)
 _WITHHELD: Final = _Row(errors.PermissionDeniedError, "TikTok does not return this account's information.")
 _QUOTA: Final = _Row(errors.QuotaExceededError, "TikTok says that the project's daily quota is used up.")
-_SIMULATED: Final = _Row(
-    errors.QuotaExceededError, "the sandbox simulates a used-up daily quota for this account only."
-)
+_SIMULATED: Final = _Row(errors.QuotaExceededError, "the sandbox simulates a used-up quota for this account only.")
 _BY_CODE: Final = {
     "access_token_invalid": _Row(
         errors.AuthenticationError,
@@ -114,10 +112,7 @@ _BY_STATUS: Final = {
 }
 _REJECTED: Final = _Row(errors.BadRequestError, "TikTok rejected the request.{said}")
 
-
-_OAUTH_FAULT: Final = _Row(
-    errors.InternalServerError, "TikTok's token endpoint reported an internal fault.{said}", retryable=True
-)
+_OAUTH_FAULT: Final = _Row(errors.InternalServerError, "TikTok's token endpoint failed.{said}", retryable=True)
 _BAD_CLIENT: Final = _Row(errors.AuthenticationError, "TikTok issued no access token for these credentials.{said}")
 _BY_OAUTH_CODE: Final = {
     "invalid_scope": _Row(errors.ScopeMissingError, "TikTok issued no access token: the scope is not granted.{said}"),

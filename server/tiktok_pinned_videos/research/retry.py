@@ -21,10 +21,7 @@ class RetrySchedule:
     retries: int = field(default=0, init=False)
 
     def delay_after(self, error: TikTokError, *, remaining: float) -> float | None:
-        """Seconds to wait before the next try, or None when `error` is final.
-
-        `remaining`: seconds until the account's deadline.
-        """
+        """Seconds to wait before the next try, with `remaining` seconds left; None if `error` is final."""
         if not error.retryable or self.retries >= 2:
             return None
         if isinstance(error, RateLimitError):

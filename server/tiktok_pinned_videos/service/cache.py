@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from pydantic import TypeAdapter, ValidationError
 
 from tiktok_pinned_videos.research.errors import NotFoundError
-from tiktok_pinned_videos.research.models import Missing, Snapshot
+from tiktok_pinned_videos.research.models import Snapshot
 from tiktok_pinned_videos.research.names import in_key
 from tiktok_pinned_videos.state.base import Entry, Store
 
@@ -37,6 +37,26 @@ class CachedSnapshot(Snapshot):
     def of(cls, new: Snapshot, changes: Changes | None) -> CachedSnapshot:
         """Make one from a new snapshot."""
         return cls(new.username, new.fields, new.videos, new.retrieved_at, new.log_id, new.sandbox, changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The stored form of the answer that TikTok found no account with this name."""
+
+    username: str
+    retrieved_at: float
+    code: str | None
+    log_id: str | None
+    sandbox: bool
+
+    def serves(self, _fields: tuple[str, ...]) -> bool:
+        """Whether it answers a call for these fields: always."""
+        return True
+
+    def error(self) -> NotFoundError:
+        """Make the error again."""
+        what = "TikTok found no account with this name."
+        return NotFoundError(what, code=self.code, log_id=self.log_id, sandbox=self.sandbox)
 
 
 Stored: TypeAlias = CachedSnapshot | Missing

@@ -69,7 +69,7 @@ class Ledger:
             self._seen = (self._clock(), day, counts.totals[0])
             return Reservation(day, probe=closed is not None)
         if counts.totals[0] >= self._quota:
-            raise self._exceeded(f"the {self._quota} requests of today (TIKTOK_DAILY_QUOTA) are used up", context)
+            raise self._exceeded(f"today's quota of {self._quota} (TIKTOK_DAILY_QUOTA) is used up", context)
         share = f"your share of {self._caller_quota} requests per day (MCP_CALLER_QUOTA) is used up"
         raise self._exceeded(share, context)
 

@@ -15,12 +15,12 @@ from tiktok_pinned_videos.research import errors
 from tiktok_pinned_videos.research.budget import RequestContext, UnwantedError
 from tiktok_pinned_videos.research.client import Fetched, ResearchClient
 from tiktok_pinned_videos.research.fields import NAMES
-from tiktok_pinned_videos.research.models import Missing, Snapshot
+from tiktok_pinned_videos.research.models import Snapshot
 from tiktok_pinned_videos.research.names import in_key, same_account
 from tiktok_pinned_videos.research.oauth import AccessToken
 from tiktok_pinned_videos.state.base import StateStoreError, Store
 
-from .cache import AnswerCache, CachedSnapshot, Stored, answer_key, stored_keys
+from .cache import AnswerCache, CachedSnapshot, Missing, Stored, answer_key, stored_keys
 from .history import AccountHistory, Changes, History, Observation, observation_keys, observe
 from .quota import Ledger, QuotaStatus
 from .single_flight import Ask, SingleFlight, lease
