@@ -26,11 +26,14 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.protocol = protocol
         self.sent = b""
-        self.reading, self.open = True, True
+        self.reading, self.open, self.ended = True, True, False
         protocol.connection_made(self)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.sent += bytes(data)
+
+    def write_eof(self) -> None:
+        self.ended = True
 
     def is_closing(self) -> bool:
         return not self.open
@@ -165,7 +168,7 @@ async def test_a_rejected_client_that_keeps_sending_is_not_read_and_closed_after
     wire.protocol.data_received(POST + b"x" * 100_000)
     await asyncio.sleep(0.5)
     assert b"200 OK" in wire.sent
-    assert (wire.reading, wire.open) == (False, True)
+    assert (wire.ended, wire.reading, wire.open) == (True, False, True)
     assert len(wire.protocol.cycle.body) == 0
     await asyncio.sleep(1)
     assert not wire.open

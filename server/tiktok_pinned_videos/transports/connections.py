@@ -50,9 +50,12 @@ async def send_last(scope: Scope, message: Message, send: Send) -> None:
         elif not message.get("more_body") and connection.conn.their_state is h11.SEND_BODY:
             # Closing a socket with unread bytes resets it, and the client may never read the response.
             await send({**message, "more_body": True})
+            connection.transport.write_eof()
             connection.cycle.body.clear()
             await asyncio.sleep(LINGER)
-            message = {"type": "http.response.body"}
+            connection.cycle.disconnected = True
+            connection.transport.abort()
+            return
     await send(message)
 
 
