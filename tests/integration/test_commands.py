@@ -34,6 +34,7 @@ INSTEAD = {
         command: f"{command} {COLLECT}"
         for command in (
             "uv run pytest -m builds", "uv run pytest -m builds tests/packaging", "uv run pytest -m tools",
+            "uv run pytest -m slow",
             "uv run pytest -m soak -n 0", "uv run --group dev pytest -m browser",
         )
     },
