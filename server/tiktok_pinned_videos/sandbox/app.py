@@ -81,10 +81,6 @@ class SandboxApp:
         await send({"type": "http.response.start", "status": int(status), "headers": pairs})
         await send({"type": "http.response.body", "body": content})
 
-    def revoke_tokens(self) -> None:
-        """Revoke every token before it expires, as TikTok may do."""
-        self._expires_at.clear()
-
     async def _respond(self, request: Request) -> tuple[int, bytes, dict[str, str]]:
         self._requests += 1
         # Time, machine, number: 32 characters like TikTok's own, each one different.
