@@ -84,7 +84,7 @@ def newcomer(home: Path, path: str, **env: str) -> dict[str, str]:
     home.mkdir(exist_ok=True)
     ours = ("UV_CACHE_DIR", "UV_PYTHON", "XDG_", "CI", "PYTEST_", "VIRTUAL_ENV", "PYENV_")
     kept = {name: value for name, value in uv_environment().items() if not name.startswith(ours)}
-    return kept | {"HOME": str(home), "PATH": path} | env
+    return kept | {"HOME": str(home), "PATH": path, "SHELL": need("bash")} | env
 
 
 @pytest.fixture(scope="module")
