@@ -17,11 +17,11 @@ from kit.built import ROOT, SCRIPT, client_of, uv_environment
 from kit.configurations import command_of, entry_of
 from kit.processes import environment, http_server
 from kit.programs import need
-from tiktok_pinned_videos.commands.clients import configuration, remote_configuration
+from tiktok_pinned_videos.commands.clients import configuration
 
 CHECKOUT = "/path/to/tiktok-pinned-videos-mcp"
 URL = "https://mcp.example.org/tiktok/mcp"
-LOCAL = configuration("claude-desktop", ["uvx", "--from", CHECKOUT, SCRIPT], sandbox=False)
+LOCAL = configuration("claude-desktop", ["uvx", "--from", CHECKOUT, SCRIPT])
 BIN = str(ROOT / "tests" / "clients" / "node_modules" / ".bin")
 TOKEN = "a-token-of-sixteen-or-more"
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -45,11 +45,10 @@ def test_the_pages_show_what_doctor_prints() -> None:
     different = {
         f"{kind} {client}"
         for kind, client, text in shown()
-        if text.strip() and entry_of(client, text) != entry_of(
-            client,
-            configuration(client, launch, sandbox=False) if kind == "config" else remote_configuration(client, URL),
-        )
-    }  # fmt: skip
+        if text.strip()
+        and entry_of(client, text)
+        != entry_of(client, configuration(client, launch, url="" if kind == "config" else URL))
+    }
 
     assert different == set()
     assert ("config", "claude-desktop") in {(kind, client) for kind, client, _ in shown()}
@@ -96,7 +95,7 @@ def if_installed(name: str) -> pytest.MarkDecorator:
 @pytest.mark.tools
 @pytest.mark.anyio
 async def test_mcp_remote_connects_claude_desktop_with_a_token(endpoint: str) -> None:
-    (_, _, _, *arguments), env = command_of("claude-desktop", remote_configuration("claude-desktop", endpoint))
+    (_, _, _, *arguments), env = command_of("claude-desktop", configuration("claude-desktop", url=endpoint))
     env = {name: value.replace("your-bearer-token", TOKEN) for name, value in env.items()}
     command = program("mcp-remote") or need("mcp-remote")
     parameters = StdioServerParameters(command=command, args=arguments, env=environment(**env))
@@ -130,7 +129,7 @@ def test_a_client_lists_the_server_as_connected(
 ) -> None:
     command = {"gemini-cli": "gemini", "claude-code": "claude"}.get(client, client)
     settings = {
-        file: remote_configuration(client, endpoint),
+        file: configuration(client, url=endpoint),
         # Without it, Claude Code asks before it connects.
         ".claude/settings.json": '{"enableAllProjectMcpServers": true}',
     }

@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from tiktok_pinned_videos.commands import stop
-from tiktok_pinned_videos.commands.clients import configuration, endpoint, instructions, remote_configuration
+from tiktok_pinned_videos.commands.clients import configuration, endpoint, instructions
 from tiktok_pinned_videos.observability.logs import configure_logging
 
 from .checks import examine
@@ -27,11 +27,11 @@ def run(env: Mapping[str, str], *, sandbox: bool, offline: bool, client: str | N
         configure_logging("CRITICAL", "text")  # the findings say what is wrong
         raise SystemExit(asyncio.run(_print_findings(env, sandbox=sandbox, offline=offline)))
     try:
-        url = endpoint(url) if url is not None else None
+        url = "" if url is None else endpoint(url)
     except ValueError as fault:
         stop(f"--url {fault}.")
     click.echo(instructions(client, sandbox=sandbox, url=url), err=True)
-    click.echo(remote_configuration(client, url) if url else configuration(client, sandbox=sandbox))
+    click.echo(configuration(client, sandbox=sandbox, url=url))
 
 
 async def _print_findings(env: Mapping[str, str], *, sandbox: bool, offline: bool) -> int:
