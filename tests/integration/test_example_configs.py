@@ -171,17 +171,3 @@ def test_no_page_tells_anyone_to_install_the_name_that_is_not_published() -> Non
 
     assert len(listed) > 100
     assert found == {}
-
-
-@pytest.mark.parametrize(
-    "advice",
-    [
-        f'pip install "{SCRIPT}[redis]"',
-        f"uvx {SCRIPT} get nasa",
-        f"uv tool install {SCRIPT}",
-        f"uv run --with {SCRIPT} python",
-        f'"command": "uvx",\n  "args": ["{SCRIPT}"]',
-    ],
-)
-def test_the_search_finds_such_advice(advice: str) -> None:
-    assert _NAME_ALONE.search(advice)

@@ -9,13 +9,13 @@ import pytest
 
 from kit.calls import KEY, SECRET, ask, connected, data, service, settings, status, talking, text
 from kit.tiktok import Asked, by_name, pinned, quota_spent, tiktok, too_fast, unknown_account
-from kit.upstream import EXAMPLE_VIDEOS, Reply, Upstream, html, raw, refusal, videos
+from kit.upstream import EXAMPLE_VIDEOS, OK, Reply, Upstream, html, raw, refusal, videos
 from kit.virtual import VIRTUAL_TIME, now
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_documentations_example_request_goes_out_digit_for_digit(upstream: Upstream) -> None:
+async def test_the_documented_example_is_sent_and_answered_digit_for_digit(upstream: Upstream) -> None:
     async with connected(settings(upstream.url)) as client:
         answer = await ask(client, "test_username", fields="id,share_count,view_count,comment_count,like_count")
 
@@ -29,7 +29,9 @@ async def test_the_documentations_example_request_goes_out_digit_for_digit(upstr
     assert sorted(research.query.removeprefix("fields=").split(",")) == [
         "comment_count", "id", "like_count", "share_count", "view_count",
     ]  # fmt: skip
-    assert data(answer)["totals"]["view_count"] == 61676555
+    assert [video["id"] for video in data(answer)["videos"]] == [str(item["id"]) for item in EXAMPLE_VIDEOS]
+    for fact in ("7777777777777777777", "9999999999999999999", "61676555", "0.1283", OK["log_id"]):
+        assert fact in text(answer)
 
 
 FAULTS = {

@@ -42,7 +42,7 @@ def test_all_means_the_twenty_fields() -> None:
         ("views", "view_count"),
         ("like-count", "like_count"),
         ("hashtags", "hashtag_names"),
-        ("Video_Duration", "video_d"),
+        ("all,Video_Duration", "video_d"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest_valid_one(value: str, nearest: str) -> None:
@@ -51,6 +51,12 @@ def test_an_unknown_name_is_refused_with_the_nearest_valid_one(value: str, neare
 
     assert f"Did you mean {nearest}" in str(caught.value)
     assert all(name in str(caught.value) for name in NAMES)
+
+
+def test_fields_of_another_type_are_refused_with_what_to_send() -> None:
+    for value, hint in ((5, "must be a list of field names"), ([["id"]], "must contain names only")):
+        with pytest.raises(InvalidArgumentError, match=hint):
+            parse_fields(value)
 
 
 @given(

@@ -8,7 +8,6 @@ from urllib.parse import quote
 import pytest
 
 from kit.upstream import Reply, html, raw, refusal
-from kit.wire import failure
 from tiktok_pinned_videos.research import errors, refusals, wire
 
 # The reply, the status of the error, and whether it is worth another try.
@@ -106,24 +105,8 @@ def test_a_message_is_shown_without_markup_tokens_and_addresses_and_is_clipped()
     assert "<" not in shown
 
 
-@pytest.mark.parametrize(
-    ("code", "status", "retryable"),
-    [
-        ("invalid_client", "auth_failed", False),
-        ("unsupported_grant_type", "auth_failed", False),
-        ("invalid_scope", "scope_missing", False),
-        ("server_error", "upstream_error", True),
-        ("never_heard_of", "upstream_error", False),
-    ],
-)
-def test_refusals_of_the_token_endpoint_come_with_http_200(code: str, status: str, retryable: bool) -> None:
-    body = json.dumps({"error": code, "error_description": "Wrong.", "log_id": "T1"}).encode()
-    with pytest.raises(errors.TikTokError) as caught:
-        wire.parse_token(refusals.Reply(200, body))
-
-    error = caught.value
-    assert (error.status, error.retryable, error.code, error.log_id) == (status, retryable, code, "T1")
-    assert "Wrong." in str(error)
+def failure(reply: Reply) -> errors.TikTokError:
+    return _error(refusals.Reply(reply.status, reply.body))
 
 
 def _error(reply: refusals.Reply) -> errors.TikTokError:

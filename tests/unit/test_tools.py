@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from kit.calls import ERAS, SECRET, Era, ask, compare, connected, data, settings, status, statuses, talking, text
+from kit.calls import SECRET, ask, compare, connected, data, status, statuses, talking, text
 from kit.clock import Clock
 from kit.tiktok import MANY, Asked, by_name, pinned, quota_spent, tiktok, unknown_account, video
 from kit.upstream import EXAMPLE_VIDEOS, Reply, html, refusal, videos
@@ -17,20 +17,6 @@ from tiktok_pinned_videos.research.fields import DEFAULT, NAMES
 from tiktok_pinned_videos.settings import Settings
 
 pytestmark = [pytest.mark.anyio, VIRTUAL_TIME]
-
-
-@pytest.mark.parametrize("era", ERAS)
-async def test_the_documented_example_arrives_digit_for_digit_in_both_channels(era: Era) -> None:
-    async with (
-        tiktok(lambda _: videos(EXAMPLE_VIDEOS, log_id="2024")) as upstream,
-        connected(settings(upstream), era=era, transport=upstream.transport) as client,
-    ):
-        answer = await ask(client, "@test_username", fields="id,share_count,view_count,comment_count,like_count")
-
-    assert [video["id"] for video in data(answer)["videos"]] == [str(item["id"]) for item in EXAMPLE_VIDEOS]
-    assert (data(answer)["username"], data(answer)["log_id"]) == ("test_username", "2024")
-    for fact in ("7777777777777777777", "9999999999999999999", "61676555", "0.1283", "2024"):
-        assert fact in text(answer)
 
 
 async def test_no_number_of_a_result_is_one_that_javascript_would_round() -> None:

@@ -9,20 +9,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.upstream import EXAMPLE_VIDEOS, OK, html, issued, raw, refusal, videos
-from kit.wire import failure, parsed, parsed_list
-from tiktok_pinned_videos.research import errors, wire
-from tiktok_pinned_videos.research.refusals import Reply
+from kit.upstream import EXAMPLE_VIDEOS, OK, Reply, html, raw, refusal, videos
+from tiktok_pinned_videos.research import errors, refusals, wire
+from tiktok_pinned_videos.research.fields import NAMES
+from tiktok_pinned_videos.research.models import Video
 
 EXACT = 2**53 - 1
 
 
-def test_the_documented_example_is_read_in_its_order_with_every_digit() -> None:
-    found = parsed(videos(EXAMPLE_VIDEOS))
+def parsed(reply: Reply) -> tuple[Video, ...]:
+    """The videos of a reply, all of their fields asked for."""
+    return wire.parse_pinned_videos(refusals.Reply(reply.status, reply.body), NAMES)[0]
 
-    assert [video.id for video in found] == ["7777777777777777777", "3333333333333333333", "9999999999999999999"]
-    assert [video.view_count for video in found] == [44199736, 16171042, 1305777]
-    assert found[0].favorites_count is None
+
+def parsed_list(items: object, key: str = "pinned_videos_list") -> tuple[Video, ...]:
+    return parsed(videos(items, key=key))
+
+
+def failure(reply: Reply) -> errors.TikTokError:
+    """The error that a reply is."""
+    with pytest.raises(errors.TikTokError) as caught:
+        parsed(reply)
+    return caught.value
 
 
 def test_the_list_is_found_under_each_of_its_names_and_the_first_full_one_counts() -> None:
@@ -32,7 +40,7 @@ def test_the_list_is_found_under_each_of_its_names_and_the_first_full_one_counts
     assert [video.id for video in parsed(both)] == ["1"]
 
 
-@pytest.mark.parametrize("data", [None, {}, {"pinned_videos_list": None}, {"pinned_videos_list": []}, {"cursor": 0}])
+@pytest.mark.parametrize("data", [None, {}, {"pinned_videos_list": None}, {"pinned_videos_list": []}, {"videos": []}])
 def test_no_list_or_an_empty_one_is_nothing_pinned(data: object) -> None:
     assert parsed(raw({"data": data, "error": OK})) == ()
     assert parsed(raw({"error": OK})) == ()
@@ -133,20 +141,6 @@ def test_a_complete_list_with_a_5xx_and_code_ok_is_an_answer() -> None:
     for reply in (videos([], status=500), raw({"data": {}, "error": OK}, 503), videos([{"id": -1}], status=500)):
         assert failure(reply).retryable
     assert failure(videos(EXAMPLE_VIDEOS, status=400)).status is errors.Status.UPSTREAM_ERROR
-
-
-def test_a_token_is_read_with_its_lifetime_of_at_most_a_day() -> None:
-    assert wire.parse_token(Reply(200, issued("clt.one").body)) == ("clt.one", 7200.0)
-    assert wire.parse_token(Reply(200, issued("clt.one", 10**9).body)) == ("clt.one", 86_400.0)
-
-
-@pytest.mark.parametrize(
-    "body", [{}, {"access_token": ""}, {"access_token": "a b"}, {"access_token": "x\n"}, {"access_token": 5}]
-)
-def test_a_token_that_no_header_can_carry_or_without_a_lifetime_is_an_upstream_error(body: dict[str, Any]) -> None:
-    for lifetime in ({"expires_in": 7200}, {"expires_in": 0}, {"expires_in": True}, {}):
-        with pytest.raises(errors.APIResponseValidationError):
-            wire.parse_token(Reply(200, json.dumps(body | lifetime).encode()))
 
 
 def test_retry_after_is_read_in_both_forms_and_nonsense_is_ignored() -> None:
