@@ -1,8 +1,8 @@
-"""Planted faults: `python -m tests.mutants [WORD...]` reports which small faults of the program no test finds.
+"""Planted faults: `python -m tests.mutants [WORD...]` prints for each which test of its module finds it.
 
-Each fault is planted in a copy of the project. First the test files of its module run, then, if they pass, the whole
-default suite. Tools such as mutmut change every operator that they meet, which takes a night with tests of sockets and
-processes. These are faults that a maintainer could make and a user would notice.
+Each fault is planted in a copy of the project, in which the test files of its module run. Tools such as mutmut change
+every operator that they meet, which takes a night with tests of sockets and processes. These are faults that a
+maintainer could make and a user would notice.
 """
 
 from __future__ import annotations
@@ -12,20 +12,22 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "server/tiktok_pinned_videos"
-AT_ONCE = 2
-TIME_LIMIT = 900
-"""Seconds for one run of the tests. A fault that makes them hang is found."""
+IGNORED = shutil.ignore_patterns("node_modules", ".git", ".venv", "build", "dist", ".*_cache")
+AT_ONCE = int(os.environ.get("AT_ONCE", "2"))
+TIME_LIMIT = 300
+"""Seconds for the tests of one fault. A fault that makes them hang is found."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`old`, which occurs once in `file`, becomes `new`. `tests`: names of test files, if not those of the module."""
+    """`old`, which occurs once in `file`, becomes `new`. `tests`: parts of names of test files, if not its module."""
 
     says: str
     file: str
@@ -204,61 +206,48 @@ FAULTS = [
 ]  # fmt: skip
 
 
-def planted(fault: Fault) -> str:
-    """Return the first test that finds the fault, or "" if none does, or why it could not be planted."""
+def planted(fault: Fault) -> tuple[bool, str]:
+    """Return whether a test finds the fault, and the first one that does or what happened instead."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         copy = Path(folder) / "copy"
-        ignored = shutil.ignore_patterns("node_modules", "__pycache__", ".git", ".venv", "build", "dist", ".*_cache")
-        shutil.copytree(ROOT, copy, ignore=ignored)
+        shutil.copytree(ROOT, copy, ignore=IGNORED)
         source = copy / PACKAGE / fault.file
         text = source.read_text(encoding="utf-8") if source.exists() else ""
         if text.count(fault.old) != 1:
-            return f"STALE: the old text occurs {text.count(fault.old)} times in {fault.file}"
+            return False, f"stale: the old text occurs {text.count(fault.old)} times"
         source.write_text(text.replace(fault.old, fault.new), encoding="utf-8", newline="\n")
-        names = fault.tests.split() or [source.stem if source.stem != "__init__" else source.parent.name]
-        own = [str(path) for name in names for path in sorted((copy / "tests").rglob(f"test_*{name}*.py"))]
-        runs = [["-n", "0", *own]] if own else []
-        for arguments in (*runs, ["-n", "2"]):
-            selection = "not (browser or builds or tools or soak)"
-            command = [
-                sys.executable,
-                "-m",
-                "pytest",
-                "-x",
-                "-m",
-                selection,
-                "-q",
-                "--no-header",
-                "-p",
-                "no:cacheprovider",
-                *arguments,
-            ]
-            env = {name: value for name, value in os.environ.items() if name != "CI"}
-            try:
-                done = subprocess.run(
-                    command, cwd=copy, env=env | {"PYTHONPATH": str(copy / "server")}, timeout=TIME_LIMIT,
-                    capture_output=True, encoding="utf-8", errors="replace", check=False,
-                )  # fmt: skip
-            except subprocess.TimeoutExpired:
-                return "found: the tests hang"
-            found = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-            if found:
-                return f"found: {found[0].split(' - ')[0]}"
-            if done.returncode not in (0, 5):  # 5: no test of these files is in the default selection
-                return f"STALE: pytest ended with {done.returncode}: {done.stdout[-300:]}"
-    return ""
+        names = fault.tests.split() or [source.stem]
+        files = {str(path) for name in names for path in (copy / "tests").rglob(f"test_*{name}*.py")}
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider",
+                 *sorted(files, reverse=True)],  # first those in tests/unit
+                cwd=copy, env=os.environ | {"PYTHONPATH": str(copy / "server"), "CI": ""}, timeout=TIME_LIMIT,
+                capture_output=True, encoding="utf-8", errors="replace", check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return True, "the tests hang"
+    found = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    if files and done.returncode in (1, 2) and found:
+        return True, found[0].split(" - ")[0].partition(" ")[2]
+    return False, "no test fails" if files and done.returncode == 0 else f"no result: {done.stdout[-300:]}"
 
 
-def main(words: list[str]) -> int:
+def main(words: list[str], faults: list[Fault] = FAULTS) -> int:
     """Plant the faults that contain any of the words, or all. Return 0 if all were found."""
-    chosen = [fault for fault in FAULTS if not words or any(word in f"{fault.says} {fault.file}" for word in words)]
-    lives = 0
+    chosen = [fault for fault in faults if not words or any(word in f"{fault.says} {fault.file}" for word in words)]
+
+    def row(fault: Fault) -> bool:
+        start = time.monotonic()
+        found, how = planted(fault)
+        seconds = time.monotonic() - start
+        print(f"{'found' if found else 'LIVES'} {seconds:5.0f} s  {fault.file:27} {fault.says}: {how}", flush=True)  # noqa: T201
+        return found
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for fault, outcome in zip(chosen, pool.map(planted, chosen), strict=True):
-            lives += not outcome.startswith("found")
-            print(f"{fault.says} ({fault.file})\n    {outcome or 'LIVES: no test finds it'}", flush=True)  # noqa: T201
-    print(f"{len(chosen) - lives} of {len(chosen)} found")  # noqa: T201 - the result
-    return 1 if lives else 0
+        count = sum(pool.map(row, chosen))
+    print(f"{count} of {len(chosen)} found")  # noqa: T201 - the result
+    return 0 if count == len(chosen) else 1
 
 
 if __name__ == "__main__":

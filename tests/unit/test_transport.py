@@ -10,7 +10,7 @@ import pytest
 
 from kit.calls import KEY, SECRET
 from kit.upstream import EXAMPLE_VIDEOS, InMemory, Upstream, videos
-from tiktok_pinned_videos.research.budget import PausedError, RequestContext, Reservation
+from tiktok_pinned_videos.research.budget import PausedError, RequestContext, Reservation, UnwantedError
 from tiktok_pinned_videos.research.errors import APIResponseValidationError, TikTokError
 from tiktok_pinned_videos.research.transport import MAX_RESPONSE_BYTES, GuardedTransport
 
@@ -66,6 +66,15 @@ async def test_the_secret_goes_to_no_other_host_scheme_or_port(url: str) -> None
     assert upstream.received == []
 
 
+async def test_a_request_that_no_call_waits_for_is_not_sent() -> None:
+    upstream = Upstream()
+    async with guarded(InMemory(upstream)) as http:
+        with pytest.raises(UnwantedError):
+            await http.post(HOME, extensions={"context": RequestContext(wanted=lambda: False)})
+
+    assert upstream.received == []
+
+
 async def test_compressed_responses_are_unpacked() -> None:
     raw = zlib.compress(BODY)
     for body, encoding in ((BODY, ""), (BODY, "identity"), (gzip.compress(BODY), "gzip"), (raw, "deflate")):
@@ -78,9 +87,11 @@ async def test_an_encoding_that_was_not_asked_for_is_an_error(encoding: str) -> 
         await received(BODY, encoding)
 
 
-async def test_a_body_that_is_not_gzip_as_claimed_is_an_upstream_error() -> None:
-    with pytest.raises(APIResponseValidationError, match="damaged"):
+async def test_a_body_that_is_not_gzip_as_claimed_is_an_error_that_is_retried() -> None:
+    with pytest.raises(APIResponseValidationError, match="damaged") as damaged:
         await received(BODY, "gzip")
+
+    assert damaged.value.retryable
 
 
 async def test_responses_beyond_8_mib_are_dropped_compressed_or_not() -> None:
