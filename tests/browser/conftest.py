@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from browser import harness
 from browser.harness import Host, Site
@@ -15,6 +15,9 @@ from browser.samples import Json
 from kit.programs import need
 from tiktok_pinned_videos.presentation.view import page
 
+TIMEOUT = 30_000
+"""Milliseconds for what a browser does at once, on a busy machine."""
+expect.set_options(timeout=TIMEOUT)
 Open = Callable[..., Host]
 Saved = Callable[..., Page]
 
@@ -30,34 +33,41 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     # For one module only: while Playwright runs, its event loop blocks every async test in this thread.
-    need(*harness.CHROMIUM)
-    with harness.browser() as running:
+    program = need("chromium", "chromium-browser", "google-chrome")
+    # Containers run as root, where Chromium has no sandbox of its own.
+    options = ["--no-sandbox", "--disable-background-networking", "--disable-gpu", "--no-first-run"]
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=options)
         yield running
+        running.close()
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     need(str(harness.ESBUILD))
-    with Site(harness.bundle(tmp_path_factory.mktemp("host"))).running() as running:
-        yield running
+    return Site(tmp_path_factory.mktemp("host"))
 
 
 @pytest.fixture
 def show(chromium: Browser, site: Site) -> Iterator[Open]:
     """Open the view in a host. At the end it has kept to the policy and written nothing to the console."""
-    tabs: list[Any] = []
     hosts: list[Host] = []
 
-    def start(context: dict[str, Any] | None = None, *, accept_links: bool = True, **options: Any) -> Host:
-        tabs.append(harness.tab(chromium, site, **options))
-        hosts.append(tabs[-1].__enter__())
+    def start(
+        context: dict[str, Any] | None = None, *, accept_links: bool = True, width: int = 720, scheme: Any = "light",
+        **options: Any,
+    ) -> Host:  # fmt: skip
+        window = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **options)
+        window.set_default_timeout(TIMEOUT)
+        window.route(f"{harness.ORIGIN}/**", site.answer)
+        hosts.append(Host(window.new_page()))
         defaults = {"theme": "light", "locale": "en-US", "displayMode": "fullscreen"}
         return hosts[-1].open(defaults | (context or {}), accept_links=accept_links)
 
     yield start
     problems = [host.complaints + host.violations() for host in hosts]
-    for tab in tabs:
-        tab.__exit__(None, None, None)
+    for host in hosts:
+        host.page.context.close()
     assert problems == [[]] * len(hosts)
 
 

@@ -1,130 +1,75 @@
-"""A browser, a page with a real MCP Apps host, and a way to a real server.
+"""A browser and a page with a real MCP Apps host.
 
-The view's frame is sandboxed and served under a policy as strict as any host's.
+The view's frame is sandboxed and served under a policy as strict as any host's. Nothing here listens on a port: the
+browser's requests are answered by `Site`, which passes those to `/mcp` on to the server under test.
 """
 
 from __future__ import annotations
 
-import http.client
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Frame, Page, expect, sync_playwright
-
-from kit.programs import need
+from playwright.sync_api import ConsoleMessage, Frame, Page, Route
 
 HERE = Path(__file__).parent
 ESBUILD = HERE / "node_modules" / ".bin" / "esbuild"
 AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
 VIEW = HERE.parents[1] / "server" / "tiktok_pinned_videos" / "presentation" / "view.html"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-TIMEOUT = 30_000
-"""Milliseconds for what a browser does at once, on a busy machine."""
+ORIGIN = "http://host.localhost"
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
-_PAGE = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Host</title>
-<style>body{margin:0}iframe{border:0;display:block}</style><body><script src="/host.js"></script></body></html>"""
-_WATCH = """
-window.violations = [];
+_WATCH = """window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) =>
-  window.violations.push(`${event.violatedDirective}: ${event.blockedURI}`));
-"""
-
-
-def bundle(target: Path) -> Path:
-    """Bundle the host's script into one file in the folder `target`."""
-    script = target / "host.js"
-    command = [str(ESBUILD), str(HERE / "host.js"), "--bundle", "--format=iife", "--log-level=warning"]
-    subprocess.run([*command, f"--outfile={script}"], check=True, timeout=120)
-    return script
+  window.violations.push(`${event.violatedDirective}: ${event.blockedURI}`));"""
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Host</title><link rel="icon" href="data:,">
+<style>body{margin:0}iframe{border:0;display:block}</style><body><script src="/host.js"></script></body></html>"""
 
 
 class Site:
-    """The host's origin on loopback: its page, the frames it makes, and `/mcp` passed on to the server under test."""
+    """The host's origin: its page, the frames it makes, and the server."""
 
-    def __init__(self, script: Path) -> None:
-        self.script = script.read_bytes()
-        self.frames: list[bytes] = []
-        self.server_port: int | None = None
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
+    def __init__(self, target: Path) -> None:
+        script = target / "host.js"
+        command = [str(ESBUILD), str(HERE / "host.js"), "--bundle", "--format=iife", "--log-level=warning"]
+        subprocess.run([*command, f"--outfile={script}"], check=True, timeout=120)
+        self.script = script.read_text(encoding="utf-8")
+        self.frames: list[str] = []
+        self.server = ""
+        """The URL of the server under test."""
 
-    @contextmanager
-    def running(self) -> Iterator[Site]:
-        """Serve until the block ends."""
-        thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self._http.shutdown()
-            self._http.server_close()
-            thread.join(timeout=5)
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        site = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-                """Write nothing into a test's output."""
-
-            def reply(self, body: bytes, kind: str, status: int = 200, **headers: str) -> None:
-                self.send_response(status)
-                for name, value in {"Content_Type": kind, "Content_Length": str(len(body)), **headers}.items():
-                    self.send_header(name.replace("_", "-"), value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_GET(self) -> None:
-                match self.path.strip("/").split("/"):
-                    case [""]:
-                        self.reply(_PAGE, "text/html; charset=utf-8")
-                    case ["host.js"]:
-                        self.reply(site.script, "text/javascript; charset=utf-8")
-                    case ["frame", index]:
-                        self.reply(site.frames[int(index)], "text/html; charset=utf-8", Content_Security_Policy=_POLICY)
-                    case ["favicon.ico"]:
-                        self.reply(b"", "image/x-icon")
-                    case _:
-                        self.reply(b"", "text/plain", 405)
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"] or 0))
-                if self.path == "/frame":
-                    site.frames.append(body)
-                    self.reply(f"/frame/{len(site.frames) - 1}".encode(), "text/plain")
-                    return
-                # To the real server, without the origin that only a browser adds.
-                dropped = {"host", "origin", "referer", "content-length", "connection", "accept-encoding"}
-                headers = {name: value for name, value in self.headers.items() if name.lower() not in dropped}
-                upstream = http.client.HTTPConnection("127.0.0.1", site.server_port, timeout=60)
-                upstream.request("POST", self.path, body, headers)
-                answer = upstream.getresponse()
+    def answer(self, route: Route) -> None:
+        """Answer one request of the browser."""
+        match route.request.url.removeprefix(ORIGIN).strip("/").split("/"):
+            case [""]:
+                route.fulfill(body=_PAGE, content_type="text/html; charset=utf-8")
+            case ["host.js"]:
+                route.fulfill(body=self.script, content_type="text/javascript; charset=utf-8")
+            case ["frame"]:
+                self.frames.append(route.request.post_data or "")
+                route.fulfill(body=f"/frame/{len(self.frames) - 1}")
+            case ["frame", index]:
+                headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": _POLICY}
+                route.fulfill(body=self.frames[int(index)], headers=headers)
+            case ["mcp"] if route.request.method == "POST":
+                # Without the origin that only a browser adds.
                 kept = {
-                    name.replace("-", "_"): value for name, value in answer.getheaders() if name[:3].lower() == "mcp"
+                    name: value for name, value in route.request.headers.items() if name not in ("origin", "referer")
                 }
-                self.reply(answer.read(), answer.getheader("Content-Type") or "text/plain", answer.status, **kept)
-                upstream.close()
-
-        return Handler
+                route.fulfill(response=route.fetch(url=self.server, headers=kept))
+            case _:
+                route.fulfill(status=405)
 
 
 class Host:
     """One page of the host in one browser tab, and what happened on it."""
 
-    def __init__(self, page: Page, site: Site) -> None:
+    def __init__(self, page: Page) -> None:
         self.page = page
         self.complaints: list[str] = []
+        page.add_init_script(_WATCH)
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.goto(site.url)
+        page.goto(ORIGIN)
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and "/mcp" not in message.location.get("url", ""):
@@ -176,29 +121,3 @@ class Host:
         return self.page.evaluate(
             "options => window.callTool(options)", {"name": name, "args": args, "context": context or {}}
         )
-
-
-@contextmanager
-def browser() -> Iterator[Browser]:
-    """Headless Chromium. Playwright's loop counts as running in this thread until the block ends."""
-    # Containers run as root, where Chromium has no sandbox of its own.
-    options = ["--no-sandbox", "--disable-background-networking", "--disable-gpu", "--no-first-run"]
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=need(*CHROMIUM), args=options)
-        try:
-            yield running
-        finally:
-            running.close()
-
-
-@contextmanager
-def tab(running: Browser, site: Site, *, width: int = 720, scheme: Any = "light", **options: Any) -> Iterator[Host]:
-    """A new host in a window `width` pixels wide."""
-    context = running.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **options)
-    context.set_default_timeout(TIMEOUT)
-    expect.set_options(timeout=TIMEOUT)
-    context.add_init_script(_WATCH)
-    try:
-        yield Host(context.new_page(), site)
-    finally:
-        context.close()

@@ -139,7 +139,7 @@ def test_every_link_and_button_is_large_enough_for_a_finger(show: Open) -> None:
 
 def test_real_calls_are_shown_by_the_view_the_server_offers(show: Open, site: Site) -> None:
     with http_server() as server:
-        site.server_port = int(server.base.rpartition(":")[2])
+        site.server = server.url
         host = show()
         answer = host.call("get_pinned_videos", {"username": "sandbox_hostile"}, {"theme": "light"})
         captions = [one["video_description"] for one in answer["structuredContent"]["videos"]]
