@@ -19,7 +19,7 @@ MIB = 1 << 20
 async def test_a_comparison_of_fifty_is_fifty_requests_on_few_connections_and_none_the_second_time(
     upstream: Upstream,
 ) -> None:
-    async with connected(settings(upstream.url, cache_ttl=300, max_concurrency=8)) as client:
+    async with connected(settings(upstream, cache_ttl=300, max_concurrency=8)) as client:
         for _ in range(2):
             answer = await compare(client, MANY)
 
@@ -31,7 +31,7 @@ async def test_a_comparison_of_fifty_is_fifty_requests_on_few_connections_and_no
 
 async def test_a_redirect_is_never_followed(upstream: Upstream) -> None:
     path = "/v2/research/user/pinned_videos/?fields=id"
-    async with serving() as elsewhere, connected(settings(upstream.url)) as client:
+    async with serving() as elsewhere, connected(settings(upstream)) as client:
         for status_code in (301, 302, 303, 307, 308):
             for place in (elsewhere.url, ""):
                 upstream.answer(Reply(status_code, b"", {"Location": place + path}))
@@ -44,7 +44,7 @@ async def test_a_redirect_is_never_followed(upstream: Upstream) -> None:
 async def test_a_redirected_token_request_does_not_carry_the_secret_away(upstream: Upstream) -> None:
     async with serving() as elsewhere:
         upstream.answer_token(Reply(307, b"", {"Location": elsewhere.url + "/v2/oauth/token/"}))
-        async with connected(settings(upstream.url)) as client:
+        async with connected(settings(upstream)) as client:
             answer = await ask(client)
 
         assert (status(answer), elsewhere.received) == ("upstream_error", [])
@@ -65,7 +65,7 @@ DROPPED = {
 @pytest.mark.parametrize("kind", DROPPED)
 async def test_a_response_beyond_8_mib_is_dropped_while_it_arrives(upstream: Upstream, kind: str) -> None:
     upstream.answer(DROPPED[kind])
-    async with connected(settings(upstream.url)) as client:
+    async with connected(settings(upstream)) as client:
         answer = await ask(client)
 
     assert status(answer) == "upstream_error"
@@ -76,7 +76,7 @@ async def test_a_response_beyond_8_mib_is_dropped_while_it_arrives(upstream: Ups
 
 async def test_a_token_response_without_end_is_dropped_too(upstream: Upstream) -> None:
     upstream.answer_token(Reply(endless=b" " * 65536))
-    async with connected(settings(upstream.url)) as client:
+    async with connected(settings(upstream)) as client:
         answer = await ask(client)
 
     assert (status(answer), upstream.research) == ("upstream_error", [])
@@ -87,7 +87,7 @@ async def test_a_compressed_answer_is_read_and_a_damaged_one_is_requested_again(
     packed = gzip.compress(videos(EXAMPLE_VIDEOS).body)
     headers = {"Content-Encoding": "gzip"}
     upstream.answer(Reply(200, b"damaged", headers), Reply(200, packed[:40], headers), Reply(200, packed, headers))
-    async with connected(settings(upstream.url)) as client:
+    async with connected(settings(upstream)) as client:
         answer = await ask(client)
 
     assert data(answer)["totals"]["view_count"] == 61676555

@@ -8,16 +8,14 @@ from __future__ import annotations
 import atexit
 import functools
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
@@ -113,24 +111,3 @@ async def client_of(command: str, args: Sequence[str], env: Mapping[str, str]) -
     except BaseException as fault:
         fault.add_note(f"stderr of the server: {stderr.read_text(encoding='utf-8')}")
         raise
-
-
-@contextmanager
-def serving_http(script: Path) -> Iterator[str]:
-    """Run a sandbox server of this script over HTTP and yield its address."""
-    with subprocess.Popen(
-        [script, "http", "--port", "0", "--sandbox"],
-        env=environment(), cwd=workshop(), stderr=subprocess.PIPE, encoding="utf-8",
-    ) as server:  # fmt: skip
-        assert server.stderr is not None
-        try:
-            printed = ""
-            for line in server.stderr:
-                printed += line
-                if found := re.search(r"MCP server on (http://\S+)", line):
-                    yield found[1]
-                    break
-            else:
-                pytest.fail(f"the server did not start: {printed}")
-        finally:
-            server.kill()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import httpx
 from mcp.client import Client
@@ -28,17 +28,9 @@ SETTINGS = Settings(client_key=KEY, client_secret=SECRET, cache_ttl=0, timeout=1
 """Credentials, no cache, nothing on disk."""
 
 
-class Addressed(Protocol):
-    """An upstream, scripted or not."""
-
-    url: str
-
-
-def settings(upstream: str | Addressed | None = None, **changes: Any) -> Settings:
+def settings(upstream: Upstream | TikTok | None = None, **changes: Any) -> Settings:
     """Return `SETTINGS` with an upstream of the test and these changes."""
-    if upstream is not None:
-        changes["api_base_url"] = upstream if isinstance(upstream, str) else upstream.url
-    return replace(SETTINGS, **changes)
+    return replace(SETTINGS, **({"api_base_url": upstream.url} if upstream else {}), **changes)
 
 
 @contextlib.asynccontextmanager
@@ -47,12 +39,6 @@ async def connected(
 ) -> AsyncGenerator[Client]:
     """Connect a client to a server with these settings, in memory."""
     async with Client(build_server(given, transport=transport, **more), mode=era) as client:
-        yield client
-
-
-async def asking(upstream: Upstream) -> AsyncIterator[Client]:
-    """Connect a client to a server with this upstream: a fixture by `client = pytest.fixture(asking)`."""
-    async with connected(settings(upstream)) as client:
         yield client
 
 

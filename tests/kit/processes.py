@@ -75,18 +75,14 @@ async def running_async(*command: str, **how: Any) -> AsyncIterator[asyncio.subp
             await process.communicate()
 
 
-def yardstick() -> float:
-    """Seconds in which this machine starts and ends a small Python now: the measure of a promise in seconds."""
-    began = time.monotonic()
-    subprocess.run([sys.executable, "-c", "import asyncio"], check=True)
-    return time.monotonic() - began
-
-
 class HTTPServer:
     """The server as users start it: `http --port 0` in a process of its own, its words on stderr at hand."""
 
-    def __init__(self, *arguments: str, env: Mapping[str, str] | None = None, sandbox: bool = True) -> None:
-        command = [*COMMAND, "http", "--port", "0", *(["--sandbox"] if sandbox else []), *arguments]
+    def __init__(
+        self, *arguments: str, env: Mapping[str, str] | None = None, sandbox: bool = True,
+        program: Sequence[str] = COMMAND,
+    ) -> None:  # fmt: skip
+        command = [*program, "http", "--port", "0", *(["--sandbox"] if sandbox else []), *arguments]
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(**(env or {})), encoding="utf-8"
         )
@@ -142,9 +138,9 @@ class HTTPServer:
 
 
 @contextlib.contextmanager
-def http_server(*arguments: str, env: Mapping[str, str] | None = None, sandbox: bool = True) -> Iterator[HTTPServer]:
+def http_server(*arguments: str, **options: Any) -> Iterator[HTTPServer]:
     """Such a server, gone at the end."""
-    server = HTTPServer(*arguments, env=env, sandbox=sandbox)
+    server = HTTPServer(*arguments, **options)
     try:
         yield server
     finally:

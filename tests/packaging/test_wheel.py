@@ -10,8 +10,8 @@ import zipfile
 
 import pytest
 
-from kit.built import ROOT, SCRIPT, client_of, distributions, installed, run, serving_http
-from kit.processes import environment, http_client
+from kit.built import ROOT, SCRIPT, client_of, distributions, installed, run
+from kit.processes import environment, http_client, http_server
 from kit.programs import need
 from kit.redis_server import RedisServer
 
@@ -69,8 +69,8 @@ async def test_the_installed_wheel_answers_over_stdio_and_http(extras: tuple[str
         tools = {tool.name for tool in (await client.list_tools()).tools}
         result = await client.call_tool("get_pinned_videos", {"username": "nasa"})
         (view,) = (await client.read_resource("ui://tiktok-pinned-videos/view.html")).contents
-    with serving_http(script) as url:
-        async with http_client(url) as client:
+    with http_server(program=[str(script)]) as server:
+        async with http_client(server.url) as client:
             over_http = await client.call_tool("get_pinned_videos", {"username": "nasa"})
 
     assert tools == {"get_pinned_videos", "compare_pinned_videos"}

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_the_documented_example_is_sent_and_answered_digit_for_digit(upstream: Upstream) -> None:
-    async with connected(settings(upstream.url)) as client:
+    async with connected(settings(upstream)) as client:
         answer = await ask(client, "test_username", fields="id,share_count,view_count,comment_count,like_count")
 
     token, research = upstream.received
@@ -180,7 +180,7 @@ async def test_no_secret_or_token_is_in_logs_errors_or_results(
         "denied": refusal(401, "access_token_invalid"),
     }
     upstream.answer_by(lambda request: answers[request.json["username"]])
-    async with connected(settings(upstream.url)) as client:
+    async with connected(settings(upstream)) as client:
         texts = [(await ask(client, name)).model_dump_json() for name in answers]
         texts.append((await client.read_resource("tiktok://status")).model_dump_json())
     everything = "\n".join([*texts, caplog.text, *(repr(record.__dict__) for record in caplog.records)])

@@ -32,7 +32,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 async def answer(url: str = TIKTOK) -> str:
     """The text of a call that cannot succeed."""
-    async with connected(settings(url, timeout=3)) as client:
+    async with connected(settings(api_base_url=url, timeout=3)) as client:
         result = await ask(client)
     assert status(result) == "unreachable", text(result)
     return text(result)
@@ -170,7 +170,7 @@ async def test_no_proxy_is_honored(environment: pytest.MonkeyPatch, url: str, no
 async def test_plain_http_on_loopback_never_uses_a_proxy(environment: pytest.MonkeyPatch, upstream: Upstream) -> None:
     for name in ("HTTP_PROXY", "ALL_PROXY", "HTTPS_PROXY"):
         environment.setenv(name, "http://127.0.0.1:1")
-    async with connected(settings(upstream.url)) as client:
+    async with connected(settings(upstream)) as client:
         assert status(await ask(client)) == "found"
 
 
