@@ -122,9 +122,9 @@ def test_what_runs_from_the_cache_of_uv_is_started_by_uv_and_never_by_its_name_a
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "prefix", str(folder / "archive-v0"))
-    root = Path(__file__).parents[2]
-    from_checkout = this_program()
+    *begin, checkout, script = this_program()
     monkeypatch.setattr(importlib.metadata.PathDistribution, "read_text", lambda *_: None)
 
-    assert from_checkout == [str(folder / "uv.exe"), "tool", "run", "--from", str(root), SCRIPT]
+    assert [*begin, script] == [str(folder / "uv.exe"), "tool", "run", "--from", SCRIPT]
+    assert (Path(checkout) / "pyproject.toml").is_file()
     assert this_program() == [str(folder / "archive-v0" / "bin" / SCRIPT)]

@@ -143,7 +143,7 @@ async def test_an_answer_is_old_by_its_age_or_if_it_is_dated_in_the_future(
     ran = await data.run("--max-age", max_age)
 
     assert (ran.code, data.upstream.names) == (0, requested)
-    assert (data.lines[0]["retrieved_at"] == moment) == (not requested)
+    assert (data.lines[0]["retrieved_at"] == moment) == (data.package["refresh_by"] == "2001-01-16") == (not requested)
     data.check()
 
 
