@@ -13,8 +13,7 @@ from tiktok_pinned_videos.commands import stop
 from tiktok_pinned_videos.commands.clients import configuration, endpoint, instructions
 from tiktok_pinned_videos.observability.logs import configure_logging
 
-from .checks import examine
-from .findings import Finding, Mark
+from .checks import Finding, Mark, examine
 
 _COLORS: Final = {Mark.OK: "green", Mark.WARN: "yellow", Mark.FAIL: "red"}
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import platform
-import re
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Final
@@ -22,23 +23,39 @@ from tiktok_pinned_videos.service.service import PinnedVideosService
 from tiktok_pinned_videos.settings import DEFAULT_BASE_URL, Settings, load_settings
 from tiktok_pinned_videos.state.base import StateStoreError
 
-from .findings import Finding, Mark
-
 _PACKAGES: Final = ("tiktok-pinned-videos-mcp", "mcp", "httpx", "pydantic", "click", "uvicorn")
 _EXTRAS: Final = {"redis": "redis", "otel": "opentelemetry-sdk"}
 _ACCOUNT: Final = "tiktok"
 """The account of the research request: TikTok's own."""
+
+
+class Mark(StrEnum):
+    """The first word of a line. `NEXT` announces a request."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+    SKIP = "skip"
+    NEXT = "..."
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: a mark, a subject, what was found and what to do."""
+
+    mark: Mark
+    subject: str
+    found: str
+    to_do: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.mark:<5} {self.subject}: {self.found} {self.to_do}".rstrip()
+
+
 _MARKS: Final = {
     Status.NOT_FOUND: Mark.OK, Status.REFUSED: Mark.OK,  # about this account; the endpoint itself works
     Status.QUOTA_EXCEEDED: Mark.WARN, Status.RATE_LIMITED: Mark.WARN,
 }  # fmt: skip
-_TELEMETRY: Final = {
-    "ENDPOINT": (r"https?://\S+", "a URL that begins with http:// or https://"),
-    "PROTOCOL": ("http/protobuf", "http/protobuf, the only protocol of this program"),
-    "HEADERS": ("[^=,]+=[^,]*(,[^=,]+=[^,]*)*", "name=value pairs, separated by commas"),
-    "(TIMEOUT|INTERVAL|DELAY|SIZE|LIMIT)": (r"\d+(\.\d+)?", "a number"),
-}
-"""Formats of OpenTelemetry's variables, by the end of their names."""
 
 
 async def examine(env: Mapping[str, str], *, sandbox: bool, offline: bool) -> AsyncIterator[Finding]:
@@ -90,24 +107,16 @@ def _settings(env: Mapping[str, str], *, sandbox: bool) -> tuple[Settings, dict[
 def _configuration(env: Mapping[str, str], faults: Mapping[str, str]) -> Iterator[Finding]:
     for fault in faults.values():
         yield Finding(Mark.FAIL, "configuration", fault)
-    for warning in _telemetry(env):
+    for warning in drop_unusable(dict(env)):
         yield Finding(Mark.WARN, "configuration", warning)
+    exports = [name for name in env if name.startswith("OTEL_") and name.endswith(("_ENDPOINT", "_EXPORTER"))]
+    if exports and find_spec("opentelemetry.sdk") is None:
+        no_sdk = f"{exports[0]} has no effect without the OpenTelemetry SDK; {how_to_add('otel')}."
+        yield Finding(Mark.WARN, "configuration", no_sdk)
     if not faults:
         ours = sorted(name for name in env if name.startswith(("TIKTOK_", "MCP_", "LOG_")))
         found = f"set: {', '.join(ours)}" if ours else "no variable set, all defaults"
         yield Finding(Mark.OK, "configuration", found)
-
-
-def _telemetry(env: Mapping[str, str]) -> Iterator[str]:
-    """Which variables of OpenTelemetry are wrong. Values are not shown: headers contain secrets."""
-    yield from drop_unusable(dict(env))
-    asked = [name for name in env if name.startswith("OTEL_") and name.endswith(("_ENDPOINT", "_EXPORTER"))]
-    if asked and find_spec("opentelemetry.sdk") is None:
-        yield f"{asked[0]} has no effect without the OpenTelemetry SDK; {how_to_add('otel')}."
-    for name, value in sorted(env.items()):
-        for suffix, (pattern, expected) in _TELEMETRY.items():
-            if re.fullmatch(f"OTEL_.*{suffix}", name) and value.strip() and not re.fullmatch(pattern, value.strip()):
-                yield f"{name} should be {expected}."
 
 
 def _credentials(env: Mapping[str, str], settings: Settings, faults: Mapping[str, str]) -> Finding:
