@@ -6,10 +6,12 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from .about import NAME
 from .commands import stop
@@ -57,7 +59,11 @@ _refresh = click.option("--refresh", is_flag=True, help="Send new requests inste
 
 def _format(*choices: str) -> Callable[[Any], Any]:
     said = "Default: table on a terminal, otherwise text."
-    return click.option("--format", "output", type=click.Choice(choices), help=said)
+    return click.option("--format", "output", type=click.Choice(choices), default=_default_format, help=said)
+
+
+def _default_format() -> str:
+    return "table" if sys.stdout.isatty() else "text"
 
 
 def _port(default: int) -> Callable[[Any], Any]:
@@ -65,10 +71,8 @@ def _port(default: int) -> Callable[[Any], Any]:
     return click.option("--port", default=default, show_default=True, type=ports, help="0 chooses a free port.")
 
 
-def _seconds(_: click.Context, __: click.Parameter, age: str | None) -> float | None:
+def _seconds(_: click.Context, __: click.Parameter, age: str) -> float:
     """Convert an age such as 14d to seconds."""
-    if age is None:
-        return None
     found = re.fullmatch(r"\s*(?:([0-9]{1,6})\s*([mhd])|0+)\s*", age)
     if found is None:
         stop(f"Invalid --max-age {age!r}: write a number and m, h or d, such as 14d, or 0 to request all accounts.")
@@ -96,10 +100,9 @@ def cli(ctx: click.Context) -> None:
 @click.pass_obj
 def stdio(handshake: Any) -> None:
     """Serve MCP on stdin and stdout (the default)."""
-    settings = _settings()
     from .commands.stdio import run
 
-    run(settings, handshake)
+    run(_settings(), handshake)
 
 
 @cli.command()
@@ -113,10 +116,9 @@ def stdio(handshake: Any) -> None:
 @_sandbox
 def http(host: str, port: int) -> None:
     """Serve MCP on Streamable HTTP at /mcp, with /healthz and /readyz."""
-    settings = _settings(log_level="INFO")
     from .commands.http import run
 
-    run(settings, host=host, port=port)
+    run(_settings(log_level="INFO"), host=host, port=port)
 
 
 @cli.command()
@@ -135,29 +137,32 @@ def http(host: str, port: int) -> None:
 )
 @click.option(
     "--max-age",
+    default="14d",
+    show_default=True,
     metavar="AGE",
     callback=_seconds,
-    help="With --out: request accounts again whose answer is older, such as 30m, 12h, 7d; 0: all. Default: 14d.",
+    help="With --out: request accounts again whose answer is older, such as 30m, 12h, 7d; 0: all.",
 )
 @_sandbox
-def get(directory: Path | None, max_age: float | None, output: str | None, **asked: Any) -> None:
+@click.pass_context
+def get(ctx: click.Context, directory: Path | None, **asked: Any) -> None:
     """Print the pinned videos of accounts.
 
     USERNAME is a name, an @name or a profile link; - reads usernames from stdin.
 
     Exit status: 0 all accounts answered, 1 some failed, 2 usage or configuration.
     """
-    if directory is None and max_age is not None:
+    given = [name for name in asked if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if directory is None and "max_age" in given:
         stop("--max-age needs --out DIR: it sets how old the answers of a data set may be.")
-    if directory is not None and output is not None:
+    if directory is not None and "output" in given:
         stop("--format cannot be used with --out: a data set has its own files.")
-    settings = _settings()
     from .commands.get import run
 
-    run(settings, **asked, output=output or _default_format(), directory=directory, max_age=max_age)
+    run(_settings(), directory=directory, **asked)
 
 
-@cli.command()
+@cli.command(context_settings={"token_normalize_func": methodcaller("replace", "favourites", "favorites")})
 @_usernames
 @_from
 @_column
@@ -165,17 +170,16 @@ def get(directory: Path | None, max_age: float | None, output: str | None, **ask
 @_refresh
 @_format("table", "text", "json", "csv", "html")
 @_sandbox
-def compare(output: str | None, **asked: Any) -> None:
+def compare(**asked: Any) -> None:
     """Rank two or more accounts by their pinned videos.
 
     USERNAME is a name, an @name or a profile link; - reads usernames from stdin.
 
     Exit status: 0 all accounts answered, 1 some failed, 2 usage or configuration.
     """
-    settings = _settings()
     from .commands.compare import run
 
-    run(settings, **asked, output=output or _default_format())
+    run(_settings(), **asked)
 
 
 @cli.command()
@@ -183,10 +187,9 @@ def compare(output: str | None, **asked: Any) -> None:
 @_sandbox
 def forget(usernames: tuple[str, ...]) -> None:
     """Delete everything stored about accounts. Sends no request and needs no credentials."""
-    settings = _settings()
     from .commands.forget import run
 
-    run(settings, usernames=usernames)
+    run(_settings(), usernames=usernames)
 
 
 @cli.command()
@@ -209,10 +212,6 @@ def sandbox(port: int) -> None:
     from .commands.sandbox import run
 
     run(port)
-
-
-def _default_format() -> str:
-    return "table" if sys.stdout.isatty() else "text"
 
 
 def _settings(*, log_level: str = "WARNING") -> Settings:

@@ -23,7 +23,7 @@ from tiktok_pinned_videos.settings import Settings, load_settings
 
 # What differs from one run, or one machine, to the next.
 _VARIES = (
-    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? UTC \([^)]*\)", "TIME"),
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? UTC", "TIME"),
     (r"\b20\d{12}[0-9A-F]{18}\b", "LOG_ID"),
     (r"(?m)^(ok +(?:Python|packages): ).*", r"\1…"),
 )

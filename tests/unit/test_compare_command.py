@@ -59,6 +59,14 @@ def test_more_than_fifty_accounts_of_a_list_are_ranked(tmp_path: Path) -> None:
     assert sorted(account["rank"] for account in said.json["accounts"]) == list(range(1, 61))
 
 
+def test_both_spellings_of_favorites_rank() -> None:
+    american, british = [compare("nasa", "esa", "--rank-by", f"{name}_count") for name in ("favorites", "favourites")]
+
+    assert american.code == british.code == 0
+    assert "ranked by favorites_count" in american.out
+    assert "ranked by favorites_count" in british.out
+
+
 def test_texts_are_whole() -> None:
     data = compare("sandbox_hostile", "nasa", "--format", "json").json
 

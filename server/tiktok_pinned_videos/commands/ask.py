@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final, NoReturn
 
@@ -78,7 +77,7 @@ def ask_accounts(
 
         async def done(_: int, outcome: Outcome[Any]) -> None:
             if not isinstance(outcome.error, StoppingError):
-                bar.make_way()
+                bar.erase()
                 # In a thread, because a reader that pauses (`| less`) must not make requests time out.
                 await asyncio.to_thread(each, outcome)
                 bar.count(failed=outcome.error is not None)
@@ -163,10 +162,8 @@ class _Progress:
     """
 
     def __init__(self, total: int) -> None:
-        self._total = total
-        self._shown = total > 1 and sys.stderr.isatty()
+        self._total = total if total > 1 and sys.stderr.isatty() else 0
         self._done = self._failed = self._drawn = 0
-        self._started = time.monotonic()
         self._draw()
 
     def count(self, *, failed: bool) -> None:
@@ -175,23 +172,14 @@ class _Progress:
         self._failed += failed
         self._draw()
 
-    def make_way(self) -> None:
-        """Remove the line before the output is printed on the same terminal."""
-        if sys.stdout.isatty():
-            self.erase()
-
     def erase(self) -> None:
-        """Remove the line."""
+        """Remove the line, at the end and before output that may be on the same terminal."""
         click.echo(f"\r{'':<{self._drawn}}\r" if self._drawn else "", err=True, nl=False)
         self._drawn = 0
 
     def _draw(self) -> None:
-        if self._shown:
-            left = self._total - self._done
+        if self._total:
             filled = "━" * (_BAR * self._done // self._total)
-            said = f"{filled:<{_BAR}} {self._done}/{self._total} done, {self._failed} failed, {left} left"
-            if self._done and left:
-                said += f", about {round((time.monotonic() - self._started) / self._done * left)} s"
-            said = said[: width() - 1]
+            said = f"{filled:<{_BAR}} {self._done}/{self._total} done, {self._failed} failed"[: width() - 1]
             click.echo(f"\r{said:<{self._drawn}}", err=True, nl=False)
             self._drawn = len(said)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -63,7 +62,7 @@ def run(
         case "table":
             from .terminal import print_comparison
 
-            print_comparison(result, now=time.time())
+            print_comparison(result)
         case "html":
             from tiktok_pinned_videos.presentation.view import page
 

@@ -77,7 +77,7 @@ class Printer:
                 from .terminal import print_account
 
                 click.echo(nl=not self._first)
-                print_account(result_of(outcome), self._fields, now=time.time())
+                print_account(result_of(outcome), self._fields)
             case _:
                 print_failure(outcome)
                 if outcome.answer is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 from tiktok_pinned_videos.presentation.text import error_text
 from tiktok_pinned_videos.research.errors import InvalidArgumentError
@@ -16,8 +15,6 @@ from .formats import Printer
 from .names import distinct, names_written
 from .streams import require_stdout
 
-DEFAULT_MAX_AGE: Final = 14 * 86_400.0
-
 
 def run(
     settings: Settings,
@@ -29,7 +26,7 @@ def run(
     refresh: bool,
     output: str,
     directory: Path | None,
-    max_age: float | None,
+    max_age: float,
 ) -> None:
     """Print an answer for each account, in the order asked; ends the process with the documented status.
 
@@ -43,14 +40,8 @@ def run(
     if directory is not None:
         from .dataset.update import run as update
 
-        oldest = DEFAULT_MAX_AGE if max_age is None else max_age
-        update(
-            settings,
-            directory=directory,
-            names=names,
-            fields=wanted if fields else None,
-            max_age=0 if refresh else oldest,
-        )
+        asked = wanted if fields else None
+        update(settings, directory=directory, names=names, fields=asked, max_age=0 if refresh else max_age)
     if not names:
         stop("No username given. Try: tiktok-pinned-videos-mcp get nasa --sandbox")
     need_credentials(settings)

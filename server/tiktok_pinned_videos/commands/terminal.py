@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Console
@@ -34,18 +33,14 @@ _DROPPED_IN_ACCOUNT: Final = (*_DROPPED, "posted", "bar", "caption")
 _DROPPED_IN_RANKING: Final = ("top", *_DROPPED, "view_count", "videos", "bar")
 """The same for a ranking; the measure stays."""
 _SHOWN: Final = frozenset({"create_time", "video_description", *_LABELS})
-_AGES: Final = ((365 * 86_400, "year"), (30 * 86_400, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
 _UNRANKED: Final = {"found": "not ranked", "nothing_pinned": "nothing pinned"}
-_UNKNOWN: Final = "?"
+_ABSENT: Final = "-"
 _MIN_WIDTH: Final = 32
 """The narrowest grid. Narrower terminals wrap its lines, because a cropped number would be wrong."""
 
 
-def print_account(result: Mapping[str, Any], fields: Sequence[str], *, now: float) -> None:
-    """Print one structured result of `get`: heading, grid with totals, changes, notes; or the reason of a failure.
-
-    `now`: Unix seconds.
-    """
+def print_account(result: Mapping[str, Any], fields: Sequence[str]) -> None:
+    """Print one structured result of `get`: heading, grid with totals, changes, notes; or the reason of a failure."""
     screen = _screen()
     if "reason" in result:
         _print_unranked(screen, [result])
@@ -54,21 +49,19 @@ def print_account(result: Mapping[str, Any], fields: Sequence[str], *, now: floa
     _print_banner(screen, result)
     count = f"{len(videos)} pinned video{'s' if len(videos) > 1 else ''}" if videos else "nothing pinned"
     screen.print(Text.assemble((_at(result), "bold"), f"  {count}", overflow="fold"))
-    facts = [_source(result), _moment(result["retrieved_at"], now) + (", cached" if result["cached"] else "")]
+    facts = [_source(result), _moment(result["retrieved_at"]) + (", cached" if result["cached"] else "")]
     _print_dim(screen, " · ".join(facts + ([f"log_id {result['log_id']}"] if "log_id" in result else [])))
     if videos:
         screen.print(fitted(_columns(videos, result["totals"]), _DROPPED_IN_ACCOUNT, screen.width))
     if "changes" in result:
-        _print_changes(screen, result["username"], result["changes"], now)
-    if any(name in fields and name not in video for video in videos for name in _SHOWN):
-        _print_dim(screen, f"{_UNKNOWN} = not sent by TikTok")
+        _print_changes(screen, result["username"], result["changes"])
     more = [name for name in fields if name not in _SHOWN and name not in DEFAULT]
     if more and videos:
         _print_dim(screen, f"Not in this table: {', '.join(more)}. Use --format json, csv or html.")
     _print_notes(screen, result)
 
 
-def print_comparison(result: Mapping[str, Any], *, now: float) -> None:
+def print_comparison(result: Mapping[str, Any]) -> None:
     """Print the structured result of `compare`: the ranking, then the accounts without a rank, one row each."""
     screen = _screen()
     measure: str = result["rank_by"]
@@ -77,7 +70,7 @@ def print_comparison(result: Mapping[str, Any], *, now: float) -> None:
     _print_banner(screen, result)
     screen.print(Text(f"{len(ranked)} of {len(accounts)} accounts ranked by {_LABELS[measure]}", style="bold"))
     if "retrieved_at" in result:
-        _print_dim(screen, f"{_source(result)} · oldest answer {_moment(result['retrieved_at'], now)}")
+        _print_dim(screen, f"{_source(result)} · oldest answer {_moment(result['retrieved_at'])}")
     if ranked:
         dropped = [name for name in _DROPPED_IN_RANKING if name != measure]
         screen.print(fitted(_ranking(ranked, measure, screen.width), dropped, screen.width))
@@ -86,7 +79,7 @@ def print_comparison(result: Mapping[str, Any], *, now: float) -> None:
         if "changes" in account:
             changes = account["changes"]
             counts = {verb: changes[f"{verb}_count"] for verb in ("pinned", "unpinned")}
-            _print_dim(screen, f"{_at(account)}  since {_change(changes, counts, now)}")
+            _print_dim(screen, f"{_at(account)}  since {_change(changes, counts)}")
     _print_unranked(screen, [account for account in accounts if "rank" not in account])
     _print_notes(screen, result)
 
@@ -101,11 +94,11 @@ def _columns(videos: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> 
     numbers = [Text(str(place), style=style) for place, style in enumerate(links, start=1)]
     columns = [whole("#", "#", numbers, footer="total" if len(totals) > 1 else "")]
     if any("create_time" in video for video in videos):
-        columns.append(whole("posted", "posted", [video.get("create_time", _UNKNOWN)[:10] for video in videos]))
+        columns.append(whole("posted", "posted", [video.get("create_time", _ABSENT)[:10] for video in videos]))
     columns += _counts(videos, tuple(_LABELS), totals)
     captions = [video.get("video_description") for video in videos]
     if any(captions):
-        shown = [_UNKNOWN if caption is None else _isolated(caption) for caption in captions]
+        shown = [_ABSENT if caption is None else _isolated(caption) for caption in captions]
         columns.append(clipped("caption", "caption", [Text(*each) for each in zip(shown, links, strict=True)]))
     return columns
 
@@ -116,7 +109,7 @@ def _ranking(ranked: Sequence[Mapping[str, Any]], measure: str, columns: int) ->
     for name in names:
         name.truncate(max(12, columns // 4), overflow="ellipsis")
     tops = [account.get("top_video", {}) for account in ranked]
-    captions = [Text(_isolated(top.get("video_description", "-")), _link(top.get("url"))) for top in tops]
+    captions = [Text(_isolated(top.get("video_description", _ABSENT)), _link(top.get("url"))) for top in tops]
     return [
         whole("#", "#", [str(account["rank"]) for account in ranked], right=True),
         whole("account", "account", [Text(f"@{_isolated(name.plain)}", style="bold") for name in names]),
@@ -141,9 +134,7 @@ def _counts(entries: Sequence[Mapping[str, Any]], order: Sequence[str], totals: 
 
 def _exact(value: float | None, name: str) -> str:
     """Return every digit, with thousands separators; a rate in percent, to four digits as it is defined."""
-    if name == "engagement_rate":
-        return "-" if value is None else f"{value:.2%}"
-    return _UNKNOWN if value is None else f"{value:,}"
+    return _ABSENT if value is None else f"{value:.2%}" if name == "engagement_rate" else f"{value:,}"
 
 
 def _print_unranked(screen: Console, accounts: Sequence[Mapping[str, Any]]) -> None:
@@ -162,9 +153,9 @@ def _print_unranked(screen: Console, accounts: Sequence[Mapping[str, Any]]) -> N
         screen.print(table)
 
 
-def _print_changes(screen: Console, username: str, changes: Mapping[str, Any], now: float) -> None:
+def _print_changes(screen: Console, username: str, changes: Mapping[str, Any]) -> None:
     counts = {verb: len(changes[verb]) for verb in ("pinned", "unpinned")}
-    screen.print(Text(f"Since {_change(changes, counts, now)}", overflow="fold"))
+    screen.print(Text(f"Since {_change(changes, counts)}", overflow="fold"))
     for verb in counts:
         for one in changes[verb]:
             when = " and ".join(one[key][:16].replace("T", " ") for key in ("after", "by"))
@@ -172,10 +163,10 @@ def _print_changes(screen: Console, username: str, changes: Mapping[str, Any], n
             screen.print(line.append(f"  between {when} UTC", style="dim"))
 
 
-def _change(changes: Mapping[str, Any], counts: Mapping[str, int], now: float) -> str:
+def _change(changes: Mapping[str, Any], counts: Mapping[str, int]) -> str:
     parts = [f"{count} {verb}" for verb, count in counts.items() if count]
     parts += [f"{changes[name]:+,} {label}" for name, label in _LABELS.items() if changes.get(name)]
-    return f"{_moment(changes['since'], now)}: {', '.join(parts) or 'nothing changed'}"
+    return f"{_moment(changes['since'])}: {', '.join(parts) or 'nothing changed'}"
 
 
 def _print_banner(screen: Console, result: Mapping[str, Any]) -> None:
@@ -215,10 +206,5 @@ def _source(result: Mapping[str, Any]) -> str:
     return "sandbox" if result["source"] == "sandbox" else "TikTok Research API"
 
 
-def _moment(iso: str, now: float) -> str:
-    """Return a time and how long ago it was: `2026-11-22 20:08:50 UTC (2 hours ago)`."""
-    seconds = now - datetime.fromisoformat(iso).timestamp()
-    length, unit = next((each for each in _AGES if seconds >= each[0]), (0, ""))
-    count = int(seconds // length) if length else 0
-    ago = f"{count} {unit}{'s' if count > 1 else ''} ago" if length else "just now"
-    return f"{iso.replace('T', ' ').replace('Z', ' UTC')} ({ago})"
+def _moment(iso: str) -> str:
+    return iso.replace("T", " ").replace("Z", " UTC")
