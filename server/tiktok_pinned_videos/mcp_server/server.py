@@ -135,8 +135,6 @@ async def _protocol_errors(ctx: ServerRequestContext[Any, Any], call_next: CallN
     try:
         return await call_next(ctx)
     except MCPError as error:
-        # The SDK puts the URI of a missing resource into `data`; other invalid params have none.
-        data: Any = error.error.data
-        if error.error.code == INVALID_PARAMS and isinstance(data, dict):
-            raise MCPError(_RESOURCE_NOT_FOUND, error.error.message, data) from None
+        if error.error.code == INVALID_PARAMS:
+            raise MCPError(_RESOURCE_NOT_FOUND, error.error.message, error.error.data) from None
         raise
