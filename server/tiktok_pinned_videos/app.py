@@ -67,8 +67,7 @@ def build_service(
 
     from .observability.metrics import watch_quota
     from .research.client import ResearchClient
-    from .service.cache import AnswerCache
-    from .service.history import History
+    from .service.accounts import Accounts
     from .service.quota import Ledger
     from .service.service import PinnedVideosService
     from .service.tokens import SharedTokens
@@ -89,15 +88,14 @@ def build_service(
         timeout=settings.timeout,
         max_concurrency=settings.max_concurrency,
         budget=ledger,
-        tokens=SharedTokens(store, clock=clock) if store.shared and store.holds_secrets else None,
+        tokens=SharedTokens(store, clock=clock) if settings.state.lower().startswith("redis") else None,
         clock=clock,
         transport=transport,
     )
-    cache = AnswerCache(store, ttl=settings.cache_ttl, clock=clock)
+    accounts = Accounts(store, cache_ttl=settings.cache_ttl, history_days=settings.history_days, clock=clock)
     return PinnedVideosService(
         client=client,
-        cache=cache,
-        history=History(days=settings.history_days),
+        accounts=accounts,
         ledger=ledger,
         store=store,
         max_concurrency=settings.max_concurrency,

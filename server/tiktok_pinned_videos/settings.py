@@ -170,14 +170,11 @@ def _state(read: Environment, sandbox: bool) -> str:
         in_path = _VARIABLE.search(url) if scheme.lower() == "sqlite" else re.search(r"\$\{|\{\{", url)
         if in_path:
             raise ValueError("should be a URL without variables, which are not expanded here: write the path itself")
-        try:
-            check_url(url)
-        except ValueError as fault:
-            raise ValueError(f"should be the URL of a state store: {fault}") from None
+        check_url(url)
         return url
 
     url = read.checked("TIKTOK_STATE", "", check)
-    if url.startswith("redis") and find_spec("redis") is None:
+    if url.lower().startswith("redis") and find_spec("redis") is None:
         raise SettingsError(
             "TIKTOK_STATE", f"names a Redis, but its client library is not installed; {how_to_add('redis')}"
         )

@@ -266,19 +266,6 @@ async def test_a_clock_that_was_wrong_makes_no_look_in_the_future(
     assert all(turn.after < turn.by <= NOON + 60 for turn in (*later.pinned, *later.unpinned))
 
 
-async def test_an_account_of_ten_thousand_videos_is_remembered_by_its_first_hundred(
-    one: tuple[Clock, Script, PinnedVideosService],
-) -> None:
-    clock, script, asked = one
-    script.pins = {str(number): 1 for number in range(1, 10_001)}
-    await observation(asked)
-    (seen,) = await asked.observations("nasa")
-    clock.now += 60
-
-    assert (len(seen.videos), seen.whole) == (100, False)
-    assert (await observation(asked)).changes == Changes(int(NOON), (), (), tuple((name, 0) for name in COUNTS))
-
-
 # --- for how long ---------------------------------------------------------------------------------------------------
 
 

@@ -163,7 +163,6 @@ async def _history(backend: Backend, username: str) -> str:
                         }
                         for id_, counts in observation.videos.items()
                     ],
-                    **({} if observation.whole else {"more": True}),
                 }
                 for observation in observations
             ],

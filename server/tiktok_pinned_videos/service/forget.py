@@ -10,7 +10,7 @@ from tiktok_pinned_videos.state.base import Counter
 from tiktok_pinned_videos.state.open import open_primary
 from tiktok_pinned_videos.state.resilient import NAMESPACES
 
-from .cache import stored_keys
+from .accounts import account_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,12 @@ async def forget_accounts(state_url: str, usernames: Sequence[str]) -> Forgotten
     """Delete the accounts in every namespace of the store. Raises `StateStoreError` if it cannot be used."""
     store = open_primary(state_url)
     try:
-        prefixes = list[str]()
-        if not store.is_missing():
-            listed = await store.count([Counter(NAMESPACES, 0, time.time())], 0)
-            prefixes = sorted(listed.entries[0])
+        listed = await store.count([Counter(NAMESPACES, 0, time.time())], 0)
+        prefixes = sorted(listed.entries[0])
         deleted = dict.fromkeys(usernames, 0)
         for name in usernames:
             for prefix in prefixes:
-                keys = [prefix + key for key in stored_keys(name, time.time())]
+                keys = [prefix + key for key in account_keys(name, time.time())]
                 deleted[name] += sum(value is not None for value in await store.get(*keys))
                 await store.put(delete=keys)
         return Forgotten(store.describe(), len(prefixes), deleted)

@@ -23,7 +23,6 @@ MAX_PAUSE: Final = 60.0
 
 _ONE: Final = timedelta(days=1)
 _PROBE_INTERVAL: Final = 3600.0
-_READ_AGAIN: Final = 5.0
 _NOTE_FROM: Final = 0.8
 _PAUSE: Final = "pause"
 
@@ -47,8 +46,7 @@ class Ledger:
         self._quota = quota
         self._caller_quota = caller_quota
         self._clock = clock
-        self._seen = (0.0, date.min, 0)  # when it was read, day, requests used
-        self._closing: date | None = None
+        self._seen = (date.min, 0)  # day, requests used
 
     async def reserve(self, context: RequestContext) -> Reservation:
         """See `Budget.reserve`."""
@@ -57,7 +55,7 @@ class Ledger:
         if (left := self._left_of(pause)) > 0:
             raise PausedError(left)
         # One probe per hour, for all processes with the same quota, checks whether TikTok reopened the day.
-        if self._closing == day or (closed and not await self._store.add(self._probe(day))):
+        if closed and not await self._store.add(self._probe(day)):
             raise self._exceeded("TikTok said that the daily quota of the project is spent", context)
         counters = [self._counter(day)]
         caller = CALLER.get()
@@ -66,7 +64,7 @@ class Ledger:
             counters.append(Counter(key, self._caller_quota, _end_of(day)))
         counts = await self._store.count(counters)
         if counts.granted:
-            self._seen = (self._clock(), day, counts.totals[0])
+            self._seen = (day, counts.totals[0])
             return Reservation(day, probe=closed is not None)
         if counts.totals[0] >= self._quota:
             raise self._exceeded(f"today's quota of {self._quota} (TIKTOK_DAILY_QUOTA) is used up", context)
@@ -82,11 +80,8 @@ class Ledger:
 
     async def refused(self, reservation: Reservation) -> None:
         """See `Budget.refused`: close the day. Until the next one only probes are sent."""
-        day = self._closing = reservation.day
-        try:
-            await self._store.put(Entry(_closed(day), b"1", self._left(day)), self._probe(day))
-        finally:
-            self._closing = None
+        day = reservation.day
+        await self._store.put(Entry(_closed(day), b"1", self._left(day)), self._probe(day))
 
     async def answered(self, reservation: Reservation) -> None:
         """See `Budget.answered`. Only a probe opens a closed day: other requests may be older than its closing."""
@@ -101,22 +96,19 @@ class Ledger:
 
     def seen_today(self) -> int:
         """Return today's requests as this process last read them (0 before); callable from any thread, no I/O."""
-        _, seen_day, used = self._seen
-        return used if seen_day == self._today() else 0
+        day, used = self._seen
+        return used if day == self._today() else 0
 
     async def note(self) -> str | None:
         """Return the note for answers once 80 % of the day's quota is used; None before."""
-        day = self._today()
-        seen_at, seen_day, used = self._seen
-        if seen_day != day or not 0 <= self._clock() - seen_at < _READ_AGAIN:
-            used = await self._used(day)
+        used = await self._used(self._today())
         if used < _NOTE_FROM * self._quota:
             return None
         return f"Quota: {used} of {self._quota} requests used today; it resets at {reset_time(self._clock())}."
 
     async def _used(self, day: date) -> int:
         counts = await self._store.count([self._counter(day)], 0)
-        self._seen = (self._clock(), day, counts.totals[0])
+        self._seen = (day, counts.totals[0])
         return counts.totals[0]
 
     def _left_of(self, pause: bytes | None) -> float:

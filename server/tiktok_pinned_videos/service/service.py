@@ -18,10 +18,10 @@ from tiktok_pinned_videos.research.fields import NAMES
 from tiktok_pinned_videos.research.models import Snapshot
 from tiktok_pinned_videos.research.names import in_key, same_account
 from tiktok_pinned_videos.research.oauth import AccessToken
-from tiktok_pinned_videos.state.base import StateStoreError, Store
+from tiktok_pinned_videos.state.base import Store, UnusableStoreError
 
-from .cache import AnswerCache, CachedSnapshot, Missing, Stored, answer_key, stored_keys
-from .history import AccountHistory, Changes, History, Observation, observation_keys, observe
+from .accounts import Accounts, CachedSnapshot, Known, Missing, Stored
+from .history import Changes, Observation
 from .quota import Ledger, QuotaStatus
 from .single_flight import Ask, SingleFlight, lease
 
@@ -65,13 +65,6 @@ class ServiceStatus(NamedTuple):
     now: float
 
 
-class _Known(NamedTuple):
-    """The stored data of an account when a request begins."""
-
-    stored: Stored | None
-    history: AccountHistory
-
-
 class _Found(NamedTuple):
     """The result of a request: an answer and whether it is new (another process may have sent it), or an error."""
 
@@ -88,16 +81,14 @@ class PinnedVideosService:
         self,
         *,
         client: ResearchClient,
-        cache: AnswerCache,
-        history: History,
+        accounts: Accounts,
         ledger: Ledger,
         store: Store,
         max_concurrency: int,
         clock: Callable[[], float],
     ) -> None:
         self._client = client
-        self._cache = cache
-        self._history = history
+        self._accounts = accounts
         self._ledger = ledger
         self._store = store
         self._slots = asyncio.Semaphore(max_concurrency)
@@ -109,7 +100,7 @@ class PinnedVideosService:
         await self.check_usable()
         since, waited = self._clock(), False
         while True:
-            stored = None if refresh and not waited else await self._cache.find(username)
+            stored = None if refresh and not waited else await self._accounts.answer(username)
             if stored is not None and stored.serves(fields) and (not refresh or stored.retrieved_at >= since):
                 return await self._answer(username, fields, stored, new=waited)
             found, requests = await self._join(username, fields, partial(self._fetch, username, fields, refresh))
@@ -119,7 +110,7 @@ class PinnedVideosService:
 
     async def from_cache(self, username: str, fields: Fields) -> Answer | None:
         """Return the answer if it is stored; None otherwise. Raises a stored `NotFoundError`."""
-        stored = None if self._flights.closing else await self._cache.find(username)
+        stored = None if self._flights.closing else await self._accounts.answer(username)
         if stored is not None and stored.serves(fields):
             return await self._answer(username, fields, stored)
         return None
@@ -134,37 +125,33 @@ class PinnedVideosService:
 
     async def stored(self, username: str) -> Stored | None:
         """Return the stored answer of an account; never sends a request."""
-        return await self._cache.find(username)
+        return await self._accounts.answer(username)
 
     async def observations(self, username: str) -> tuple[Observation, ...]:
         """Return the observations of an account, oldest first; never sends a request."""
-        return (await self._known(username)).history.observations
+        return (await self._accounts.load(username)).observations
 
     async def seen(self, prefix: str, *, limit: int) -> list[str]:
         """Return usernames that were answered before and begin with `prefix`, in lower case."""
-        return await self._cache.seen(prefix, limit=limit)
-
-    async def quota(self) -> QuotaStatus:
-        """Return the quota of the current day; sends nothing."""
-        return await self._ledger.status()
+        return await self._accounts.seen(prefix, limit=limit)
 
     async def status(self) -> ServiceStatus:
         """Return the state of the service; sends nothing."""
-        quota, cached = await self._ledger.status(), await self._cache.count()
+        quota, cached = await self._ledger.status(), await self._accounts.count()
         return ServiceStatus(quota, self._store.describe(), cached, self.token, self._clock())
 
     async def check_state(self) -> str:
         """Run every operation of the store and return its description. Raises `StateStoreError` if one fails."""
         await self._store.check()
-        if self._store.degraded:
-            raise StateStoreError(self._store.describe())
         return self._store.describe()
 
     async def check_usable(self) -> None:
         """Raise `ConfigurationError` if the store can never work as it is set up, such as one node of a cluster."""
-        if fault := await self._store.why_unusable():
+        try:
+            await self._store.check_usable()
+        except UnusableStoreError as fault:
             what = f"the state store of TIKTOK_STATE cannot work: {fault}."
-            raise errors.ConfigurationError(what, next_step=fault.next_step)
+            raise errors.ConfigurationError(what, next_step=fault.next_step) from None
 
     @property
     def token(self) -> AccessToken | None:
@@ -191,12 +178,12 @@ class PinnedVideosService:
         """Return an answer with these fields. If several processes need it at once, one of them sends the request."""
         started = self._clock()
 
-        def enough(known: _Known) -> bool:
+        def enough(known: Known) -> bool:
             stored = known.stored
             return stored is not None and stored.serves(fields) and (not refresh or stored.retrieved_at > started)
 
-        shared = self._store if self._store.shared and self._cache.enabled else None
-        read = partial(self._known, username)
+        shared = self._store if self._store.shared and self._accounts.cached else None
+        read = partial(self._accounts.load, username)
         async with self._slots, lease(shared, f"lease:{in_key(username)}", read, enough=enough) as known:
             if enough(known):
                 return _Found(known.stored, new=refresh)
@@ -206,14 +193,9 @@ class PinnedVideosService:
 
     async def _fetch_raw(self, username: str, fields: Fields, context: RequestContext) -> _Found:
         async with self._slots:
-            return await self._ask(username, fields, context, await self._known(username))
+            return await self._ask(username, fields, context, await self._accounts.load(username))
 
-    async def _known(self, username: str) -> _Known:
-        now = self._clock()
-        answer, *observations = await self._store.get(answer_key(username), *observation_keys(username, now))
-        return _Known(self._cache.read(answer), self._history.read(username, observations, now))
-
-    async def _ask(self, username: str, fields: Fields, context: RequestContext, known: _Known) -> _Found:
+    async def _ask(self, username: str, fields: Fields, context: RequestContext, known: Known) -> _Found:
         """Send the request and store its result."""
         try:
             fetched = await self._client.pinned_videos(username, fields, context)
@@ -223,27 +205,16 @@ class PinnedVideosService:
             # Without a code, a gateway answered instead of TikTok: its status says nothing about the account.
             if error.status in _GONE and error.code is not None:
                 context.on_the_wire = True  # until the store has deleted it
-                missing = self._cache.missing(username, error) if isinstance(error, errors.NotFoundError) else []
-                await self._store.put(*missing, delete=stored_keys(username, self._clock())[:-1])
+                await self._accounts.remove(username, error)
             return _Found(error=error)
         context.on_the_wire = True  # until it is stored
-        observation = observe(fetched.snapshot)
-        changes = known.history.changes_to(observation)
-        new = CachedSnapshot.of(fetched.snapshot, changes)
-        await self._store.put(
-            *self._cache.entries(new, before=known.stored, at_most=self._history.life_of(changes, new.retrieved_at)),
-            *self._history.entries(username, observation, known.history),
-            delete=known.history.outdated,
-        )
-        return _Found(new, body=fetched.body)
+        return _Found(await self._accounts.save(fetched.snapshot, known), body=fetched.body)
 
     async def _answer(
         self, username: str, fields: Fields, stored: Stored, *, new: bool = False, requests: int = 0
     ) -> Answer:
         if isinstance(stored, Missing):
             raise stored.error()
-        changes = self._history.current(stored.changes, self._clock())
-        if changes is not None and stored.fields != fields:
-            changes = changes.only(fields)
+        changes = stored.changes.only(fields) if stored.changes is not None else None
         note = None if self._flights.closing else await self._ledger.note()
-        return Answer(stored.narrowed(username, fields), not new, requests, note, self._cache.enabled, changes)
+        return Answer(stored.narrowed(username, fields), not new, requests, note, self._accounts.cached, changes)

@@ -76,10 +76,6 @@ class Store(ABC):
 
     shared: bool = False
     """Whether other processes can see what is written here."""
-    holds_secrets: bool = False
-    """Whether an access token may be stored here (never on disk)."""
-    degraded: bool = False
-    """Whether this process uses its memory instead of the store at the moment."""
 
     @abstractmethod
     async def get(self, *keys: str) -> list[bytes | None]:
@@ -131,10 +127,6 @@ class Store(ABC):
         if seen != [value, value] or added or not found or not counts.granted:
             raise StateStoreError("it does not return what was just written")
 
-    async def why_unusable(self) -> UnusableStoreError | None:
-        """Return the reason if the store can never work as it is set up."""
-        return None
-
-    def is_missing(self) -> bool:
-        """Whether nothing was ever stored: reading would create the store."""
-        return False
+    async def check_usable(self) -> None:
+        """Raise `UnusableStoreError` if the store can never work as it is set up. Memory always works."""
+        return

@@ -1,26 +1,28 @@
 """An SQLite database that opens its file again after it was deleted, replaced or damaged under a running process.
 
-A damaged file of this program is moved aside first. Expired and deleted values are overwritten, in the write-ahead log
-too.
+A damaged file of this program is moved aside. Expired and deleted values are overwritten, in the write-ahead log too.
+Operations run on the event loop, because each takes less time than handing it to a thread.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sqlite3
-import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 from .base import StateStoreError
 
-MAX_WAIT: Final = 2.0
+_MAX_WAIT: Final = 2.0
 """Seconds that an operation may wait for other processes."""
-MAX_ENTRIES: Final = 20_000
-"""The limit in memory; beyond it, the entries that expire soonest are dropped."""
+_POLL: Final = 0.005
+_PURGE_EVERY: Final = 30.0
+"""Seconds between two purges while a process uses the database. Opening the file purges too."""
 _DAMAGED_KEPT: Final = 86_400.0
 _APPLICATION_ID: Final = 0x54545056
 """`TTPV`: marks the files of this program."""
@@ -31,19 +33,13 @@ _TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS counters "
     "(key TEXT, owner TEXT, value INTEGER NOT NULL, expires_at REAL NOT NULL, PRIMARY KEY (key, owner)) WITHOUT ROWID",
 )
-
-_DROP_MOST: Final = """
-DELETE FROM entries WHERE key IN
-(SELECT key FROM entries WHERE length(value) > 64 ORDER BY expires_at DESC LIMIT -1 OFFSET ?)
-"""
-"""Small values are kept until they expire: leases are among them."""
 _log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
 
 class Database:
-    """The file `path`, or memory."""
+    """The file `path`, created on first use and readable by its owner only; None for memory."""
 
     def __init__(self, path: Path | None, *, clock: Callable[[], float]) -> None:
         self._path = path
@@ -51,110 +47,123 @@ class Database:
         self._file: sqlite3.Connection | None = None
         self._signature: tuple[int, ...] = ()
         self._was_ours = False
-        self._lock = threading.RLock()
+        self._timer: asyncio.TimerHandle | None = None
 
-    def run(self, operation: Callable[[sqlite3.Connection], R], *, writes: bool, erases: bool) -> R:
-        """Run one transaction. Raises `StateStoreError`."""
-        attempt = 0
-        with self._lock:
-            while True:
-                attempt += 1
-                try:
-                    file = self._opened()
-                    with file:  # commits, or rolls back after a failure
-                        if writes:
-                            file.execute("BEGIN IMMEDIATE")
-                        result = operation(file)
-                    if erases:
-                        self._empty_log(file, damaged_before=self._clock())
-                except Exception as error:  # after any error, release all locks
-                    self.close()
-                    if attempt < 3 and self._may_heal(error, last=attempt == 2):
-                        continue
-                    text = error.strerror if isinstance(error, OSError) else None
-                    raise StateStoreError(text or str(error) or type(error).__name__) from error
-                else:
-                    return result
+    async def run(self, operation: Callable[[sqlite3.Connection], R], *, erases: bool = False) -> R:
+        """Run one transaction that excludes all others. Raises `StateStoreError`.
 
-    @contextmanager
-    def idle(self) -> Generator[bool]:
-        """Keep other threads out; whether a read needs no wait: no other thread is at work, and the file is open."""
-        free = self._lock.acquire(blocking=False)
-        try:
-            yield free and self._file is not None and (self._path is None or _signature(self._path) == self._signature)
-        finally:
-            if free:
-                self._lock.release()
-
-    def purge(self) -> None:
-        """Delete and overwrite expired values. After an error the next purge tries again."""
-        now = self._clock()
-        with self._lock, suppress(sqlite3.Error):
-            if (file := self._file) is not None:
-                file.execute("DELETE FROM entries WHERE expires_at <= ?", (now,))
-                file.execute("DELETE FROM counters WHERE expires_at <= ?", (now,))
-                if self._path is None:
-                    file.execute(_DROP_MOST, (MAX_ENTRIES,))
-                self._empty_log(file, damaged_before=now - _DAMAGED_KEPT)
+        `erases`: deleted values leave the write-ahead log too, and a damaged file that was moved aside is deleted.
+        """
+        if self._timer is None:
+            self._purge_later()
+        result = await self._when_free(partial(self._transaction, operation))
+        if erases:
+            with suppress(StateStoreError):  # the next purge tries again
+                await self._when_free(partial(self._empty_log, damaged_before=self._clock()))
+        return result
 
     def close(self) -> None:
-        """Close the file; the next operation opens it again."""
-        with self._lock, suppress(sqlite3.Error):
-            file, self._file = self._file, None
-            if file is not None:
-                file.close()
+        """Close the file and end the purges; the next operation opens it again."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._disconnect()
+
+    async def _when_free(self, step: Callable[[], R]) -> R:
+        """Return the result of `step`. Try again while another process has the file locked, and after a repair."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + _MAX_WAIT
+        while True:
+            try:
+                return step()
+            except Exception as error:
+                if not self._may_succeed_later(error) or loop.time() >= give_up:
+                    text = error.strerror if isinstance(error, OSError) else None
+                    raise StateStoreError(text or str(error) or type(error).__name__) from error
+            await asyncio.sleep(_POLL)
+
+    def _transaction(self, operation: Callable[[sqlite3.Connection], R]) -> R:
+        file = self._opened()
+        with file:  # commits, or rolls back after a failure
+            file.execute("BEGIN IMMEDIATE")
+            return operation(file)
 
     def _opened(self) -> sqlite3.Connection:
         path = self._path
         if path is not None and _signature(path) != self._signature:
             # The file was deleted, replaced or overwritten, or another process emptied the write-ahead log.
-            self.close()
+            self._disconnect()
         if self._file is not None:
             return self._file
         if path is not None:
             _prepare(path)
             self._signature = _signature(path)
-        self._file = file = sqlite3.connect(
-            path or ":memory:", timeout=MAX_WAIT, isolation_level=None, check_same_thread=False
-        )
-        # Deleted values are overwritten, not only marked as free.
-        file.execute("PRAGMA secure_delete = ON")
-        _check_or_create(file)
-        # With WAL readers and the writer do not wait for each other; some file systems do not support it.
-        with suppress(sqlite3.OperationalError):
-            file.execute("PRAGMA journal_mode = WAL")
-        file.execute("PRAGMA synchronous = NORMAL")
+        file = sqlite3.connect(path or ":memory:", timeout=0, isolation_level=None)
+        try:
+            # Deleted values are overwritten, not only marked as free.
+            file.execute("PRAGMA secure_delete = ON")
+            _check_or_create(file)
+            # With WAL readers and the writer do not wait for each other; some file systems do not support it.
+            with suppress(sqlite3.OperationalError):
+                file.execute("PRAGMA journal_mode = WAL")
+            file.execute("PRAGMA synchronous = NORMAL")
+        except Exception:
+            file.close()
+            raise
+        self._file = file
         if not self._was_ours:
-            self.purge()
+            self._purge()
         self._was_ours = True
         self._signature = _signature(path) if path is not None else ()
         return file
 
-    def _empty_log(self, file: sqlite3.Connection, *, damaged_before: float) -> None:
-        """Empty the write-ahead log, and delete a damaged file that was moved aside before `damaged_before`."""
-        if self._path is not None:
-            # Another process may be reading, or have the file open; the next purge tries again.
-            with suppress(sqlite3.OperationalError, OSError):
-                file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-                damaged = _beside(self._path, ".damaged")
-                if damaged.exists() and damaged.stat().st_mtime < damaged_before:
-                    damaged.unlink()
+    def _disconnect(self) -> None:
+        file, self._file = self._file, None
+        with suppress(sqlite3.Error):
+            if file is not None:
+                file.close()
 
-    def _may_heal(self, error: Exception, *, last: bool) -> bool:
-        """Return whether to open the file again. Before the last attempt, move a damaged file of ours aside."""
-        path, seen = self._path, self._signature
-        if path is None:
-            return False
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            return _signature(path) != seen
-        # Another process may have replaced it already.
-        if last and _signature(path)[:2] == seen[:2]:
+    def _purge_later(self) -> None:
+        def purge() -> None:
+            self._purge_later()
+            self._purge()
+
+        self._timer = asyncio.get_running_loop().call_later(_PURGE_EVERY, purge)
+
+    def _purge(self) -> None:
+        """Delete and overwrite expired values. After an error the next purge tries again."""
+        now = self._clock()
+        with suppress(sqlite3.Error, OSError):
+            if self._file is not None:
+                self._file.execute("DELETE FROM entries WHERE expires_at <= ?", (now,))
+                self._file.execute("DELETE FROM counters WHERE expires_at <= ?", (now,))
+                self._empty_log(damaged_before=now - _DAMAGED_KEPT)
+
+    def _empty_log(self, *, damaged_before: float) -> None:
+        """Empty the write-ahead log, and delete a damaged file that was moved aside before `damaged_before`."""
+        if self._path is not None and self._file is not None:
+            damaged = _beside(self._path, ".damaged")
+            if damaged.exists() and damaged.stat().st_mtime < damaged_before:
+                damaged.unlink()
+            in_use, *_ = self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if in_use:
+                raise BlockingIOError
+
+    def _may_succeed_later(self, error: Exception) -> bool:
+        """Return whether to try again. Close the file after an error, and move a damaged file aside."""
+        path, seen, code = self._path, self._signature, getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if path is None or code == sqlite3.SQLITE_BUSY or isinstance(error, BlockingIOError):
+            return path is not None
+        self._disconnect()
+        # Another process may have replaced a damaged file already.
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) and _signature(path)[:2] == seen[:2]:
             # What may be a file of another program gets a name of its own, and is never deleted.
             ours = self._was_ours or _is_ours(path)
             aside = _beside(path, ".damaged" if ours else f".unreadable-{int(self._clock())}")
-            path.replace(aside)
-            _log.warning("The state file %s could not be read (%s). It was moved to %s.", path, error, aside.name)
-        return True
+            with suppress(OSError):  # Windows does not move a file that another process has open
+                path.replace(aside)
+                _log.warning("The state file %s could not be read (%s). It was moved to %s.", path, error, aside.name)
+        return _signature(path) != seen
 
 
 def _check_or_create(file: sqlite3.Connection) -> None:
@@ -193,9 +202,7 @@ def _signature(path: Path) -> tuple[int, ...]:
 
 def _prepare(path: Path) -> None:
     """Create the file, for its owner only. Remove the -wal and -shm files of a missing file, or make them writable."""
-    for folder in reversed(path.parents):
-        if not folder.exists():
-            folder.mkdir(mode=0o700, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     for beside in (_beside(path, "-wal"), _beside(path, "-shm")):
         if not path.exists():  # it was deleted, or moved aside
             beside.unlink(missing_ok=True)

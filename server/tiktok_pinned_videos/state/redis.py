@@ -14,6 +14,11 @@ from contextlib import suppress
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AskError, ClusterCrossSlotError, MovedError, NoPermissionError, RedisError
+
 from .base import COUNTERS_KEPT, Counter, Counts, Entry, StateStoreError, Store, UnusableStoreError
 
 MAX_CONNECTIONS: Final = 16
@@ -22,12 +27,11 @@ TIMEOUT: Final = 2.0
 # SCAN reads the whole database, which may contain millions of keys of other programs. This limits it.
 _SCAN_STEPS: Final = 10
 _SCAN_STEP_SIZE: Final = 1000
-# redis-py has one class per error code and leaves the code out of the text.
-_CANNOT_WORK: Final = {
-    "MovedError": "MOVED: it is one node of a cluster, and other nodes have some of the keys",
-    "AskError": "ASK: it is one node of a cluster, and other nodes have some of the keys",
-    "ClusterCrossSlotError": "CROSSSLOT: it is a cluster that keeps the keys of one operation apart",
-    "NoPermissionError": "NOPERM: its user may not run a command or use a key that is needed",
+_CANNOT_WORK: Final[dict[type[Exception], str]] = {
+    MovedError: "MOVED: it is one node of a cluster, and other nodes have some of the keys",
+    AskError: "ASK: it is one node of a cluster, and other nodes have some of the keys",
+    ClusterCrossSlotError: "CROSSSLOT: it is a cluster that keeps the keys of one operation apart",
+    NoPermissionError: "NOPERM: its user may not run a command or use a key that is needed",
 }
 
 _RELEASE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
@@ -72,14 +76,23 @@ class RedisStore(Store):
     """
 
     shared = True
-    holds_secrets = True
 
     def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         parts = urlsplit(url)
         self._where = f"{parts.scheme} at {parts.hostname}:{parts.port or 6379}"
         self._password = unquote(parts.password or "")
-        self._client, self._errors = _client(url)
+        pool = cast(Any, ConnectionPool).from_url(
+            url,
+            socket_connect_timeout=TIMEOUT,
+            socket_timeout=TIMEOUT,
+            socket_keepalive=True,
+            retry=Retry(NoBackoff(), 0),
+            retry_on_error=[],
+            protocol=2,
+            **({"ssl_check_hostname": True} if parts.scheme == "rediss" else {}),
+        )
+        self._client: Any = Redis(connection_pool=pool)
         self._free = asyncio.Semaphore(MAX_CONNECTIONS)
 
     async def get(self, *keys: str) -> list[bytes | None]:
@@ -147,7 +160,7 @@ class RedisStore(Store):
         return self._where
 
     async def aclose(self) -> None:
-        with suppress(*self._errors):
+        with suppress(RedisError, OSError):
             await self._client.aclose(close_connection_pool=True)
 
     async def _run(self, operation: Callable[[], Awaitable[R]]) -> R:
@@ -159,36 +172,15 @@ class RedisStore(Store):
                 raise self._translated(error) from None
 
     def _translated(self, error: Exception) -> StateStoreError:
-        name = type(error).__name__
         # The text of an unexpected error may contain anything. That of a pipeline repeats the command with its values.
-        text = str(error) if isinstance(error, (*self._errors, TimeoutError)) else ""
+        text = str(error) if isinstance(error, (RedisError, OSError)) else ""
         text = " ".join(text.split()).rpartition("caused error: ")[2].partition(", with args")[0]
-        text = text.removeprefix("('").removesuffix("',)").rstrip(".") or name
-        if name in _CANNOT_WORK:
-            return UnusableStoreError(_CANNOT_WORK[name])
+        text = text.removeprefix("('").removesuffix("',)").rstrip(".") or type(error).__name__
+        if type(error) in _CANNOT_WORK:
+            return UnusableStoreError(_CANNOT_WORK[type(error)])
         if "unknown command" in text or "SELECT is not allowed" in text:
             return UnusableStoreError(text)
         return StateStoreError(text.replace(self._password, "***") if self._password else text)
-
-
-def _client(url: str) -> tuple[Any, tuple[type[Exception], ...]]:
-    """Make a client, not connected yet, and return the errors that it may raise."""
-    from redis.asyncio import ConnectionPool, Redis
-    from redis.asyncio.retry import Retry
-    from redis.backoff import NoBackoff
-    from redis.exceptions import RedisError
-
-    pool = cast(Any, ConnectionPool).from_url(
-        url,
-        socket_connect_timeout=TIMEOUT,
-        socket_timeout=TIMEOUT,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), 0),
-        retry_on_error=[],
-        protocol=2,
-        **({"ssl_check_hostname": True} if urlsplit(url).scheme == "rediss" else {}),
-    )
-    return Redis(connection_pool=pool), (RedisError, OSError)
 
 
 def _milliseconds(ttl: float) -> int:

@@ -195,7 +195,7 @@ def _obstacle(settings: Settings, faults: Mapping[str, str], network: Finding, *
 
 async def _request(service: PinnedVideosService, *, sandbox: bool) -> AsyncIterator[Finding]:
     """Announce one research request, send it, and report on the token and the endpoint."""
-    quota = await service.quota()
+    quota = (await service.status()).quota
     cost = "" if sandbox else ", which counts as one of today's quota"
     announced = f"requesting a token and sending one research request about @{_ACCOUNT}{cost}"
     yield Finding(Mark.NEXT, "endpoint", f"{announced} ({quota.used} of {quota.quota} used so far).")

@@ -1,4 +1,4 @@
-"""The cache: what is stored of an account, for how long, and which calls it answers without a request."""
+"""Stored accounts: what is stored, for how long, and which calls it answers without a request."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ async def test_two_sources_never_share_an_answer_or_a_count(
 
             assert answer["cached"] is False
             assert answer["source"] == "tiktok_research_api"
-            assert (await asking.quota()).used == 1
+            assert (await asking.status()).quota.used == 1
 
 
 async def test_every_key_begins_with_the_hash_of_the_source_and_no_secret_reaches_the_disk(tmp_path: Path) -> None:
