@@ -1,4 +1,4 @@
-"""The examples as a reader runs them: `uv run`, each in the environment that it declares, against the sandbox."""
+"""The examples and the evals as a reader runs them: `uv run`, each in its own environment, against the sandbox."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ AGENTS = ("pydantic_ai_agent.py", "openai_agents.py", "langgraph_agent.py")
 CALLS = [("get_pinned_videos", {"username": "nasa"}), ("get_pinned_videos", {"username": "sandbox_private"})]
 
 
-def run(name: str, *arguments: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
+def run(name: str, *arguments: str | Path, folder: str = "examples", **env: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [uv_program(), "run", f"examples/{name}", *arguments],
+        [uv_program(), "run", f"{folder}/{name}", *arguments],
         cwd=ROOT, env=uv_environment() | env, capture_output=True, encoding="utf-8", check=False, timeout=300,
     )  # fmt: skip
     assert "Traceback" not in done.stderr, done.stderr
@@ -222,3 +222,13 @@ def test_the_watch_continues_after_the_quota_was_spent(tmp_path: Path) -> None:
     assert (first.returncode, second.returncode) == (1, 0)
     assert len(re.findall(r"(?m)^@\w+: Today's quota of 2", first.stderr)) == 1
     assert second.stderr == ""
+
+
+def test_a_scripted_model_answers_all_questions_and_one_without_knowledge_does_not() -> None:
+    scripted = run("run.py", "--model", "scripted", "--channels", "text", folder="evals")
+    ignorant = run("run.py", "--model", "test", folder="evals")
+
+    assert scripted.returncode == 0, scripted.stdout + scripted.stderr
+    assert scripted.stdout.splitlines()[-1].startswith("40 of 40 right, 42 calls, ")
+    assert ignorant.returncode == 1
+    assert "(61676555)" in ignorant.stdout

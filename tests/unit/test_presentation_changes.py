@@ -45,18 +45,13 @@ def test_the_text_has_the_same_in_one_line() -> None:
     ]
 
 
-def test_a_change_of_nothing_is_one_word() -> None:
-    assert "since 2026-05-31T12:00:00Z: unchanged" in account_text(account(VIDEO, changes=QUIET)).splitlines()
-
-
-def test_without_counts_only_the_pins_are_said_to_be_unchanged() -> None:
-    assert "00Z: pins unchanged" in account_text(account(VIDEO, changes=Changes(NOON - DAY, (), (), ())))
-
-
-def test_growth_of_the_same_videos_is_said_to_be_theirs() -> None:
-    grown = Changes(NOON - DAY, (), (), (("view_count", 5),))
-
-    assert "since 2026-05-31T12:00:00Z: same videos: view_count +5" in account_text(account(VIDEO, changes=grown))
+def test_a_change_of_nothing_is_one_word_and_growth_of_the_same_videos_is_said_to_be_theirs() -> None:
+    for changes, line in (
+        (QUIET, "unchanged"),
+        (Changes(NOON - DAY, (), (), ()), "pins unchanged"),
+        (Changes(NOON - DAY, (), (), (("view_count", 5),)), "same videos: view_count +5"),
+    ):
+        assert f"since 2026-05-31T12:00:00Z: {line}" in account_text(account(VIDEO, changes=changes)).splitlines()
 
 
 def test_a_comparison_counts_pins_and_has_no_zeros_for_accounts_without_change() -> None:

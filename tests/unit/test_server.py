@@ -36,34 +36,25 @@ def test_the_instructions_follow_the_settings() -> None:
     assert "invented data" in instructions(SANDBOX)
 
 
-async def test_both_prompts_are_listed_with_descriptions_and_required_arguments() -> None:
-    async with connected(SANDBOX) as client:
-        prompts = (await client.list_prompts()).prompts
-
-    assert {prompt.name: [argument.name for argument in prompt.arguments or []] for prompt in prompts} == {
-        "pinned_videos_report": ["username"], "compare_creators": ["usernames"],
-    }  # fmt: skip
-    for prompt in prompts:
-        assert prompt.title
-        assert prompt.description
-        assert all(argument.description and argument.required for argument in prompt.arguments or [])
-
-
 @pytest.mark.parametrize(
-    ("prompt", "arguments", "tool"),
+    ("name", "arguments", "tool"),
     [
         ("pinned_videos_report", {"username": "{0} {x.y}", "tone": "dry"}, "get_pinned_videos"),
         ("compare_creators", {"usernames": "slow_oven, nasa"}, "compare_pinned_videos"),
     ],
 )
-async def test_a_prompt_names_the_accounts_as_given_and_the_tool(
-    prompt: str, arguments: dict[str, str], tool: str
+async def test_a_prompt_describes_its_argument_and_names_accounts_and_tool(
+    name: str, arguments: dict[str, str], tool: str
 ) -> None:
     async with connected(SANDBOX) as client:
-        (message,) = (await client.get_prompt(prompt, arguments)).messages
+        (prompt,) = [each for each in (await client.list_prompts()).prompts if each.name == name]
+        (message,) = (await client.get_prompt(name, arguments)).messages
 
+    (argument,) = prompt.arguments or []
+    assert (argument.name, argument.required) == (next(iter(arguments)), True)
+    assert all((prompt.title, prompt.description, argument.description))
     words = message.content.text  # pyright: ignore[reportAttributeAccessIssue] - a prompt of ours is text
-    assert next(iter(arguments.values())) in words
+    assert arguments[argument.name] in words
     assert tool in words
 
 
