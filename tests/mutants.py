@@ -37,6 +37,7 @@ class Fault:
 
 
 TESTS = {
+    "research/client.py": "client formats",
     "research/models.py": "wire",
     "state/sql.py": "stores",
     "service/accounts.py": "accounts history",
@@ -66,6 +67,8 @@ FAULTS = [
           "_MAX_WAIT: Final = 0.8", "_MAX_WAIT: Final = 1.0"),
     Fault("a simulated quota closes the real day", "research/client.py",
           "if error.sandbox:  # simulated", "if False:  # simulated"),
+    Fault("a failure loses the body of its response", "research/client.py",
+          "error.body = response.content", "pass"),
     Fault("responses with a token that is not valid are not asked again", "research/oauth.py",
           "for last in (False, True):", "for last in (True,):"),
     Fault("each call that waited for a rejected token requests one more", "research/oauth.py",

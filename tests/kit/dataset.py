@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import hashlib
 import io
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kit import cli
+from kit.programs import need_module
 from kit.tiktok import TikTok
 
 FILES = ["accounts.csv", "datapackage.json", "responses.jsonl", "videos.csv"]
@@ -52,14 +54,19 @@ class DataSet:
     def package(self) -> dict[str, Any]:
         return json.loads((self.path / "datapackage.json").read_bytes())
 
+    async def faults(self) -> list[Any]:
+        """What Frictionless finds wrong with the package and its files."""
+        frictionless = need_module("frictionless")
+        report = await asyncio.to_thread(frictionless.validate, str(self.path / "datapackage.json"))
+        assert len(report.tasks) == 3
+        return report.flatten(["type", "message"])
+
     def check(self) -> None:
         """If there is a package, what it says about the files is true."""
         for resource in self.package["resources"] if (self.path / "datapackage.json").exists() else []:
             content = (self.path / resource["path"]).read_bytes()
-            assert (resource["bytes"], resource["hash"]) == (
-                len(content),
-                f"sha256:{hashlib.sha256(content).hexdigest()}",
-            )
+            digest = hashlib.sha256(content).hexdigest()
+            assert (resource["bytes"], resource["hash"]) == (len(content), f"sha256:{digest}")
             if "schema" in resource:
                 columns = [field["name"] for field in resource["schema"]["fields"]]
                 assert next(csv.reader([content.decode().splitlines()[0]])) == columns

@@ -83,7 +83,7 @@ def ask_accounts(
                 bar.count(failed=outcome.error is not None)
 
         loop, bar = asyncio.get_running_loop(), _Progress(len(names))
-        with interruptible(lambda: loop.call_soon_threadsafe(stopping.set)):
+        with _interruptible(lambda: loop.call_soon_threadsafe(stopping.set)):
             asking = asyncio.create_task(
                 ask_many(
                     names,
@@ -130,8 +130,8 @@ def end(outcomes: Sequence[Outcome[Any]]) -> NoReturn:
 
 
 @contextlib.contextmanager
-def interruptible(first: Callable[[], object] = lambda: None) -> Generator[list[bool]]:
-    """Inside, the first Ctrl-C or SIGTERM is added to the list and calls `first`; the second exits with 130.
+def _interruptible(first: Callable[[], object]) -> Generator[None]:
+    """Inside, the first Ctrl-C or SIGTERM calls `first`, and the second exits with 130.
 
     Outside, the handlers of `__main__` exit at once. Handlers are set even if a signal was ignored at the start, as
     shells do for background processes.
@@ -149,7 +149,7 @@ def interruptible(first: Callable[[], object] = lambda: None) -> Generator[list[
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(ValueError):  # not in the main thread
                 before[number] = signal.signal(number, handle)
-        yield came
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

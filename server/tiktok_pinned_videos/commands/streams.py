@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-MAX_INPUT: Final = 64 * 1024 * 1024
-"""Bytes of a list of usernames."""
 _PAUSE: Final = 0.005
 """Seconds before trying again a stream in non-blocking mode that is full or empty."""
 _STDERR_TIMEOUT: Final = 1.0
@@ -79,13 +77,10 @@ def require_stdout() -> None:
 
 
 def width() -> int:
-    """Columns of the terminal: COLUMNS, else what stdout or stderr has, else 80; 0 counts as unset."""
-    named = os.environ.get("COLUMNS", "").strip()
-    columns = [int(named)] if named.isdecimal() and len(named) < 6 else []
-    for number in (1, 2):
-        with contextlib.suppress(OSError):
-            columns.append(os.get_terminal_size(number).columns)
-    return min(next((each for each in columns if each), 80), 1_000)
+    """Columns of the terminal: COLUMNS, else what stdout has, else 80; 0 counts as unset."""
+    import shutil
+
+    return min(shutil.get_terminal_size().columns, 1_000)
 
 
 def read_stdin() -> bytes:
@@ -106,8 +101,6 @@ def read_all(file: Any) -> bytes:
             time.sleep(_PAUSE)
             continue
         content += part
-        if len(content) > MAX_INPUT:
-            raise OSError(errno.EFBIG, f"larger than {MAX_INPUT // 2**20} MiB")
     return bytes(content)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -49,14 +48,11 @@ class Folder:
             pass
         for name in (RESPONSES, VIDEOS, ACCOUNTS, PACKAGE):
             with contextlib.suppress(FileNotFoundError):
-                # The journal is appended to. On Windows a file that another program has open cannot be replaced.
-                (self.path / name).open("r+b" if name == RESPONSES or os.name == "nt" else "rb").close()
+                (self.path / name).open("r+b").close()
 
     def replace(self, name: str, content: bytes) -> None:
         """Write the whole file; a failure (`OSError`) leaves the old one."""
         with self._written(name, content) as unfinished:
-            with contextlib.suppress(OSError):
-                shutil.copymode(self.path / name, unfinished)
             unfinished.replace(self.path / name)
         self._sync_names()
 

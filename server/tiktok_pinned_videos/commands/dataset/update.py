@@ -17,7 +17,7 @@ from tiktok_pinned_videos.service.many import Outcome
 from tiktok_pinned_videos.settings import DEFAULT_BASE_URL, Settings
 
 from .. import stop
-from ..ask import INTERRUPTED, InterruptedByUser, ask_accounts, interruptible, need_credentials
+from ..ask import INTERRUPTED, InterruptedByUser, ask_accounts, need_credentials
 from ..formats import raw_line
 from ..names import key_of
 from . import package as described
@@ -119,16 +119,15 @@ class _DataSet:
             code = INTERRUPTED
         except (UnusableError, OSError) as error:
             faults.append(error)
-        with interruptible() as interrupted:  # the files are written to their end
-            try:
-                self.journal.tidy(accounts)
-                self._derive()
-            except OSError as error:
-                faults.append(error)
+        try:
+            self.journal.tidy(accounts)
+            self._derive()
+        except OSError as error:
+            faults.append(error)
         if faults:
             return self._report(faults[0], code)
         left = self._summarize(len(accounts), len(wanted))
-        return INTERRUPTED if code or interrupted else left
+        return code or left
 
     def _request(self, names: Sequence[str]) -> None:
         """Append a line for each account as its answer arrives."""
