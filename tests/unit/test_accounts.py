@@ -57,6 +57,17 @@ async def test_an_answer_is_asked_for_again_when_its_time_is_over() -> None:
         assert len(upstream.asked) == 2
 
 
+async def test_a_username_is_remembered_for_fifteen_days() -> None:
+    clock = Clock()
+    async with tiktok() as upstream, service(upstream, clock=clock) as asking:
+        await asking.answer("nasa", ("id",))
+        clock.now += 15 * 86_400 - 1
+        before = await asking.seen("", limit=9)
+        clock.now += 1
+
+        assert (before, await asking.seen("", limit=9)) == (["nasa"], [])
+
+
 async def test_without_a_cache_every_call_asks() -> None:
     async with tiktok() as upstream, talking(upstream, cache_ttl=0) as client:
         answers = [await get(client, "nasa"), await get(client, "nasa")]

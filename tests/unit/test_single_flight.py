@@ -174,7 +174,7 @@ async def test_a_lease_whose_holder_was_killed_delays_others_by_at_most_ten_seco
     state = f"sqlite:///{tmp_path}/state.db"
     async with tiktok() as upstream, service(upstream, state=state) as asking:
         key = f"{settings(upstream).namespace}:lease:nasa"
-        await opened(open_primary(state, clock=wall_clock())).add(Entry(key, b"killed", 10.0))
+        await opened(open_primary(state, clock=wall_clock())).add(Entry(key, b"killed", 60.0))
         started = now()
         answer = await asking.answer("nasa", FIELDS)
 

@@ -86,6 +86,18 @@ async def test_a_redis_before_6_2_is_refused() -> None:
             await check_usable(f"redis://127.0.0.1:{port}", prefix=PREFIX)
 
 
+async def test_an_error_that_repeats_the_password_is_shown_without_it() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"-ERR what is s3cret?\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"redis://:s3cret@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(StateStoreError, match=r"what is \*\*\*"):
+            await open_primary(url).get("a")
+
+
 async def test_a_redis_that_takes_no_writes_or_is_not_there_may_still_work(
     redis_server: RedisServer, opened: Opened
 ) -> None:
