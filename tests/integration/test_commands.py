@@ -7,36 +7,44 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 import pytest
 
-from kit.built import uv_environment, uv_program
-from kit.pages import PAGES, ROOT, blocks, commands, inline
+from kit.built import clone, newcomer, uv_environment, uv_program
+from kit.pages import PAGES, blocks, commands, inline
+from kit.processes import running
 from kit.programs import need
 from tiktok_pinned_videos.cli import cli
 
 ONE_FILE = "tests/unit/test_fields.py"
-COLLECT = "--collect-only -q -n 0"
+ONE_RUN = f"uv run pytest {ONE_FILE} -q -n 0"
+OF_ITS_OWN = ""
+"""A test of its own runs it."""
 INSTEAD = {
-    # The suite would run itself.
+    # The suite would run itself: of each mark one file is collected, which fails if it has no test with the mark.
     ".ci/run": "bash -n .ci/run",
-    "uv run pytest": f"uv run pytest {ONE_FILE} -q -n 0",
-    "uv run --no-sync pytest": f"uv run --no-sync pytest {ONE_FILE} -q -n 0",
-    "uv run pytest --hypothesis-profile nightly": f"uv run pytest {ONE_FILE} -q -n 0 --hypothesis-profile nightly",
+    "uv run pytest": ONE_RUN,
+    f"uv run pytest {ONE_FILE}": ONE_RUN,
+    "uv run --no-sync pytest": ONE_RUN.replace("run", "run --no-sync", 1),
+    "uv run pytest --hypothesis-profile nightly": f"{ONE_RUN} --hypothesis-profile nightly",
     **{
-        command: f"{command} {COLLECT}"
-        for command in (
-            "uv run pytest -m builds", "uv run pytest -m builds tests/packaging", "uv run pytest -m tools",
-            "uv run pytest -m slow",
-            "uv run pytest -m soak -n 0", "uv run --group dev pytest -m browser",
-        )
+        command: f"{command} --collect-only -q -n 0 {file}"
+        for command, file in {
+            "uv run pytest -m slow": "tests/integration/test_single_sign_on.py",
+            "uv run pytest -m builds": "tests/integration/test_examples.py",
+            "uv run pytest -m builds tests/packaging": "",
+            "uv run pytest -m tools": "tests/integration/test_client_sdks.py",
+            "uv run pytest -m soak -n 0": "tests/integration/test_http_soak.py",
+            "uv run --group dev pytest -m browser": "tests/browser",
+        }.items()
     },
     "uv run python -m tests.mutants": 'uv run python -c "import tests.mutants"',
     # They take minutes.
@@ -53,8 +61,9 @@ INSTEAD = {
     # Another system, an engine, a key, somebody's values.
     "py -m pip install uv; py -m uv tool run --from . tiktok-pinned-videos-mcp get nasa --sandbox": "",
     "docker compose up --build": "",
-    'uv run --with "pydantic-ai-slim[anthropic]" evals/run.py --model anthropic:claude-sonnet-4-5':
-        'uv run --with "pydantic-ai-slim[anthropic]" evals/run.py --help',
+    'uv run --with "pydantic-ai-slim[anthropic]" evals/run.py --model anthropic:claude-sonnet-4-5': OF_ITS_OWN,
+    "uv run evals/run.py --model scripted": OF_ITS_OWN,
+    "uv run examples/weakest_pin.py nasa": OF_ITS_OWN,
     "uvx --from /path/to/tiktok-pinned-videos-mcp tiktok-pinned-videos-mcp get nasa --sandbox":
         'uvx --from "$PWD" tiktok-pinned-videos-mcp get nasa --sandbox',
     "tiktok-pinned-videos-mcp forget NAME": "tiktok-pinned-videos-mcp forget nasa",
@@ -65,8 +74,8 @@ FAILING = {  # An account that cannot be answered.
     "tiktok-pinned-videos-mcp get nasa sandbox_private --sandbox --format csv --fields id,view_count",
     "tiktok-pinned-videos-mcp compare nasa esa sandbox_private --sandbox --format table",
 }
-ELSEWHERE = re.compile(r"curl |_TIKTOK_PINNED_VIDEOS_MCP_COMPLETE=")
-"""Requests to the authorization server of a reader; lines for start-up files, which a test of their own runs."""
+ELSEWHERE = re.compile(r"(curl|claude|gemini|npx|mcp-publisher) |_TIKTOK_PINNED_VIDEOS_MCP_COMPLETE=")
+"""Run by test_single_sign_on and test_example_configs; lines for start-up files, which a test below runs."""
 OTHERS = {"--no-sync", "--model", "--channels", "--plugin-dir", "--strict", "--disable-resource-parameter"}
 """Options of other programs that stand alone in a page."""
 BARE = [command for command in commands("README.md") if command.startswith("python3 -m venv")]
@@ -79,55 +88,39 @@ def shell(line: str, folder: Path, env: Mapping[str, str]) -> subprocess.Complet
     )  # fmt: skip
 
 
-def newcomer(home: Path, path: str, **env: str) -> dict[str, str]:
-    """The environment of a user with an empty home and the programs in `path`."""
-    home.mkdir(exist_ok=True)
-    ours = ("UV_CACHE_DIR", "UV_PYTHON", "XDG_", "CI", "PYTEST_", "VIRTUAL_ENV", "PYENV_")
-    kept = {name: value for name, value in uv_environment().items() if not name.startswith(ours)}
-    return kept | {"HOME": str(home), "PATH": path, "SHELL": need("bash")} | env
-
-
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone of the repository, with the files that are changed and not committed."""
-    git, folder = need("git"), tmp_path_factory.mktemp("clone") / "tiktok-pinned-videos-mcp"
-    subprocess.run([git, "clone", "--quiet", ROOT, folder], check=True)
-    listed = [git, "ls-files", "--modified", "--others", "--exclude-standard"]
-    changed = subprocess.run(listed, cwd=ROOT, capture_output=True, encoding="utf-8", check=True).stdout
-    for name in changed.splitlines():
-        if (ROOT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    return folder
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return clone(tmp_path_factory.mktemp("clone") / "tiktok-pinned-videos-mcp")
 
 
 @pytest.mark.builds
 @pytest.mark.timeout(600)
-def test_each_of_the_two_lines_of_the_readme_works_on_a_bare_machine(clone: Path, tmp_path: Path) -> None:
+def test_the_two_lines_of_the_readme_work_on_a_bare_machine(checkout: Path, tmp_path: Path) -> None:
     folder = tmp_path / "clone"
-    shutil.copytree(clone, folder, ignore=shutil.ignore_patterns(".venv", ".uv", "build", "dist"))
+    shutil.copytree(checkout, folder, ignore=shutil.ignore_patterns(".venv", ".uv", "build", "dist"))
     if shutil.which("python3", path="/usr/bin:/bin") is None:
         need("a Python of the system's own, with venv")
     env = newcomer(tmp_path / "home", "/usr/bin:/bin")
     job, suite = BARE
 
-    one_file = shell(f"{suite} {ONE_FILE}", folder, env)
-    shutil.rmtree(folder / ".uv")
+    # Both begin in the same way, so each works alone.
+    assert job.rpartition("/")[0] == suite.rpartition("/")[0]
     answer = shell(job, folder, env)
+    one_file = shell(f"{suite} {ONE_FILE} -n 0", folder, env)
 
-    assert re.search(r"(?m)^=+ \d+ passed", one_file.stdout), one_file.stdout + one_file.stderr
     assert "@nasa: 3 pinned videos (SANDBOX " in answer.stdout, answer.stderr
+    assert re.search(r"(?m)^=+ \d+ passed", one_file.stdout), one_file.stdout + one_file.stderr
 
 
 @pytest.fixture(scope="module")
-def environment(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def environment(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A reader's environment, with the sandbox in the place of credentials."""
     # No UV_PYTHON: `uv pip` would take it for the environment to change.
-    path = f"{clone / '.venv' / 'bin'}:{Path(uv_program()).parent}:{Path(sys.base_prefix) / 'bin'}:/usr/bin:/bin"
+    path = f"{checkout / '.venv' / 'bin'}:{Path(uv_program()).parent}:{Path(sys.base_prefix) / 'bin'}:/usr/bin:/bin"
     home, cache = tmp_path_factory.mktemp("reader") / "home", uv_environment()["UV_CACHE_DIR"]
     env = newcomer(home, path, TIKTOK_SANDBOX="1", UV_CACHE_DIR=cache)
-    (clone / "accounts.txt").write_text("nasa\nesa\n", encoding="utf-8")
-    made = shell("uv sync --quiet --extra otel && uv build --quiet", clone, env)
+    (checkout / "accounts.txt").write_text("nasa\nesa\n", encoding="utf-8")
+    made = shell("uv sync --quiet --extra otel", checkout, env)
     assert made.returncode == 0, made.stderr
     return env
 
@@ -148,52 +141,81 @@ def serve(line: str, folder: Path, env: Mapping[str, str]) -> str:
     return "" if code == 0 and any("MCP server on" in each for each in logged) else f"{code}: {''.join(logged)}"
 
 
-def first_shown() -> dict[str, list[str]]:
-    """The commands of each page that no page before it shows."""
-    seen = {*BARE}
-    shown: dict[str, list[str]] = {}
+def first_shown() -> dict[str, dict[str, str]]:
+    """The lines to run for each page, with the commands they stand for. Each runs for the first page that shows it."""
+    ran = {"", *BARE}
+    shown: dict[str, dict[str, str]] = {}
     for page in PAGES:
-        new = [command for command in dict.fromkeys(commands(page)) if command not in seen]
-        shown[page] = [command for command in new if not ELSEWHERE.match(command)]
-        seen |= {*new}
+        lines = {INSTEAD.get(command, command): command for command in commands(page) if not ELSEWHERE.match(command)}
+        shown[page] = {line: command for line, command in lines.items() if line not in ran}
+        ran |= {*lines}
     return {page: lines for page, lines in shown.items() if lines}
 
 
-COMMANDS = first_shown()
+LINES = first_shown()
 
 
 @pytest.mark.builds
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("page", COMMANDS)
-def test_every_command_of_a_page_works(page: str, clone: Path, environment: dict[str, str]) -> None:
+@pytest.mark.parametrize("page", LINES)
+def test_every_command_of_a_page_works(page: str, checkout: Path, environment: dict[str, str]) -> None:
     failed: list[str] = []
-    for command in COMMANDS[page]:
-        line = INSTEAD.get(command, command).replace("TOKEN=…", "TOKEN=" + "x" * 16)
+    for shown, command in LINES[page].items():
+        line = shown.replace("TOKEN=…", "TOKEN=" + "x" * 16)
         if re.search(r"-mcp http\b", line):
-            if fault := serve(re.sub(r" --port \d+", "", line).removeprefix("uv run "), clone, environment):
+            if fault := serve(re.sub(r" --port \d+", "", line).removeprefix("uv run "), checkout, environment):
                 failed.append(f"$ {command}\n{fault}")
             continue
-        done = shell(line, clone, environment)
+        done = shell(line, checkout, environment)
         if done.returncode != (command in FAILING):
             failed.append(f"$ {command}\n{line} ends with {done.returncode}: {done.stdout[-900:]}{done.stderr[-900:]}")
     assert not failed, "\n\n".join(failed)
 
 
+def after_a_tab(command: Sequence[str], typed: str, env: Mapping[str, str]) -> str:
+    """What an interactive shell shows after this was typed and Tab was pressed."""
+    ours, theirs = os.openpty()
+    with running(command, stdin=theirs, stdout=theirs, stderr=theirs, env=env, cwd=env["HOME"], start_new_session=True):
+        shown = os.read(ours, 4096).decode()  # the prompt
+        os.write(ours, f"{typed}\t".encode())
+        while select.select([ours], [], [], 15)[0]:
+            shown += os.read(ours, 4096).decode(errors="replace")
+            if shown.endswith(" ") and typed in shown:
+                break
+    os.close(ours)
+    os.close(theirs)
+    return shown
+
+
 @pytest.mark.builds
-def test_the_lines_for_the_start_up_file_complete_a_command(clone: Path, environment: dict[str, str]) -> None:
-    [line] = [code for code in inline("docs/install.md") if "bash_source" in code]
-    typed = "COMP_WORDS=(tiktok-pinned-videos-mcp comp); COMP_CWORD=1; _tiktok_pinned_videos_mcp_completion"
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("bash", ".bashrc"), ("zsh", ".zshrc"), ("fish", ".config/fish/completions/tiktok-pinned-videos-mcp.fish")],
+)
+def test_the_line_for_a_start_up_file_completes_a_command(
+    name: str, file: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    codes = [code.replace("\\|", "|") for code in inline("docs/install.md")]
+    needed = ("compinit", "zsh_source") if name == "zsh" else (f"{name}_source",)
+    lines = [code for words in needed for code in codes if words in code]
+    assert len(lines) == len(needed)
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text("\n".join([*lines, ""]), encoding="utf-8")
+    typed, env = "tiktok-pinned-videos-mcp comp", environment | {"HOME": str(tmp_path), "TERM": "dumb"}
 
-    done = shell(f'{line}; {typed} tiktok-pinned-videos-mcp; echo "${{COMPREPLY[0]}}"', clone, environment)
+    if name == "fish":  # It has no line editor without a controlling terminal.
+        shown = shell(f"{need('fish')} -c 'complete -C \"{typed}\"'", tmp_path, env).stdout
+    else:
+        shown = after_a_tab([need(name), "-i"], typed, env)
 
-    assert done.stdout.strip() == "compare", done.stderr
+    assert "compare" in shown
 
 
 @pytest.mark.builds
-def test_the_code_for_readers_of_a_data_set_reads_it(clone: Path, environment: dict[str, str]) -> None:
-    made = shell("tiktok-pinned-videos-mcp get nasa esa --out pinned", clone, environment)
+def test_the_code_for_readers_of_a_data_set_reads_it(checkout: Path, environment: dict[str, str]) -> None:
+    made = shell("tiktok-pinned-videos-mcp get nasa esa --out pinned", checkout, environment)
     assert made.returncode == 0, made.stderr
-    (clone / "all_videos.csv").write_text(
+    (checkout / "all_videos.csv").write_text(
         "id,video_id\n7298740294892660705,7298740294892660705\n1,1\n", encoding="utf-8"
     )
     # The columns by name: a header is the same in every language.
@@ -201,15 +223,19 @@ def test_the_code_for_readers_of_a_data_set_reads_it(clone: Path, environment: d
 assert "7298740294892660705" in str(ids.fetchall() if hasattr(ids, "fetchall") else list(ids))
 """
     python = "import duckdb, pandas, polars\n" + check.join([*blocks("docs/dataset.md", "python"), ""])
-    *r, drop = [block for block in blocks("docs/dataset.md", "r") if "frictionless" not in block]
+    *r, with_types, drop = blocks("docs/dataset.md", "r")
+    # R parses all lines before it runs the first. The package is not in Debian.
+    with_types = f'if (requireNamespace("frictionless", quietly = TRUE)) {{\n{with_types}}}\n'
     check = (
         'stopifnot("7298740294892660705" %in% videos$id, is.numeric(videos$view_count), sum(videos$view_count) > 7e7)\n'
     )
-    (clone / "read.R").write_text(check.join([*r, ""]) + drop + "stopifnot(unpinned$video_id == 1)\n", encoding="utf-8")
-    (clone / "read.py").write_text(python + 'assert list(unpinned["id"]) == ["1"]\n', encoding="utf-8")
+    (checkout / "read.R").write_text(
+        check.join([*r, with_types, ""]) + drop + "stopifnot(unpinned$video_id == 1)\n", encoding="utf-8"
+    )
+    (checkout / "read.py").write_text(python + 'assert list(unpinned["id"]) == ["1"]\n', encoding="utf-8")
 
-    readers = shell("uv run --with pandas --with polars --with duckdb python read.py", clone, environment)
-    in_r = shell(f"{need('Rscript')} --vanilla read.R", clone, environment)
+    readers = shell("uv run --with pandas --with polars --with duckdb python read.py", checkout, environment)
+    in_r = shell(f"{need('Rscript')} --vanilla read.R", checkout, environment)
 
     assert readers.returncode == 0, readers.stderr
     assert in_r.returncode == 0, in_r.stderr

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +13,9 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from kit.built import ROOT, SCRIPT, client_of, uv_environment
+from kit.built import ROOT, SCRIPT, client_of, clone, newcomer, uv_environment, uv_program
 from kit.configurations import command_of, entry_of
+from kit.pages import PAGES, commands
 from kit.processes import environment, http_server
 from kit.programs import need
 from tiktok_pinned_videos.commands.clients import configuration
@@ -24,7 +25,9 @@ URL = "https://mcp.example.org/tiktok/mcp"
 LOCAL = configuration("claude-desktop", ["uvx", "--from", CHECKOUT, SCRIPT])
 BIN = str(ROOT / "tests" / "clients" / "node_modules" / ".bin")
 TOKEN = "a-token-of-sixteen-or-more"
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+ADD = f'claude mcp add --transport http tiktok-pinned-videos {URL} --header "Authorization: Bearer $MCP_BEARER_TOKEN"'
+NO_RESOURCE = "npx mcp-remote URL --disable-resource-parameter"
+CLAUDE_CONNECTED = r"tiktok-pinned-videos: .* - ✔ Connected"
 # A tool that asks an index, and the name alone.
 _NAME_ALONE = re.compile(
     rf"""(pip\ install | pipx\ (run|install) | uv\ (add|tool\ (run|install)) | uvx | --with)\s
@@ -36,8 +39,8 @@ _NAME_ALONE = re.compile(
 
 def shown() -> list[tuple[str, str, str]]:
     """Every marked configuration of the pages: `config` or `remote`, the client, the text."""
-    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-    return re.findall(r"<!-- (config|remote) (\S+) -->\n```(?:json|toml)\n(.*?)```", text, re.DOTALL)
+    marked = r"<!-- (config|remote) (\S+) -->\n```(?:json|toml)\n(.*?)```"
+    return re.findall(marked, "\n".join(PAGES.values()), re.DOTALL)
 
 
 def test_the_pages_show_what_doctor_prints() -> None:
@@ -82,14 +85,20 @@ def endpoint() -> Iterator[str]:
         yield server.url
 
 
-def program(name: str) -> str | None:
-    """A program that npm has installed in tests/clients, or any other."""
-    return shutil.which(name, path=BIN) or shutil.which(name)
+def user(home: Path, **env: str) -> dict[str, str]:
+    """The environment of a user with an empty home, for the clients that npm has installed in tests/clients."""
+    programs = [BIN, Path(uv_program()).parent, Path(need("node")).parent, "/usr/bin", "/bin"]
+    path = os.pathsep.join(map(str, programs))
+    return newcomer(home, path, GEMINI_CLI_TRUST_WORKSPACE="true", MCP_BEARER_TOKEN=TOKEN, **env)
 
 
-def if_installed(name: str) -> pytest.MarkDecorator:
-    """For programs of several hundred megabytes, which tests/clients/package.json leaves out."""
-    return pytest.mark.skipif(program(name) is None, reason=f"{name} is not installed")
+def typed(line: str, env: dict[str, str], folder: Path) -> str:
+    """What the line prints, without colors."""
+    done = subprocess.run(
+        [need("bash"), "-c", line], env=env, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True,
+        encoding="utf-8", check=False, timeout=200,
+    )  # fmt: skip
+    return re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
 
 
 @pytest.mark.tools
@@ -97,12 +106,13 @@ def if_installed(name: str) -> pytest.MarkDecorator:
 async def test_mcp_remote_connects_claude_desktop_with_a_token(endpoint: str) -> None:
     (_, _, _, *arguments), env = command_of("claude-desktop", configuration("claude-desktop", url=endpoint))
     env = {name: value.replace("your-bearer-token", TOKEN) for name, value in env.items()}
-    command = program("mcp-remote") or need("mcp-remote")
-    parameters = StdioServerParameters(command=command, args=arguments, env=environment(**env))
-    async with Client(stdio_client(parameters)) as client:
-        result = await client.call_tool("get_pinned_videos", {"username": "nasa"})
+    program = need("mcp-remote", path=BIN)
+    for options in ([], [NO_RESOURCE.rsplit(maxsplit=1)[-1]]):
+        parameters = StdioServerParameters(command=program, args=[*arguments, *options], env=environment(**env))
+        async with Client(stdio_client(parameters)) as client:
+            result = await client.call_tool("get_pinned_videos", {"username": "nasa"})
 
-    assert getattr(result.content[0], "text", "").startswith("@nasa: 3 pinned videos")
+        assert getattr(result.content[0], "text", "").startswith("@nasa: 3 pinned videos")
 
 
 @pytest.mark.tools
@@ -110,24 +120,15 @@ async def test_mcp_remote_connects_claude_desktop_with_a_token(endpoint: str) ->
     ("client", "file", "connected"),
     [
         ("gemini-cli", ".gemini/settings.json", r"✓ tiktok-pinned-videos: .* - Connected"),
-        pytest.param(
-            "opencode", ".config/opencode/opencode.json", r"✓ tiktok-pinned-videos .*connected",
-            marks=if_installed("opencode"),
-        ),
-        pytest.param(
-            "claude-code", "project/.mcp.json", r"tiktok-pinned-videos: .* - ✔ Connected",
-            marks=if_installed("claude"),
-        ),
-        pytest.param(
-            "codex", ".codex/config.toml", r"tiktok-pinned-videos +http\S+ +MCP_BEARER_TOKEN +enabled +Bearer",
-            marks=if_installed("codex"),
-        ),
+        ("opencode", ".config/opencode/opencode.json", r"✓ tiktok-pinned-videos .*connected"),
+        ("claude-code", "project/.mcp.json", CLAUDE_CONNECTED),
+        ("codex", ".codex/config.toml", r"tiktok-pinned-videos +http\S+ +MCP_BEARER_TOKEN +enabled +Bearer"),
     ],
-)  # fmt: skip
+)
 def test_a_client_lists_the_server_as_connected(
     endpoint: str, tmp_path: Path, client: str, file: str, connected: str
 ) -> None:
-    command = {"gemini-cli": "gemini", "claude-code": "claude"}.get(client, client)
+    program = need({"gemini-cli": "gemini", "claude-code": "claude"}.get(client, client), path=BIN)
     settings = {
         file: configuration(client, url=endpoint),
         # Without it, Claude Code asks before it connects.
@@ -138,16 +139,58 @@ def test_a_client_lists_the_server_as_connected(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     (tmp_path / "project").mkdir(exist_ok=True)
-    home = {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path), "GEMINI_CLI_TRUST_WORKSPACE": "true"}
-    kept = {name: value for name, value in environment(**home).items() if not name.startswith("XDG_")}
-    done = subprocess.run(
-        [program(command) or need(command), "mcp", "list"],
-        env=kept | {"MCP_BEARER_TOKEN": TOKEN}, cwd=tmp_path / "project", capture_output=True, encoding="utf-8",
-        check=False, timeout=110, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
 
-    text = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
-    assert re.search(connected, text), text
+    shown = typed(f"{program} mcp list", user(tmp_path), tmp_path / "project")
+
+    assert re.search(connected, shown), shown
+
+
+@pytest.mark.tools
+def test_the_line_for_claude_code_adds_a_server_that_connects(endpoint: str, tmp_path: Path) -> None:
+    need("claude", path=BIN)
+    added = typed(ADD.replace(URL, endpoint), user(tmp_path), tmp_path)
+    shown = typed("claude mcp list", user(tmp_path), tmp_path)
+
+    assert re.search(CLAUDE_CONNECTED, shown), added + shown
+
+
+IN_THE_CHECKOUT = {
+    # The command of a page, the line to run in a clean clone, and what it prints.
+    "claude plugin validate --strict .": ("", "Validation passed"),
+    "claude --plugin-dir /path/to/tiktok-pinned-videos-mcp": (
+        "claude --plugin-dir . mcp list", r"plugin:tiktok-pinned-videos:.* - ✔ Connected",
+    ),
+    "gemini extensions validate .": ("", "successfully validated"),
+    # It asks whether the folder is trusted, then for the settings.
+    "gemini extensions install .": (
+        "echo y | gemini extensions install . --consent --skip-settings", "installed successfully and enabled",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return clone(tmp_path_factory.mktemp("clone") / "tiktok-pinned-videos-mcp")
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize("command", IN_THE_CHECKOUT)
+def test_the_checkout_is_a_plugin_and_an_extension(command: str, checkout: Path, tmp_path: Path) -> None:
+    need(command.split(maxsplit=1)[0], path=BIN)
+    line, printed = IN_THE_CHECKOUT[command]
+
+    shown = typed(line or command, user(tmp_path / "home", TIKTOK_SANDBOX="1"), checkout)
+
+    assert re.search(printed, shown), shown
+
+
+def test_every_command_of_a_client_is_run_here() -> None:
+    shown = {command for page in PAGES for command in commands(page)}
+    # What the registry's own program has: no package index has it.
+    documented = {f"mcp-publisher {words}" for words in ("init", "login github", "logout", "publish", "validate")}
+
+    others = {line for line in shown if re.match("(claude|codex|gemini|opencode|npx|mcp-publisher) ", line)}
+    assert others - documented == {ADD, NO_RESOURCE, *IN_THE_CHECKOUT}
 
 
 # --- the name on an index --------------------------------------------------------------------------------------------

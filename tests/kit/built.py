@@ -75,6 +75,27 @@ def uv(*arguments: str | Path) -> str:
     return done.stdout
 
 
+def clone(folder: Path) -> Path:
+    """Clone the repository into `folder`, with the files that are changed and not committed."""
+    git = need("git")
+    subprocess.run([git, "clone", "--quiet", ROOT, folder], check=True)
+    listed = [git, "ls-files", "--modified", "--others", "--exclude-standard"]
+    changed = subprocess.run(listed, cwd=ROOT, capture_output=True, encoding="utf-8", check=True).stdout
+    for name in changed.splitlines():
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def newcomer(home: Path, path: str, **env: str) -> dict[str, str]:
+    """Return the environment of a user with an empty home and the programs in `path`."""
+    home.mkdir(parents=True, exist_ok=True)
+    ours = ("UV_CACHE_DIR", "UV_PYTHON", "XDG_", "CI", "PYTEST_", "VIRTUAL_ENV", "PYENV_")
+    kept = {name: value for name, value in uv_environment().items() if not name.startswith(ours)}
+    return kept | {"HOME": str(home), "USERPROFILE": str(home), "PATH": path, "SHELL": need("bash")} | env
+
+
 @functools.cache
 def distributions() -> tuple[Path, Path]:
     """Return the wheel and the sdist as `uv build` makes them: the sdist from the tree, the wheel from the sdist."""

@@ -14,9 +14,10 @@ PAGES = {
 }
 _FENCE = re.compile(r"(?ms)^```(\w*)\n(.*?)^```")
 _PROGRAM = re.compile(
-    r"(?:[A-Z_]+=\S+ )*(?:uvx?|tiktok-pinned-videos-mcp|python3?|py|pip|pipx|npm|docker|git|sudo|frictionless"
-    r"|\.uv\S*|\.ci/run)(?: |$)"
+    r"(?:[A-Z_]+=\S+ )*(?:uvx?|tiktok-pinned-videos-mcp|python3?|py|pip|pipx|npm|npx|docker|git|sudo|curl|frictionless"
+    r"|claude|gemini|codex|mcp-publisher|\.uv\S*|\.ci/run)(?: |$)"
 )
+_OF_TWO_WORDS = (".ci", "tiktok-pinned-videos-mcp ", "mcp-publisher ")
 
 
 def prose(page: str) -> str:
@@ -46,5 +47,5 @@ def commands(page: str) -> Iterator[str]:
     for session in blocks(page, "console"):
         yield from re.findall(r"(?m)^\$ (.*)$", session)
     for code in inline(page):
-        if _PROGRAM.match(code) and (len(code.split()) > 2 or code.startswith((".ci", "tiktok-pinned-videos-mcp "))):
+        if _PROGRAM.match(code) and (len(code.split()) > 2 or code.startswith(_OF_TWO_WORDS)):
             yield code

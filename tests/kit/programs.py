@@ -14,10 +14,10 @@ import pytest
 CI = os.environ.get("CI") == "true"
 
 
-def need(*programs: str) -> str:
+def need(*programs: str, path: str | None = None) -> str:
     """Return the path of the first of `programs` that is installed. Without any: skip the test, or fail it in CI."""
     for program in programs:
-        found = shutil.which(program)
+        found = shutil.which(program, path=path)
         if found:
             return found
     missing = f"needs {' or '.join(programs)}, which is not installed"
