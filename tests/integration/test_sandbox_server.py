@@ -21,6 +21,7 @@ from kit.processes import running
 from kit.sandbox import Researcher, error_of, researcher
 from kit.upstream import PINNED, TOKEN
 from tiktok_pinned_videos.sandbox.server import serve
+from tiktok_pinned_videos.serving import listen
 
 pytestmark = pytest.mark.anyio
 
@@ -124,3 +125,16 @@ def test_the_sandbox_imports_nothing_else_of_the_package(module: str) -> None:
     others = [name for name in own.split() if not name.startswith("tiktok_pinned_videos.sandbox")]
     assert others == (["tiktok_pinned_videos.serving"] if module == "server" else [])
     assert foreign == ("uvicorn" if module == "server" else "")
+
+
+async def test_replies_do_not_wait_for_each_other_in_the_network_stack() -> None:
+    accepted: asyncio.Future[asyncio.StreamWriter] = asyncio.get_running_loop().create_future()
+    listener = listen("localhost", 0)
+    async with await asyncio.start_server(lambda _, ours: accepted.set_result(ours), sock=listener):
+        _, theirs = await asyncio.open_connection(*listener.getsockname())
+        ours = await accepted
+
+        assert ours.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        for writer in (ours, theirs):
+            writer.close()
+            await writer.wait_closed()
