@@ -28,6 +28,7 @@ ONE_FILE = "tests/unit/test_fields.py"
 ONE_RUN = f"uv run pytest {ONE_FILE} -q -n 0"
 OF_ITS_OWN = ""
 """A test of its own runs it."""
+POWERSHELL = "py -m pip install uv; py -m uv tool run --from . tiktok-pinned-videos-mcp get nasa --sandbox"
 INSTEAD = {
     # The suite would run itself: of each mark one file is collected, which fails if it has no test with the mark.
     ".ci/run": "bash -n .ci/run",
@@ -59,7 +60,7 @@ INSTEAD = {
     **{f"npm install --no-package-lock --prefix tests/{folder}": f"test -f tests/{folder}/package.json"
        for folder in ("browser", "clients", "conformance", "packaging")},
     # Another system, an engine, a key, somebody's values.
-    "py -m pip install uv; py -m uv tool run --from . tiktok-pinned-videos-mcp get nasa --sandbox": "",
+    POWERSHELL: OF_ITS_OWN,
     "docker compose up --build": "",
     'uv run --with "pydantic-ai-slim[anthropic]" evals/run.py --model anthropic:claude-sonnet-4-5': OF_ITS_OWN,
     "uv run evals/run.py --model scripted": OF_ITS_OWN,
@@ -95,7 +96,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.builds
 @pytest.mark.timeout(600)
-def test_the_two_lines_of_the_readme_work_on_a_bare_machine(checkout: Path, tmp_path: Path) -> None:
+def test_the_lines_of_the_readme_work_on_a_bare_machine(checkout: Path, tmp_path: Path) -> None:
     folder = tmp_path / "clone"
     shutil.copytree(checkout, folder, ignore=shutil.ignore_patterns(".venv", ".uv", "build", "dist"))
     if shutil.which("python3", path="/usr/bin:/bin") is None:
@@ -107,8 +108,11 @@ def test_the_two_lines_of_the_readme_work_on_a_bare_machine(checkout: Path, tmp_
     assert job.rpartition("/")[0] == suite.rpartition("/")[0]
     answer = shell(job, folder, env)
     one_file = shell(f"{suite} {ONE_FILE} -n 0", folder, env)
+    # `py` is Python on Windows.
+    in_powershell = shell(f'py() {{ .uv/bin/python "$@"; }}; {POWERSHELL}', folder, env)
 
-    assert "@nasa: 3 pinned videos (SANDBOX " in answer.stdout, answer.stderr
+    for done in (answer, in_powershell):
+        assert "@nasa: 3 pinned videos (SANDBOX " in done.stdout, done.stderr
     assert re.search(r"(?m)^=+ \d+ passed", one_file.stdout), one_file.stdout + one_file.stderr
 
 

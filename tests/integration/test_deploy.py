@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -121,6 +122,14 @@ def test_compose_passes_every_variable_and_the_server_understands_them(tmp_path:
     assert f"sudo chown {final_stage()['USER']} tiktok_client_secret.txt" in COMPOSE
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes of files")
+def test_the_line_for_the_secret_writes_a_file_that_only_its_user_can_read(tmp_path: Path) -> None:
+    [line] = re.findall(r"#   (\(umask.*?\))", COMPOSE)
+    subprocess.run([need("bash"), "-c", line], cwd=tmp_path, env=environment(SECRET="s3cret"), check=True)
+    written = tmp_path / "tiktok_client_secret.txt"
+    assert (written.read_text(encoding="utf-8"), written.stat().st_mode & 0o777) == ("s3cret", 0o600)
+
+
 def test_every_supervisor_waits_longer_than_the_server_takes_to_stop() -> None:
     kubernetes = KUBERNETES.read_text(encoding="utf-8")
     service = (DEPLOY / "tiktok-pinned-videos-mcp@.service").read_text(encoding="utf-8")
@@ -151,6 +160,22 @@ def test_the_kubernetes_manifest_is_valid_and_agrees_with_the_image(tmp_path: Pa
     # The command at the top creates each key of the secret.
     keys = set(re.findall(r"\bkey: ([a-z-]+)", text))
     assert keys == set(re.findall(r"--from-literal=([a-z-]+)=", text))
+
+
+@pytest.mark.builds
+def test_the_lines_at_the_top_of_the_unit_install_what_it_starts(tmp_path: Path) -> None:
+    text = (DEPLOY / "tiktok-pinned-videos-mcp@.service").read_text(encoding="utf-8").replace("/opt", str(tmp_path))
+    venv, install = re.findall(r"^#.*(uv (?:venv|pip install) .*?)(?: {2,}.*)?$", text, re.MULTILINE)
+    [start] = re.findall(r"ExecStart=(\S+)", text)
+    env = {name: value for name, value in uv_environment().items() if name != "UV_PYTHON"}
+
+    installed = subprocess.run(
+        [need("bash"), "-c", f"{venv} && {install} && {start} --version"],
+        cwd=ROOT, env=env, capture_output=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+
+    assert installed.stdout.startswith("tiktok-pinned-videos-mcp "), installed.stderr
+    assert (tmp_path / "tiktok-pinned-videos-mcp" / "bin" / "python").exists()
 
 
 @pytest.mark.tools

@@ -8,6 +8,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mcp.client import Client
@@ -15,7 +16,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from kit.built import ROOT, SCRIPT, client_of, clone, newcomer, uv_environment, uv_program
 from kit.configurations import command_of, entry_of
-from kit.pages import PAGES, commands
+from kit.pages import PAGES, blocks, commands
 from kit.processes import environment, http_server
 from kit.programs import need
 from tiktok_pinned_videos.commands.clients import configuration
@@ -55,6 +56,16 @@ def test_the_pages_show_what_doctor_prints() -> None:
 
     assert different == set()
     assert ("config", "claude-desktop") in {(kind, client) for kind, client, _ in shown()}
+
+
+def test_the_lines_for_langgraph_over_stdio_start_the_same_server() -> None:
+    [lines] = [block for block in blocks("docs/frameworks.md", "python") if '"stdio"' in block]
+    names: dict[str, Any] = {"os": os}
+    exec(lines, names)
+    command, _ = command_of("claude-desktop", LOCAL)
+
+    assert [names["server"]["command"], *names["server"]["args"]] == [*command, "--sandbox"]
+    assert names["server"]["transport"] == "stdio"
 
 
 def test_the_example_file_is_the_configuration_for_claude_desktop() -> None:

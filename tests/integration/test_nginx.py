@@ -8,6 +8,7 @@ import datetime
 import socket
 import ssl
 import subprocess
+import textwrap
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from kit.authority import Authority
 from kit.mcp_http import ACCEPT, answer, call
+from kit.pages import blocks
 from kit.processes import HTTPServer
 from kit.programs import need
 from kit.redis_server import running_redis
@@ -280,11 +282,18 @@ class Tokens:
         raise AssertionError("a client with credentials is not registered")
 
 
-async def test_a_program_finds_its_token_from_the_address_alone(single_sign_on: Site, authority: Authority) -> None:
-    auth = ClientCredentialsOAuthProvider(single_sign_on.url, Tokens(), "lab", "s3cret", issuer=authority.issuer)
+async def test_the_lines_of_the_page_for_a_program_find_its_token_from_the_address_alone(
+    single_sign_on: Site, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [lines] = [block for block in blocks("docs/frameworks.md", "python") if "ClientCredentials" in block]
+    function = "async def program(url, storage, client_id, client_secret, issuer):\n"
+    names: dict[str, Any] = {
+        each.__name__: each for each in (httpx2, Client, ClientCredentialsOAuthProvider, streamable_http_client)
+    }
+    exec(f"{function}{textwrap.indent(lines, '    ')}    return result\n", names)
+    monkeypatch.setenv("SSL_CERT_FILE", str(single_sign_on.folder / "fullchain.pem"))
 
-    async with single_sign_on.client(auth=auth) as client:
-        result = await client.call_tool("get_pinned_videos", {"username": "nasa"})
+    result = await names["program"](single_sign_on.url, Tokens(), "lab", "s3cret", authority.issuer)
 
     assert not result.is_error
     assert [form["resource"] for form in authority.forms] == [single_sign_on.url]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,8 +14,9 @@ import pytest
 
 from kit.authority import Authority
 from kit.mcp_http import ACCEPT, answer, call
-from kit.pages import PAGES, blocks
-from kit.processes import http_server
+from kit.pages import PAGES, blocks, commands
+from kit.processes import environment, http_server
+from kit.programs import need
 
 PAGE = PAGES["docs/single-sign-on.md"]
 VARIABLES = [dict(line.split("=", 1) for line in block.split()) for block in blocks("docs/single-sign-on.md", "ini")]
@@ -55,3 +58,14 @@ def test_a_token_as_the_page_shows_it_is_accepted_and_others_are_not(
     assert 'error="insufficient_scope"' in lacking.headers["www-authenticate"]
     assert metadata["resource"] == variables["MCP_PUBLIC_URL"]
     assert metadata["authorization_servers"] == [authority.issuer]
+
+
+def test_the_line_for_entra_sends_the_form_of_the_grant(authority: Authority) -> None:
+    [line] = [command for command in commands("docs/single-sign-on.md") if command.startswith("curl ")]
+    endpoint = authority.issuer.removesuffix("tenant") + "token"
+    filled = re.sub(r"https://login\S+", endpoint, line.replace("=…", "=lab"))
+
+    subprocess.run([need("curl"), *shlex.split(filled)[1:]], env=environment(), capture_output=True, check=True)
+
+    grant = {"grant_type": "client_credentials", "client_id": "lab", "client_secret": "lab", "scope": "lab/.default"}
+    assert authority.forms[-1] == grant
