@@ -41,11 +41,12 @@ async def test_a_cached_answer_costs_nothing_keeps_time_and_log_id_and_has_only_
     async with tiktok() as upstream, talking(upstream, clock=clock) as client:
         first = data(await ask(client))
         clock.now += 200
-        again = data(await ask(client, "@NASA", fields="view_count"))
+        again = data(await ask(client, "@NASA", fields="view_count", limit=3))
         fresh = data(await ask(client, refresh=True))
 
     assert (again["cached"], again["retrieved_at"], again["log_id"]) == (True, first["retrieved_at"], first["log_id"])
     assert set(again["videos"][0]) == {"id", "url", "view_count"}
+    assert again["notes"][-1].startswith("Ignored unknown argument limit")
     assert (fresh["cached"], len(upstream.asked)) == (False, 2)
 
 
@@ -96,13 +97,14 @@ async def test_a_comparison_asks_each_account_once_with_progress_and_ranks_again
     script = by_name(gone=unknown_account)
     async with tiktok(script, latency=0.2) as upstream, talking(upstream, max_concurrency=10) as client:
         result = await client.call_tool("compare_pinned_videos", {"usernames": names}, progress_callback=on_progress)
-        again = await compare(client, names, rank_by="like_count")
+        again = await compare(client, names, rank_by="like_count", limit=3)
 
     assert seen == [(done, 32) for done in range(1, 33)]
     assert sorted(upstream.names) == sorted([*MANY[:30], "gone"])
     assert upstream.most_at_once == 10
     assert list(statuses(data(result)).values()) == ["found"] * 30 + ["invalid_argument", "not_found"]
     assert all(account["cached"] for account in again["accounts"][:30])
+    assert again["notes"][-1].startswith("Ignored unknown argument limit")
 
 
 async def test_of_a_quota_that_ends_in_the_middle_what_was_found_is_kept_and_asking_stops() -> None:
