@@ -19,7 +19,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from kit.calls import ERAS, Era
 from kit.clock import Clock
 from kit.dataset import DataSet
-from kit.processes import COMMAND, HTTPServer, environment, http_server
+from kit.processes import COMMAND, TOKEN, HTTPServer, environment, http_server
 from kit.redis_server import RedisDatabase, RedisServer, running_redis
 from kit.stores import Opened, Store
 from kit.tiktok import tiktok
@@ -126,9 +126,16 @@ def shared_redis(_session_redis: RedisServer) -> RedisDatabase:
 
 
 @pytest.fixture(scope="module")
-def shared_http_server() -> Iterator[HTTPServer]:
+def shared_server() -> Iterator[HTTPServer]:
     """A sandbox server over HTTP that all tests of a module ask."""
     with http_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def guarded_server() -> Iterator[HTTPServer]:
+    """The same, which requires `TOKEN`."""
+    with http_server(env={"MCP_BEARER_TOKEN": TOKEN}) as server:
         yield server
 
 
@@ -155,5 +162,5 @@ async def client(
                 )
                 server = stdio_client(parameters, errlog=log)
             case _:
-                server = request.getfixturevalue("shared_http_server").url
+                server = request.getfixturevalue("shared_server").url
         yield await stack.enter_async_context(Client(server, mode=era))

@@ -9,28 +9,20 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kit.built import uv_environment, uv_program
-from kit.processes import COMMAND, HTTPServer, environment, http_server
+from kit.processes import COMMAND, TOKEN, HTTPServer, environment
 from kit.programs import need
 
 pytestmark = [pytest.mark.tools, pytest.mark.timeout(300)]
 
 FOLDER = Path(__file__).parents[1] / "conformance"
-TOKEN = "a-token-of-sixteen-or-more"
 OLDEST = "mcp==1.8.0"
 CLIENTS = (OLDEST, "mcp==1.30.0", "mcp>=2.3,<3", "typescript_1.mjs", "typescript_2.mjs")
-
-
-@pytest.fixture(scope="module")
-def guarded() -> Iterator[HTTPServer]:
-    with http_server(env={"MCP_BEARER_TOKEN": TOKEN}) as server:
-        yield server
 
 
 def report(client: str, *way: str) -> dict[str, Any]:
@@ -56,8 +48,8 @@ def report(client: str, *way: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_client_lists_calls_fails_and_reads_over_stdio_and_http(client: str, guarded: HTTPServer) -> None:
-    for way in (["stdio", *COMMAND, "--sandbox"], ["http", guarded.url, TOKEN]):
+def test_a_client_lists_calls_fails_and_reads_over_stdio_and_http(client: str, guarded_server: HTTPServer) -> None:
+    for way in (["stdio", *COMMAND, "--sandbox"], ["http", guarded_server.url, TOKEN]):
         result = report(client, *way)
 
         assert result["server"] == "tiktok-pinned-videos"

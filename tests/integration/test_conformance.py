@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kit.processes import COMMAND, HTTPServer, environment, http_server
+from kit.processes import COMMAND, HTTPServer, environment
 from kit.programs import need
 
 pytestmark = [pytest.mark.tools, pytest.mark.timeout(300)]
@@ -45,12 +44,6 @@ def node() -> str:
     return need("the conformance suite, installed by: npm install --no-package-lock --prefix tests/conformance")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[HTTPServer]:
-    with http_server() as server:
-        yield server
-
-
 def run(command: list[str], folder: Path) -> str:
     done = subprocess.run(
         command, cwd=folder, env=environment(HOME=str(folder), USERPROFILE=str(folder)),
@@ -60,11 +53,13 @@ def run(command: list[str], folder: Path) -> str:
 
 
 @pytest.mark.parametrize("version", SCENARIOS)
-def test_the_conformance_suite_finds_no_failure(node: str, server: HTTPServer, version: str, tmp_path: Path) -> None:
+def test_the_conformance_suite_finds_no_failure(
+    node: str, shared_server: HTTPServer, version: str, tmp_path: Path
+) -> None:
     for scenario in SCENARIOS[version]:
         folder = tmp_path / scenario
         folder.mkdir()
-        command = [node, str(CONFORMANCE), "server", "--url", server.url, "--scenario", scenario]
+        command = [node, str(CONFORMANCE), "server", "--url", shared_server.url, "--scenario", scenario]
         output = run([*command, "--spec-version", version, "--output-dir", str(folder)], folder)
         results = list(folder.rglob("checks.json"))
         assert len(results) == 1, output
@@ -77,10 +72,12 @@ def test_the_conformance_suite_finds_no_failure(node: str, server: HTTPServer, v
 
 
 @pytest.mark.parametrize("era", ["modern", "auto", "legacy"])
-def test_the_inspectors_strict_listing_finds_no_error(node: str, server: HTTPServer, era: str, tmp_path: Path) -> None:
+def test_the_inspectors_strict_listing_finds_no_error(
+    node: str, shared_server: HTTPServer, era: str, tmp_path: Path
+) -> None:
     options = ["--method", "tools/list", "--strict", "--format", "json", "--protocol-era", era]
     options += ["--connect-timeout", "120000"]
-    for target in ([*COMMAND, "--sandbox"], [server.url]):
+    for target in ([*COMMAND, "--sandbox"], [shared_server.url]):
         output = run([node, str(INSPECTOR), "--cli", *target, *options], tmp_path)
 
         assert not output.startswith("FAILED"), output

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from kit.built import ROOT, SCRIPT, client_of, clone, newcomer, uv_environment, uv_program
 from kit.configurations import command_of, entry_of
 from kit.pages import PAGES, blocks, commands
-from kit.processes import environment, http_server
+from kit.processes import TOKEN, HTTPServer, environment
 from kit.programs import need
 from tiktok_pinned_videos.commands.clients import configuration
 
@@ -25,7 +24,6 @@ CHECKOUT = "/path/to/tiktok-pinned-videos-mcp"
 URL = "https://mcp.example.org/tiktok/mcp"
 LOCAL = configuration("claude-desktop", ["uvx", "--from", CHECKOUT, SCRIPT])
 BIN = str(ROOT / "tests" / "clients" / "node_modules" / ".bin")
-TOKEN = "a-token-of-sixteen-or-more"
 ADD = f'claude mcp add --transport http tiktok-pinned-videos {URL} --header "Authorization: Bearer $MCP_BEARER_TOKEN"'
 NO_RESOURCE = "npx mcp-remote URL --disable-resource-parameter"
 CLAUDE_CONNECTED = r"tiktok-pinned-videos: .* - ✔ Connected"
@@ -89,13 +87,6 @@ async def test_a_configuration_of_the_pages_starts_the_server_which_says_what_to
 # --- programs of other makers ----------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """A server that requires a token."""
-    with http_server(env={"MCP_BEARER_TOKEN": TOKEN}) as server:
-        yield server.url
-
-
 def user(home: Path, **env: str) -> dict[str, str]:
     """The environment of a user with an empty home, for the clients that npm has installed in tests/clients."""
     programs = [BIN, Path(uv_program()).parent, Path(need("node")).parent, "/usr/bin", "/bin"]
@@ -114,8 +105,8 @@ def typed(line: str, env: dict[str, str], folder: Path) -> str:
 
 @pytest.mark.tools
 @pytest.mark.anyio
-async def test_mcp_remote_connects_claude_desktop_with_a_token(endpoint: str) -> None:
-    (_, _, _, *arguments), env = command_of("claude-desktop", configuration("claude-desktop", url=endpoint))
+async def test_mcp_remote_connects_claude_desktop_with_a_token(guarded_server: HTTPServer) -> None:
+    (_, _, _, *arguments), env = command_of("claude-desktop", configuration("claude-desktop", url=guarded_server.url))
     env = {name: value.replace("your-bearer-token", TOKEN) for name, value in env.items()}
     program = need("mcp-remote", path=BIN)
     for options in ([], [NO_RESOURCE.rsplit(maxsplit=1)[-1]]):
@@ -137,11 +128,11 @@ async def test_mcp_remote_connects_claude_desktop_with_a_token(endpoint: str) ->
     ],
 )
 def test_a_client_lists_the_server_as_connected(
-    endpoint: str, tmp_path: Path, client: str, file: str, connected: str
+    guarded_server: HTTPServer, tmp_path: Path, client: str, file: str, connected: str
 ) -> None:
     program = need({"gemini-cli": "gemini", "claude-code": "claude"}.get(client, client), path=BIN)
     settings = {
-        file: configuration(client, url=endpoint),
+        file: configuration(client, url=guarded_server.url),
         # Without it, Claude Code asks before it connects.
         ".claude/settings.json": '{"enableAllProjectMcpServers": true}',
     }
@@ -157,9 +148,9 @@ def test_a_client_lists_the_server_as_connected(
 
 
 @pytest.mark.tools
-def test_the_line_for_claude_code_adds_a_server_that_connects(endpoint: str, tmp_path: Path) -> None:
+def test_the_line_for_claude_code_adds_a_server_that_connects(guarded_server: HTTPServer, tmp_path: Path) -> None:
     need("claude", path=BIN)
-    added = typed(ADD.replace(URL, endpoint), user(tmp_path), tmp_path)
+    added = typed(ADD.replace(URL, guarded_server.url), user(tmp_path), tmp_path)
     shown = typed("claude mcp list", user(tmp_path), tmp_path)
 
     assert re.search(CLAUDE_CONNECTED, shown), added + shown

@@ -6,24 +6,23 @@ import asyncio
 import json
 import re
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kit.built import ROOT, uv_environment, uv_program
-from kit.processes import HTTPServer, http_server
+from kit.loopback import Loopback
+from kit.processes import TOKEN, HTTPServer
+from kit.upstream import Received, Reply, raw
 from tiktok_pinned_videos.app import build_service
 from tiktok_pinned_videos.settings import Settings
 
 pytestmark = pytest.mark.builds
 
 EXAMPLES = ROOT / "examples"
-TOKEN = "correct-horse-battery-staple"
 AGENTS = ("pydantic_ai_agent.py", "openai_agents.py", "langgraph_agent.py")
 CALLS = [("get_pinned_videos", {"username": "nasa"}), ("get_pinned_videos", {"username": "sandbox_private"})]
 
@@ -48,17 +47,17 @@ def test_every_example_is_listed_and_tested() -> None:
 # Agents: the model is replaced, everything else is as a reader has it.
 
 
-class Provider(ThreadingHTTPServer):
-    """A provider of models on loopback: two calls, then a text that quotes what the tools returned."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answering)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-        self.requests: list[dict[str, Any]] = []
-
-    def text(self, history: object) -> str:
-        facts = ("61676555", "refused: @sandbox_private", "daily quota")
-        return "; ".join(fact for fact in facts if fact in json.dumps(history))
+def reply(request: Received) -> Reply:
+    """Play a provider of models: two calls, then a text that quotes what the tools returned."""
+    asked = request.json
+    finished = "sandbox_private" in json.dumps(asked.get("messages") or asked.get("input"))
+    facts = ("61676555", "refused: @sandbox_private", "daily quota")
+    text = "; ".join(fact for fact in facts if fact in json.dumps(asked)) if finished else ""
+    message = (anthropic if "/messages" in request.path else openai)(asked, text)
+    if not asked.get("stream"):
+        return raw(message)
+    stream = "".join(f"event: {each['type']}\ndata: {json.dumps(each)}\n\n" for each in events(message))
+    return Reply(200, stream.encode(), {"Content-Type": "text/event-stream"})
 
 
 def events(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -78,75 +77,42 @@ def events(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield {"type": "message_stop"}
 
 
-class Answering(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        provider = self.server
-        assert isinstance(provider, Provider)
-        provider.requests.append(asked)
-        finished = "sandbox_private" in json.dumps(asked.get("messages") or asked.get("input"))
-        build = self.anthropic if "/messages" in self.path else self.openai
-        message = build(asked, provider.text(asked) if finished else "")
-        if asked.get("stream"):
-            self.reply(
-                "text/event-stream", "".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" for e in events(message))
-            )
-        else:
-            self.reply("application/json", json.dumps(message))
-
-    def anthropic(self, asked: dict[str, Any], text: str) -> dict[str, Any]:
-        calls = [{"type": "tool_use", "id": f"call_{n}", "name": c, "input": a} for n, (c, a) in enumerate(CALLS)]
-        content = [{"type": "text", "text": text}] if text else calls
-        message = {"id": "msg_1", "type": "message", "role": "assistant", "model": asked["model"], "content": content}
-        usage = {"input_tokens": 1, "output_tokens": 1}
-        return message | {"stop_reason": "end_turn" if text else "tool_use", "stop_sequence": None, "usage": usage}
-
-    def openai(self, asked: dict[str, Any], text: str) -> dict[str, Any]:
-        said = {"type": "output_text", "text": text, "annotations": []}
-        message = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [said]}
-        calls = [
-            {"type": "function_call", "id": f"fc_{n}", "call_id": f"call_{n}", "name": c, "arguments": json.dumps(a)}
-            for n, (c, a) in enumerate(CALLS)
-        ]
-        response = {"id": "resp_1", "object": "response", "created_at": 0, "model": asked["model"]}
-        return response | {
-            "status": "completed", "output": [message] if text else calls, "parallel_tool_calls": True,
-            "tool_choice": "auto", "tools": [], "error": None, "incomplete_details": None, "instructions": None,
-            "metadata": {},
-        }  # fmt: skip
-
-    def reply(self, media_type: str, text: str) -> None:
-        body = text.encode()
-        self.send_response(200)
-        self.send_header("Content-Type", media_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named so by the library
-        pass
+def anthropic(asked: dict[str, Any], text: str) -> dict[str, Any]:
+    calls = [{"type": "tool_use", "id": f"call_{n}", "name": c, "input": a} for n, (c, a) in enumerate(CALLS)]
+    content = [{"type": "text", "text": text}] if text else calls
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": asked["model"], "content": content}
+    usage = {"input_tokens": 1, "output_tokens": 1}
+    return message | {"stop_reason": "end_turn" if text else "tool_use", "stop_sequence": None, "usage": usage}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[HTTPServer]:
-    with http_server(env={"MCP_BEARER_TOKEN": TOKEN}) as running:
-        yield running
+def openai(asked: dict[str, Any], text: str) -> dict[str, Any]:
+    said = {"type": "output_text", "text": text, "annotations": []}
+    message = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [said]}
+    calls = [
+        {"type": "function_call", "id": f"fc_{n}", "call_id": f"call_{n}", "name": c, "arguments": json.dumps(a)}
+        for n, (c, a) in enumerate(CALLS)
+    ]
+    response = {"id": "resp_1", "object": "response", "created_at": 0, "model": asked["model"]}
+    return response | {
+        "status": "completed", "output": [message] if text else calls, "parallel_tool_calls": True,
+        "tool_choice": "auto", "tools": [], "error": None, "incomplete_details": None, "instructions": None,
+        "metadata": {},
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_an_agent_passes_answers_and_failures_to_its_model(name: str, server: HTTPServer) -> None:
-    with Provider() as provider:
-        threading.Thread(target=provider.serve_forever, daemon=True).start()
-        env = {"ANTHROPIC_API_KEY": "key", "ANTHROPIC_BASE_URL": provider.url, "OPENAI_AGENTS_DISABLE_TRACING": "1"}
-        env |= {"OPENAI_API_KEY": "key", "OPENAI_BASE_URL": f"{provider.url}/v1"}
-        done = run(name, "What has nasa pinned?", MCP_URL=server.url, MCP_TOKEN=TOKEN, **env)
-        provider.shutdown()
+def test_an_agent_passes_answers_and_failures_to_its_model(name: str, guarded_server: HTTPServer) -> None:
+    provider = Loopback(reply)
+    env = {"ANTHROPIC_API_KEY": "key", "ANTHROPIC_BASE_URL": provider.url, "OPENAI_AGENTS_DISABLE_TRACING": "1"}
+    env |= {"OPENAI_API_KEY": "key", "OPENAI_BASE_URL": f"{provider.url}/v1"}
+    done = run(name, "What has nasa pinned?", MCP_URL=guarded_server.url, MCP_TOKEN=TOKEN, **env)
+    provider.close()
 
     assert done.returncode == 0, done.stderr
     found = done.stdout.strip().split("; ")
     assert found[:2] == ["61676555", "refused: @sandbox_private"]
     if name != "openai_agents.py":  # this SDK does not read a server's instructions
-        assert "TikTok" in json.dumps(provider.requests[0]["system"])
+        assert "TikTok" in json.dumps(provider.received[0].json["system"])
 
 
 # Scripts without a model

@@ -6,23 +6,15 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from kit.mcp_http import ACCEPT, LIST, address, answer, call
-from kit.processes import HTTPServer, http_client, http_server
+from kit.processes import TOKEN, HTTPServer, http_client
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
-SECRET = "correct-horse-battery-staple"
 CALLERS = 400
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[HTTPServer]:
-    with http_server(env={"MCP_BEARER_TOKEN": SECRET}) as server:
-        yield server
 
 
 def head(token: str, length: int) -> bytes:
@@ -32,11 +24,11 @@ def head(token: str, length: int) -> bytes:
     ).encode()
 
 
-async def test_of_many_callers_that_connect_at_once_none_is_reset(server: HTTPServer) -> None:
+async def test_of_many_callers_that_connect_at_once_none_is_reset(guarded_server: HTTPServer) -> None:
     body = json.dumps(LIST).encode()
-    connections = await asyncio.gather(*(asyncio.open_connection(*address(server)) for _ in range(CALLERS)))
+    connections = await asyncio.gather(*(asyncio.open_connection(*address(guarded_server)) for _ in range(CALLERS)))
     for _, writer in connections:
-        writer.write(head(SECRET, len(body)) + body)
+        writer.write(head(TOKEN, len(body)) + body)
     async with asyncio.timeout(60):
         received = await asyncio.gather(*(reader.read() for reader, _ in connections))
     for _, writer in connections:
@@ -48,20 +40,21 @@ async def test_of_many_callers_that_connect_at_once_none_is_reset(server: HTTPSe
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /mcp HTTP/1.1\r\nHost: local", head("wrong", 10**6) + b"x" * 1000])
-def test_silent_half_and_rejected_connections_keep_no_caller_out(server: HTTPServer, sent: bytes) -> None:
+def test_silent_half_and_rejected_connections_keep_no_caller_out(guarded_server: HTTPServer, sent: bytes) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(CALLERS):
-            connection = stack.enter_context(socket.create_connection(address(server), timeout=30))
+            connection = stack.enter_context(socket.create_connection(address(guarded_server), timeout=30))
             with contextlib.suppress(OSError):
                 connection.sendall(sent)
-        headers = ACCEPT | {"Authorization": f"Bearer {SECRET}"}
+        headers = ACCEPT | {"Authorization": f"Bearer {TOKEN}"}
 
-        assert len(answer(httpx.post(server.url, json=LIST, headers=headers, timeout=60))["result"]["tools"]) == 2
-        assert httpx.get(server.base + "/healthz", timeout=60).status_code == 200
+        listed = httpx.post(guarded_server.url, json=LIST, headers=headers, timeout=60)
+        assert len(answer(listed)["result"]["tools"]) == 2
+        assert httpx.get(guarded_server.base + "/healthz", timeout=60).status_code == 200
 
 
-def test_a_rejected_client_that_sends_a_long_body_reads_why(server: HTTPServer) -> None:
-    with socket.create_connection(address(server), timeout=30) as connection:
+def test_a_rejected_client_that_sends_a_long_body_reads_why(guarded_server: HTTPServer) -> None:
+    with socket.create_connection(address(guarded_server), timeout=30) as connection:
         connection.sendall(head("wrong", 10**6))
         connection.sendall(b"x" * 50_000)
         received = b""
@@ -72,21 +65,22 @@ def test_a_rejected_client_that_sends_a_long_body_reads_why(server: HTTPServer) 
     assert received.endswith(b"}")
 
 
-async def test_clients_at_once_lose_no_call(server: HTTPServer) -> None:
+async def test_clients_at_once_lose_no_call(guarded_server: HTTPServer) -> None:
     async def ask(number: int) -> str:
         mode = "auto" if number % 2 else "legacy"
-        async with http_client(server.url, mode=mode, headers={"Authorization": f"Bearer {SECRET}"}) as client:
+        async with http_client(guarded_server.url, mode=mode, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
             found = await client.call_tool("get_pinned_videos", {"username": f"user_{number}"})
             return str((found.structured_content or {}).get("username"))
 
     assert await asyncio.gather(*(ask(number) for number in range(8))) == [f"user_{number}" for number in range(8)]
 
 
-async def test_a_client_that_leaves_does_not_disturb_the_next(server: HTTPServer) -> None:
-    headers = ACCEPT | {"Authorization": f"Bearer {SECRET}"}
+async def test_a_client_that_leaves_does_not_disturb_the_next(guarded_server: HTTPServer) -> None:
+    headers = ACCEPT | {"Authorization": f"Bearer {TOKEN}"}
     async with httpx.AsyncClient(headers=headers) as client:
+        slow = call("get_pinned_videos", username="sandbox_slow")
         with pytest.raises(httpx.ReadTimeout):
-            await client.post(server.url, json=call("get_pinned_videos", username="sandbox_slow"), timeout=0.3)
-        found = await client.post(server.url, json=call("get_pinned_videos", username="sandbox_slow"), timeout=60)
+            await client.post(guarded_server.url, json=slow, timeout=0.3)
+        found = await client.post(guarded_server.url, json=slow, timeout=60)
 
     assert answer(found)["result"]["structuredContent"]["status"] == "found"

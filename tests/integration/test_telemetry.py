@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import gzip
-import http.server
 import json
 import logging
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from kit.loopback import Loopback
 from kit.processes import COMMAND, HELLO, environment, http_client, http_server, message
 from kit.programs import need_module
-from kit.upstream import EXAMPLE_VIDEOS, refusal, serving, videos
+from kit.upstream import EXAMPLE_VIDEOS, Received, Reply, refusal, serving, videos
 from tiktok_pinned_videos.observability.logs import configure_logging
 from tiktok_pinned_videos.observability.record import CallRecord
 
@@ -30,34 +29,26 @@ class Collector:
     """Receives OTLP over HTTP."""
 
     def __init__(self) -> None:
-        metrics = need_module("opentelemetry.proto.collector.metrics.v1.metrics_service_pb2")
-        traces = need_module("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
         self.spans: list[str] = []
         self.totals: dict[str, Any] = {}
         self.raw = b""
-        collector = self
+        need_module("opentelemetry.proto")
+        self._server = Loopback(self._reply)
+        self.url = self._server.url
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                body = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
-                collector.raw += body
-                if self.path == "/v1/traces":
-                    for resource in traces.ExportTraceServiceRequest.FromString(body).resource_spans:
-                        collector.spans += [span.name for scope in resource.scope_spans for span in scope.spans]
-                else:
-                    for resource in metrics.ExportMetricsServiceRequest.FromString(body).resource_metrics:
-                        collector.take([metric for scope in resource.scope_metrics for metric in scope.metrics])
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+    def _reply(self, request: Received) -> Reply:
+        from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named so by the library
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        body = gzip.decompress(request.body) if request.headers.get("content-encoding") == "gzip" else request.body
+        self.raw += body
+        if request.path == "/v1/traces":
+            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+                self.spans += [span.name for scope in resource.scope_spans for span in scope.spans]
+        else:
+            for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+                self.take([metric for scope in resource.scope_metrics for metric in scope.metrics])
+        return Reply()
 
     def take(self, metrics: list[Any]) -> None:
         for metric in metrics:
@@ -66,8 +57,7 @@ class Collector:
             self.totals[metric.name] = sum(point.count if kind == "histogram" else point.as_int for point in points)
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import zlib
 
 import pytest
 
@@ -50,21 +49,16 @@ async def test_a_redirected_token_request_does_not_carry_the_secret_away(upstrea
         assert (status(answer), elsewhere.received) == ("upstream_error", [])
 
 
-def bomb(mib: int) -> bytes:
-    packer = zlib.compressobj(9, wbits=31)
-    return b"".join(packer.compress(b" " * MIB) for _ in range(mib)) + packer.flush()
-
-
-DROPPED = {
-    "endless": Reply(endless=b" " * 65536),
-    "bomb": Reply(200, bomb(256), {"Content-Encoding": "gzip"}),
-    "rubbish after gzip": Reply(200, gzip.compress(b"{}"), {"Content-Encoding": "gzip"}, endless=b"\0" * 65536),
-}
-
-
-@pytest.mark.parametrize("kind", DROPPED)
-async def test_a_response_beyond_8_mib_is_dropped_while_it_arrives(upstream: Upstream, kind: str) -> None:
-    upstream.answer(DROPPED[kind])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(endless=b" " * 65536),
+        Reply(200, gzip.compress(b"{}"), {"Content-Encoding": "gzip"}, endless=b"\0" * 65536),
+    ],
+    ids=["endless", "rubbish after gzip"],
+)
+async def test_a_response_beyond_8_mib_is_dropped_while_it_arrives(upstream: Upstream, reply: Reply) -> None:
+    upstream.answer(reply)
     async with connected(settings(upstream)) as client:
         answer = await ask(client)
 

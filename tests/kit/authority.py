@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import base64
-import http.server
-import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import parse_qsl
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+from kit.loopback import Loopback
+from kit.upstream import Received, Reply, raw
 
 AUDIENCE = "https://mcp.example.org/mcp"
 
@@ -27,43 +26,23 @@ class Authority:
         self.forms: list[dict[str, str]] = []
         """What was sent to the token endpoint."""
         self.keys: dict[str, Any] = {}
-        authority = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                authority.asked.append(self.path)
-                status, content = authority.paths.get(self.path, lambda: (404, {}))()
-                body = content if isinstance(content, bytes) else json.dumps(content).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_POST(self) -> None:
-                form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
-                authority.forms.append(form)
-                known = self.headers["Authorization"] == "Basic " + base64.b64encode(b"lab:s3cret").decode()
-                if self.path == "/token" and form.get("grant_type") == "client_credentials" and known:
-                    claims = {"aud": form["resource"], "sub": "lab", "client_id": "lab"}
-                    status, content = 200, {"access_token": authority.token(**claims), "token_type": "Bearer"}
-                else:
-                    status, content = 401, {"error": "invalid_client"}
-                body = json.dumps(content).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named so by the library
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.issuer = f"http://127.0.0.1:{self._server.server_address[1]}/tenant"
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self._server = Loopback(self._reply)
+        self.issuer = f"{self._server.url}/tenant"
         self.paths["/.well-known/oauth-authorization-server/tenant"] = self.metadata
         self.paths["/keys"] = lambda: (200, {"keys": self.public_keys()})
         self.add("first", rsa.generate_private_key(public_exponent=65537, key_size=2048))
+
+    def _reply(self, request: Received) -> Reply:
+        if request.method == "GET":
+            self.asked.append(request.path)
+            status, content = self.paths.get(request.path, lambda: (404, {}))()
+            return raw(content, status)
+        self.forms.append(request.form)
+        known = request.headers["authorization"] == "Basic " + base64.b64encode(b"lab:s3cret").decode()
+        if request.path != "/token" or request.form.get("grant_type") != "client_credentials" or not known:
+            return raw({"error": "invalid_client"}, 401)
+        claims = {"aud": request.form["resource"], "sub": "lab", "client_id": "lab"}
+        return raw({"access_token": self.token(**claims), "token_type": "Bearer"})
 
     def metadata(self) -> tuple[int, Any]:
         root = self.issuer.removesuffix("/tenant")
@@ -103,8 +82,7 @@ class Authority:
         return jwt.encode(self.claims(**changed), signing, algorithm, headers={"kid": kid} if kid else {})
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
 
 def authority_of_a_test() -> Iterator[Authority]:

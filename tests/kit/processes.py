@@ -32,6 +32,8 @@ META = {
     }
 }
 """What a request of the modern era carries beside its own parameters."""
+TOKEN = "a-token-of-sixteen-or-more"
+"""The shared secret of the fixture `guarded_server`."""
 _OURS = ("TIKTOK_", "MCP_", "OTEL_", "LOG_")
 
 
