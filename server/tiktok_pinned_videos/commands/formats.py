@@ -61,7 +61,7 @@ class Printer:
     def _print(self, outcome: Outcome[Any]) -> None:
         match self._output:
             case "raw":
-                click.echo(raw_line(outcome, failed_at=time.time()))
+                click.echo(raw_line(outcome))
             case "jsonl":
                 click.echo(json.dumps(result_of(outcome), ensure_ascii=False, separators=(",", ":")))
             case "json":
@@ -96,14 +96,13 @@ def failure(outcome: Outcome[Any]) -> dict[str, str]:
     return {"username": outcome.username, "status": str(error.status), "reason": reason(error)}
 
 
-def origin(outcome: Outcome[Any], failed_at: float | None = None) -> dict[str, str]:
-    """Return source, time (default: now) and `log_id` of a failure; empty if no response was received."""
+def origin(outcome: Outcome[Any]) -> dict[str, str]:
+    """Return source, time (now) and `log_id` of a failure; empty if no response was received."""
     error = outcome.error
     if error is None or (error.status_code is None and not error.sandbox):
         return {}
-    moment = time.time() if failed_at is None else failed_at
     log_id = {"log_id": error.log_id} if error.log_id else {}
-    return {"source": source_of(sandbox=error.sandbox), "retrieved_at": iso(moment), **log_id}
+    return {"source": source_of(sandbox=error.sandbox), "retrieved_at": iso(time.time()), **log_id}
 
 
 def print_failure(outcome: Outcome[Any]) -> None:
@@ -112,16 +111,13 @@ def print_failure(outcome: Outcome[Any]) -> None:
         click.echo(failure_text(clean(outcome.username), outcome.error.status, reason(outcome.error)), err=True)
 
 
-def raw_line(outcome: Outcome[Fetched], *, failed_at: float, body: bool = True) -> str:
-    """Return one line of JSON with TikTok's body as it came.
-
-    `failed_at`: the time of a failure in Unix seconds. `body`: whether a failure includes its body, if that is JSON.
-    """
+def raw_line(outcome: Outcome[Fetched], *, body: bool = True) -> str:
+    """Return one line of JSON with TikTok's body as it came; `body`: also that of a failure, if it is JSON."""
     if (answer := outcome.answer) is None:
         error = error_of(outcome)
-        head: dict[str, Any] = {**failure(outcome), "retrieved_at": iso(failed_at)}
+        head: dict[str, Any] = {**failure(outcome), "retrieved_at": iso(time.time())}
         head |= {"code": error.code} if error.code else {}
-        return _with_body(head | origin(outcome, failed_at), error.body if body else b"")
+        return _with_body(head | origin(outcome), error.body if body else b"")
     snapshot = answer.snapshot
     head = {
         "username": snapshot.username,

@@ -87,9 +87,6 @@ def read_stdin() -> bytes:
     """Return all of standard input. Raises OSError."""
     if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison] - it is None if it was closed at the start
         raise OSError(errno.EBADF, "standard input is closed")
-    if sys.stdin.isatty():
-        end = "Ctrl-Z and Enter" if os.name == "nt" else "Ctrl-D"
-        click.echo(f"Enter usernames, one per line. {end} ends the list.", err=True)
     return read_all(sys.stdin.buffer)
 
 

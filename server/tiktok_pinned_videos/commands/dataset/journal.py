@@ -26,7 +26,7 @@ from ..names import key_of
 from .folder import PACKAGE, RESPONSES, Folder, UnusableError
 
 SANDBOX: Final = source_of(sandbox=True)
-_FINAL: Final = frozenset({Status.NOT_FOUND, Status.REFUSED, Status.INVALID_ARGUMENT})
+FINAL: Final = frozenset({Status.NOT_FOUND, Status.REFUSED, Status.INVALID_ARGUMENT})
 """Failures that are final until they are older than `--max-age`."""
 _BEGINNING: Final = b'{"username":"'
 _RESPONSE: Final = re.compile(r'"response"\s*:\s*')
@@ -87,7 +87,7 @@ class Record:
     @property
     def final(self) -> bool:
         """Whether the record is valid until it is too old: an answer, or a failure that would repeat."""
-        return self.failure is None or self.failure[0] in _FINAL
+        return self.failure is None or self.failure[0] in FINAL
 
     @cached_property
     def result(self) -> dict[str, Any]:

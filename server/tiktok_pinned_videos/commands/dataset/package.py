@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import resources
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from tiktok_pinned_videos.about import NAME, version
 from tiktok_pinned_videos.presentation.times import iso
@@ -75,22 +75,15 @@ def _template() -> dict[str, Any]:
     return json.loads(resources.files(__package__ or "").joinpath("template.json").read_text("utf-8"))
 
 
-class Described(NamedTuple):
-    """Facts in a `datapackage.json`: the requested fields and the address of the source."""
-
-    fields: tuple[str, ...]
-    address: str
-
-
-def of_this_program(content: bytes) -> Described | None:
-    """Read a `datapackage.json`; None if another program wrote it."""
+def facts_of(content: bytes) -> tuple[tuple[str, ...], str] | None:
+    """Return the requested fields and the address of the source in a `datapackage.json`; None if it is not ours."""
     try:
         package: Any = json.loads(content)
-        said = Described(tuple(package["requested_fields"]), package["sources"][0].get("path", ""))
-        ours = package["program"]["name"] == NAME and set(said.fields) <= BY_NAME.keys() and said.address.isprintable()
+        fields, address = tuple(package["requested_fields"]), package["sources"][0].get("path", "")
+        ours = package["program"]["name"] == NAME and set(fields) <= BY_NAME.keys() and address.isprintable()
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    return said if ours else None
+    return (fields, address) if ours else None
 
 
 def _shown(record: Record) -> str:

@@ -22,7 +22,7 @@ from ..formats import raw_line
 from ..names import key_of
 from . import package as described
 from .folder import PACKAGE, RESPONSES, Folder, UnusableError
-from .journal import SANDBOX, Journal, Record
+from .journal import FINAL, SANDBOX, Journal, Record
 
 _OTHERS: Final = "Choose a new or empty folder."
 _MIXED: Final = f"data of the sandbox and of TikTok cannot be in one data set. {_OTHERS}"
@@ -62,8 +62,8 @@ def run(
 def _opened(settings: Settings, folder: Folder, fields: tuple[str, ...] | None, names: Sequence[str]) -> _DataSet:
     """The data set in the folder, or a new one. Raises `UnusableError` if the folder or the request is not its own."""
     content = folder.read(PACKAGE)
-    package = described.of_this_program(content) if content is not None else None
-    if content is not None and package is None:
+    package = described.facts_of(content) if content is not None else ((), "")
+    if package is None:
         raise UnusableError(f"its datapackage.json describes something else. {_OTHERS}")
     others = sorted(path.name for path in folder.path.iterdir() if not path.name.startswith("."))
     # The journal is the first file that a run writes: without it, nothing here may be replaced.
@@ -73,14 +73,15 @@ def _opened(settings: Settings, folder: Folder, fields: tuple[str, ...] | None, 
     if not names and not journal.records:
         raise UnusableError("the data set has no accounts yet. Give usernames or --from FILE.")
     answers = [record for record in journal.records.values() if record.failure is None]
-    known = answers[0].fields if answers else package and package.fields
+    in_package, address = package
+    known = answers[0].fields if answers else in_package
     if any(set(record.fields) != set(answers[0].fields) for record in answers):
         raise UnusableError(f"the lines of {RESPONSES} have different fields. Keep the lines with one list of fields.")
     if known and fields and set(known) != set(fields):
         raise UnusableError(f"the data set has the fields {','.join(known)}. Omit --fields, or choose a new folder.")
     if journal.sources:
         # A sandbox may be used by its address too; the package has the address.
-        same = settings.base_url != DEFAULT_BASE_URL and (not package or package.address.startswith(settings.base_url))
+        same = settings.base_url != DEFAULT_BASE_URL and (content is None or address.startswith(settings.base_url))
         now = settings.sandbox or (same and SANDBOX in journal.sources)
         if len(journal.sources) > 1 or now != (SANDBOX in journal.sources):
             raise UnusableError(_MIXED)
@@ -134,15 +135,13 @@ class _DataSet:
         unsent: list[Record] = []
 
         def each(outcome: Outcome[Any]) -> None:
-            line = raw_line(outcome, failed_at=time.time())
+            before, error = self.journal.records.get(key_of(outcome.username)), outcome.error
+            # If an account is gone, only the reason stays of what TikTok sent about it.
+            gone = error is not None and error.status in FINAL and before is not None and before.failure is None
+            line = raw_line(outcome, body=not gone)
             record = Record.read(line.encode("utf-8", "replace").decode("utf-8"))
-            before = self.journal.records.get(record.key)
-            if record.final and record.failure and before and not before.failure:
-                # The account is gone: of what TikTok sent about it, only the reason stays.
-                record = Record.read(raw_line(outcome, failed_at=record.retrieved_at, body=False))
             if record.source and self.journal.sources - {record.source}:
                 raise UnusableError(_MIXED)
-            error = outcome.error
             if error is not None and error.for_every_account and not error.requests:
                 # Nothing was sent for these, and there may be thousands: one write for all.
                 unsent.append(record)
