@@ -38,6 +38,7 @@ class Fault:
 
 
 TESTS = {
+    "research/client.py": "client formats",
     "research/errors.py": "refusals quota",
     "research/models.py": "wire",
     "state/open.py": "stores settings",
@@ -54,7 +55,7 @@ TESTS = {
     "transports/keys.py": "auth",
     "transports/endpoint.py": "http",
     "observability/": "telemetry",
-    "commands/dataset/": "dataset",
+    "commands/dataset/": "dataset dataset_interrupted",
     "commands/grid.py": "terminal",
     "commands/names.py": "command_names",
     "commands/rows.py": "formats",
