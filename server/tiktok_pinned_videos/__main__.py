@@ -21,27 +21,19 @@ def main() -> None:
     _check_telemetry()
     from tiktok_pinned_videos.transports.handshake import begin
 
-    handshake = begin(sys.argv[1:], os.environ, _load_server)
+    stdin = begin(sys.argv[1:], os.environ)
     from tiktok_pinned_videos.cli import cli
 
     try:
-        cli(prog_name="tiktok-pinned-videos-mcp", obj=handshake)
+        cli(prog_name="tiktok-pinned-videos-mcp", obj=stdin)
     finally:
         # During the interpreter's shutdown a signal would print a traceback.
         _handle_signals()
 
 
-def _load_server() -> None:
-    """Import what a server on stdin and stdout needs."""
-    import importlib
-
-    for module in ("cli", "commands.stdio", "observability.logs", "mcp_server.server", "presentation.view"):
-        importlib.import_module(f"tiktok_pinned_videos.{module}")
-
-
 def _check_telemetry() -> None:
     if any(name.startswith("OTEL_P") for name in os.environ) and _command() in _SERVERS:
-        from tiktok_pinned_videos.observability.environment import drop_unusable
+        from tiktok_pinned_videos.observability.telemetry import drop_unusable
 
         for line in drop_unusable(os.environ):
             with contextlib.suppress(OSError):

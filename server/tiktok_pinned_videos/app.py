@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import httpx
     from mcp.server.mcpserver import MCPServer
 
-    from .observability.record import CallRecord
+    from .observability.logs import CallRecord
     from .service.service import PinnedVideosService
 
 DRAIN: Final = 3.5
@@ -65,7 +65,7 @@ def build_service(
 ) -> PinnedVideosService:
     """Build the client, the cache, the quota and the store. `transport` replaces the network."""
 
-    from .observability.metrics import watch_quota
+    from .observability.telemetry import watch_quota
     from .research.client import ResearchClient
     from .service.accounts import Accounts
     from .service.quota import Ledger
@@ -114,7 +114,7 @@ def build_server(
     # Importing the SDK takes most of a second, and commands that send requests themselves do not need it.
     from .mcp_server.server import create_server
     from .observability.logs import log_call
-    from .observability.metrics import meter_call
+    from .observability.telemetry import meter_call
 
     def on_call(record: CallRecord) -> None:
         log_call(record)

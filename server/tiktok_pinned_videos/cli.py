@@ -98,11 +98,11 @@ def cli(ctx: click.Context) -> None:
 @cli.command()
 @_sandbox
 @click.pass_obj
-def stdio(handshake: Any) -> None:
+def stdio(stdin: Any) -> None:
     """Serve MCP on stdin and stdout (the default)."""
     from .commands.stdio import run
 
-    run(_settings(), handshake)
+    run(_settings(), stdin)
 
 
 @cli.command()

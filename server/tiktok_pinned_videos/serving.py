@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Callable, Generator
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
@@ -37,12 +38,16 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server with callbacks for start and stop. A signal is a normal end of it."""
+    """A uvicorn server with callbacks for start and stop. A signal is a normal end of it.
+
+    `settings` are those of `uvicorn.Config`.
+    """
 
     def __init__(
-        self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None] | None = None
+        self, app: Any, ready: Callable[[], None], stopping: Callable[[], None] | None = None, **settings: Any
     ) -> None:
-        super().__init__(config)
+        quiet = {"log_config": None, "access_log": False, "server_header": False}
+        super().__init__(uvicorn.Config(app, **quiet, proxy_headers=False, ws="none", **settings))
         self._ready = ready
         self._stopping = stopping
 

@@ -16,8 +16,7 @@ from kit.loopback import Loopback
 from kit.processes import COMMAND, HELLO, environment, http_client, http_server, message
 from kit.programs import need_module
 from kit.upstream import EXAMPLE_VIDEOS, Received, Reply, refusal, serving, videos
-from tiktok_pinned_videos.observability.logs import configure_logging
-from tiktok_pinned_videos.observability.record import CallRecord
+from tiktok_pinned_videos.observability.logs import CallRecord, configure_logging
 
 pytestmark = pytest.mark.anyio
 CREDENTIALS = {"TIKTOK_CLIENT_KEY": "awkey123", "TIKTOK_CLIENT_SECRET": "hunter2-hunter2", "TIKTOK_STATE": "memory:"}
@@ -121,8 +120,8 @@ def test_a_wrong_variable_of_opentelemetry_is_named_and_stops_nothing(variable: 
 )
 def test_without_being_asked_for_the_sdk_of_opentelemetry_is_not_imported(env: dict[str, str]) -> None:
     code = (
-        "import sys; from tiktok_pinned_videos.observability.metrics import configure_telemetry, meter_call\n"
-        "from tiktok_pinned_videos.observability.record import CallRecord\n"
+        "import sys; from tiktok_pinned_videos.observability.telemetry import CallRecord, meter_call\n"
+        "from tiktok_pinned_videos.observability.telemetry import configure_telemetry\n"
         f"configure_telemetry({env!r})(); meter_call(CallRecord('t')); import tiktok_pinned_videos.commands.stdio\n"
         "print([name for name in sys.modules if name.startswith(('opentelemetry.sdk', 'opentelemetry.exporter'))])"
     )

@@ -55,7 +55,7 @@ class Wire(asyncio.Transport):
 
 async def _app(scope: Scope, receive: Receive, send: Send) -> None:
     async def closing(message: Message) -> None:
-        await send_last(scope, message, send)
+        await send_last(scope, send, message)
 
     if scope["path"] == "/":
         await PlainTextResponse("done")(scope, receive, closing)

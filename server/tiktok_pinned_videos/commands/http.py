@@ -12,14 +12,16 @@ from typing import cast
 from mcp.server.mcpserver import MCPServer
 
 from tiktok_pinned_videos.app import DRAIN, LazyBackend, build_server
+from tiktok_pinned_videos.environment import SettingsError
+from tiktok_pinned_videos.hosts import is_loopback
 from tiktok_pinned_videos.observability.logs import notice
-from tiktok_pinned_videos.observability.metrics import configure_telemetry
+from tiktok_pinned_videos.observability.telemetry import configure_telemetry
 from tiktok_pinned_videos.serving import listen
 from tiktok_pinned_videos.settings import Channels, Settings
 from tiktok_pinned_videos.state.base import UnusableStoreError
 from tiktok_pinned_videos.state.open import check_usable
-from tiktok_pinned_videos.transports.auth import AuthenticationSettingsError, authentication_for
-from tiktok_pinned_videos.transports.http import PATH, address_of, build_app, is_loopback_only, serve
+from tiktok_pinned_videos.transports.auth import authentication_for
+from tiktok_pinned_videos.transports.http import PATH, address_of, build_app, serve
 
 from . import loaded, stop
 
@@ -33,17 +35,17 @@ def run(settings: Settings, *, host: str, port: int) -> None:
         stop(f"Cannot listen on {host} port {port}: {reason}. Choose others with --host and --port.", 1)
     _raise_file_limit()
     with listener:
-        local = is_loopback_only(listener)
+        address, bound = address_of(listener)
+        local = is_loopback(address)
         try:
             verifier = authentication_for(settings, loopback=local)
-        except AuthenticationSettingsError as error:
+        except SettingsError as error:
             stop(str(error))
         try:
             asyncio.run(check_usable(settings.state, prefix=f"{settings.namespace}:"))
         except UnusableStoreError as error:
             stop(f"The state store of TIKTOK_STATE cannot work: {error}. {error.next_step}")
         stop_telemetry = configure_telemetry(os.environ)
-        address, bound = address_of(listener)
         backend = LazyBackend(settings, transport=None, clock=time.time)
         if settings.configured:
             # A server is started once and called often: load now what the first call would wait for.

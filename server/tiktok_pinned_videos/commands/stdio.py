@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import time
 
 from tiktok_pinned_videos.app import DRAIN, LazyBackend, build_server
 from tiktok_pinned_videos.observability.logs import notice
-from tiktok_pinned_videos.observability.metrics import configure_telemetry
+from tiktok_pinned_videos.observability.telemetry import configure_telemetry
 from tiktok_pinned_videos.settings import Settings
-from tiktok_pinned_videos.transports.handshake import HandshakeCache
+from tiktok_pinned_videos.transports.handshake import Input
 from tiktok_pinned_videos.transports.stdio import serve_stdio
 
 from . import loaded, stop
 
 
-def run(settings: Settings, cache: HandshakeCache | None) -> None:
-    """Serve until the client leaves. `cache`: the messages that arrived during the imports."""
-    if sys.__stdin__ is None or sys.__stdout__ is None:
+def run(settings: Settings, stdin: Input | None) -> None:
+    """Serve until the client leaves. `stdin`: read already, since the start of the process."""
+    if stdin is None:
         stop("stdin or stdout is closed: an MCP server talks to its client there. Start it from an MCP client.", 1)
-    if os.isatty(0):
+    if os.isatty(stdin.descriptor):
         notice(
             "This is an MCP server: it waits for messages of an MCP client on stdin (end it with Ctrl-C). "
             "To ask for an account yourself, type: tiktok-pinned-videos-mcp get nasa --sandbox"
@@ -31,7 +30,7 @@ def run(settings: Settings, cache: HandshakeCache | None) -> None:
     stop_telemetry = configure_telemetry(os.environ)
     loaded()
     try:
-        asyncio.run(serve_stdio(server, cache, drain=DRAIN, stopping=backend.begin_drain))
+        asyncio.run(serve_stdio(server, stdin, drain=DRAIN, stopping=backend.begin_drain))
     except OSError as fault:
         stop(f"stdin or stdout cannot be used ({fault.strerror or fault}): an MCP server talks to its client there.", 1)
     finally:

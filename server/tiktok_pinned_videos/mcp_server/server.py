@@ -15,7 +15,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 
 from tiktok_pinned_videos.about import version
-from tiktok_pinned_videos.observability.record import CallRecord
+from tiktok_pinned_videos.observability.logs import CallRecord
 from tiktok_pinned_videos.presentation.view import view_html
 
 from .backend import Backend

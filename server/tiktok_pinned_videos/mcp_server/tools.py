@@ -19,7 +19,7 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import ConfigDict
 
-from tiktok_pinned_videos.observability.record import CallRecord
+from tiktok_pinned_videos.observability.logs import CallRecord
 from tiktok_pinned_videos.research.errors import APITimeoutError, InternalError, TikTokError
 from tiktok_pinned_videos.service.caller import CALLER
 

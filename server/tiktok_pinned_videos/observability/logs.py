@@ -7,7 +7,6 @@ that writes to descriptor 2. If the pipe is full, lines are dropped and counted.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import json
 import logging
 import os
@@ -15,58 +14,90 @@ import queue
 import re
 import threading
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, Final, Literal
-
-from .record import CallRecord
 
 _MAX_LINES: Final = 1000
 """Lines that wait to be written."""
 _FLUSH_TIMEOUT: Final = 0.5
 """Seconds that the end of the program waits for lines to be written."""
+_NOTICE: Final = 60
 _calls: Final = logging.getLogger("tiktok_pinned_videos.calls")
 _PLAIN: Final = re.compile(r"[\w.,:/@+-]+", re.ASCII)
 # They log addresses, and httpx every single one.
 _QUIET: Final = ("httpx", "httpx2", "httpcore", "httpcore2", "mcp", "uvicorn", "opentelemetry", "asyncio")
 
 
+@dataclass(slots=True)
+class CallRecord:
+    """One tool call that has ended; no text of TikTok's users, no token and no secret."""
+
+    tool: str
+    accounts: tuple[str, ...] = ()
+    status: str = "found"
+    requests: int = 0
+    cached: int = 0
+    """Accounts answered from the cache."""
+    milliseconds: float = 0.0
+    log_id: str | None = None
+    caller: str | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is logged."""
+        facts = {"tool": self.tool, "account": ",".join(self.accounts), "status": str(self.status)}
+        facts |= {"requests": self.requests, "cached": self.cached, "ms": round(self.milliseconds, 1)}
+        return facts | {"log_id": self.log_id} | ({"caller": self.caller} if self.caller else {})
+
+
 def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
     """Set up the root logger, before the SDK does it its own way."""
-    handler = _Handler()
-    handler.setFormatter(_Formatter(log_format))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    # Any client can cause its warnings: one for each malformed request.
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    logging.basicConfig(level=level, handlers=[_Handler(as_json=log_format == "json")], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+    # Any client can cause its warnings: one for each malformed request.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 def notice(line: str) -> None:
     """Print a line for the person who starts a server, at any log level."""
-    _stderr().put(line)
+    _calls.log(_NOTICE, line)
 
 
 def log_call(record: CallRecord) -> None:
     """Log one line for one call of a tool."""
-    _calls.info("call", extra={"call": record})
+    _calls.info(record)
 
 
-class _Stderr:
-    """Writes lines to descriptor 2 from a daemon thread."""
+class _Handler(logging.Handler):
+    """Writes one line per record, text or a JSON object, to descriptor 2 from a daemon thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, as_json: bool) -> None:
+        super().__init__()
+        self._as_json = as_json
         self._lines: queue.Queue[bytes] = queue.Queue(_MAX_LINES)
         self._dropped = 0
         threading.Thread(target=self._write_all, name="stderr", daemon=True).start()
         atexit.register(self._flush)
 
-    def put(self, line: str) -> None:
-        """Queue a line, or count it as dropped."""
+    def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._lines.put_nowait(line.encode("utf-8", errors="backslashreplace") + b"\n")
+            self._lines.put_nowait(self.format(record).encode("utf-8", errors="backslashreplace") + b"\n")
         except queue.Full:
             self._dropped += 1
+        except Exception:  # noqa: S110 - a record that cannot be formatted must not end the call that logs it
+            pass
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.levelno == _NOTICE:
+            return str(record.msg)
+        when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        facts = record.msg.facts() if isinstance(record.msg, CallRecord) else {"message": _message(record)}
+        if self._as_json:
+            head = {"time": when, "level": record.levelname, "logger": record.name}
+            return json.dumps(head | facts, ensure_ascii=False)
+        words = " ".join(f"{name}={_quoted(value)}" for name, value in facts.items() if value not in (None, ""))
+        return f"{when} {record.levelname} " + (f"{record.name}: {facts['message']}" if "message" in facts else words)
 
     def _write_all(self) -> None:
         while True:
@@ -82,11 +113,6 @@ class _Stderr:
             time.sleep(0.005)
 
 
-@cache
-def _stderr() -> _Stderr:
-    return _Stderr()
-
-
 def _write(line: bytes) -> None:
     while line:
         try:
@@ -97,50 +123,15 @@ def _write(line: bytes) -> None:
             return
 
 
-class _Handler(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        # A record that cannot be formatted must not end the call that logs it.
-        with contextlib.suppress(Exception):
-            _stderr().put(self.format(record))
-
-
-class _Formatter(logging.Formatter):
-    """One line per record: text or a JSON object."""
-
-    def __init__(self, log_format: Literal["text", "json"]) -> None:
-        super().__init__()
-        self._as_json = log_format == "json"
-
-    def format(self, record: logging.LogRecord) -> str:
-        when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        call = getattr(record, "call", None)
-        facts = _facts(call) if isinstance(call, CallRecord) else {"message": self._message(record)}
-        if self._as_json:
-            head = {"time": when, "level": record.levelname, "logger": record.name}
-            return json.dumps(head | facts, ensure_ascii=False)
-        words = " ".join(f"{name}={_quoted(value)}" for name, value in facts.items() if value not in (None, ""))
-        return f"{when} {record.levelname} " + (f"{record.name}: {facts['message']}" if "message" in facts else words)
-
-    def _message(self, record: logging.LogRecord) -> str:
-        """Return the message in one line, without characters that a terminal obeys."""
-        message = record.getMessage()
-        if record.exc_info:
-            message += " | " + self.formatException(record.exc_info).replace("\n", " | ")
-        message = message.replace("\n", " ")
-        return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in message)
-
-
-def _facts(call: CallRecord) -> dict[str, Any]:
-    facts = {
-        "tool": call.tool,
-        "account": ",".join(call.accounts),
-        "status": str(call.status),
-        "requests": call.requests,
-        "cached": call.cached,
-        "ms": round(call.milliseconds, 1),
-        "log_id": call.log_id,
-    }
-    return facts | ({"caller": call.caller} if call.caller else {})
+def _message(record: logging.LogRecord) -> str:
+    """Return the message in one line, without characters that a terminal obeys."""
+    message = record.getMessage()
+    if record.name.startswith("opentelemetry"):
+        # It does not say which variable is wrong, and traces of an exporter that cannot connect are long.
+        message += f" Check {', '.join(sorted(name for name in os.environ if name.startswith('OTEL_')))}."
+    elif record.exc_info:
+        message += " | " + logging.Formatter().formatException(record.exc_info).replace("\n", " | ")
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in message)
 
 
 def _quoted(value: object) -> str:

@@ -9,8 +9,6 @@ import asyncio
 import ipaddress
 from collections.abc import Callable
 
-import uvicorn
-
 from tiktok_pinned_videos.serving import Server, listen
 
 from .app import SandboxApp
@@ -36,17 +34,14 @@ async def serve(
     if not address.is_loopback:
         raise ValueError(f"the sandbox serves loopback addresses only, not {host}")
     with listen(str(address), port) as listener:
-        config = uvicorn.Config(
+        bound: int = listener.getsockname()[1]
+        server = Server(
             SandboxApp(latency=latency),
+            lambda: ready(bound) if ready else None,
             lifespan="off",
-            log_config=None,
             log_level="warning",
-            access_log=False,
-            server_header=False,
             timeout_graceful_shutdown=_DRAIN,
         )
-        bound: int = listener.getsockname()[1]
-        server = Server(config, lambda: ready(bound) if ready else None)
         watch = asyncio.create_task(server.stop_with(stop)) if stop else None
         try:
             await server.serve(sockets=[listener])

@@ -1,13 +1,16 @@
 """Authentication of HTTP callers by a shared secret or by tokens of an OAuth authorization server.
 
-Verifiers for the SDK's bearer middleware. No token is ever logged.
+Verifiers for the SDK's bearer middleware. Rejections are logged at a limited rate, because clients without a token can
+send any number. No token is ever logged.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hmac
+import logging
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -17,53 +20,53 @@ from mcp.server.auth.provider import AccessToken
 from starlette.authentication import AuthCredentials
 from starlette.requests import HTTPConnection
 
+from tiktok_pinned_videos.environment import SettingsError
 from tiktok_pinned_videos.service.caller import CALLER
 from tiktok_pinned_videos.settings import Settings
 
-from .keys import KEY_TYPES, KeySet
-from .rejections import log_rejection
+from .keys import KeySet
 
-_MAX_TOKEN: Final = 16 * 1024
+_log = logging.getLogger(__name__)
+_ALGORITHMS: Final = (*(kind + bits for kind in ("RS", "PS", "ES") for bits in ("256", "384", "512")), "EdDSA")
+"""None is symmetric: a public key must not work as a secret."""
 _CLOCK_SKEW: Final = 10
 """Seconds that the authorization server's clock may be ahead of ours."""
+_LOGGED_WITHIN: Final = 10.0
+_logged: Final[deque[float]] = deque(maxlen=20)
+"""When rejections were logged: at most 20 within 10 seconds."""
+_MAX_REASON: Final = 300
 
 
-class AuthenticationSettingsError(Exception):
-    """Authentication is not configured, incomplete or ambiguous. The text is for the operator."""
+def log_rejection(status: int, reason: str) -> None:
+    """Log why a request was rejected. `reason` must not contain a token or a secret."""
+    now = time.monotonic()
+    if len(_logged) < 20 or now - _logged[0] > _LOGGED_WITHIN:
+        _logged.append(now)
+        _log.info("request rejected with %d: %s", status, reason[:_MAX_REASON])
 
 
 def authentication_for(settings: Settings, *, loopback: bool) -> SharedSecret | JWTVerifier | None:
-    """Return the verifier that `settings` describe; None on loopback without any.
-
-    Raises `AuthenticationSettingsError`.
-    """
-    names = {
+    """Return the verifier that `settings` describe; None on loopback without any. Raises `SettingsError`."""
+    values = {
         "MCP_JWT_ISSUER": settings.jwt_issuer,
         "MCP_JWT_AUDIENCE": settings.jwt_audience,
         "MCP_JWKS_URL": settings.jwks_url,
         "MCP_JWT_REQUIRED_SCOPES": ",".join(settings.jwt_required_scopes),
     }
-    given = [name for name, value in names.items() if value]
-    missing = [name for name in ("MCP_JWT_ISSUER", "MCP_JWT_AUDIENCE") if not names[name]]
+    given = ", ".join(name for name, value in values.items() if value)
+    both = "MCP_JWT_ISSUER and MCP_JWT_AUDIENCE"
     if settings.bearer_token and given:
-        raise AuthenticationSettingsError(
-            f"Two ways to authenticate callers are configured: MCP_BEARER_TOKEN and {', '.join(given)}.\n"
-            "Set either MCP_BEARER_TOKEN, or MCP_JWT_ISSUER and MCP_JWT_AUDIENCE, and unset the other."
-        )
+        raise SettingsError("MCP_BEARER_TOKEN", f"is set, and so is {given}. Unset one of the two.")
     if settings.bearer_token:
         return SharedSecret(settings.bearer_token)
-    if not missing:
+    if settings.jwt_issuer and settings.jwt_audience:
         return JWTVerifier(settings, KeySet(settings.jwt_issuer, settings.jwks_url))
     if given:
-        raise AuthenticationSettingsError(
-            f"Authentication is incomplete: {', '.join(given)} without {' and '.join(missing)}.\n"
-            f"Set {' and '.join(missing)} too, or unset {', '.join(given)}."
-        )
+        raise SettingsError(given, f"is set, but tokens are accepted only with {both}. Set both, or unset {given}.")
     if not loopback:
-        raise AuthenticationSettingsError(
-            "Addresses that other machines can reach require authentication, and none is configured.\n"
-            "Set MCP_BEARER_TOKEN (at least 16 characters), or MCP_JWT_ISSUER and MCP_JWT_AUDIENCE, "
-            "or use --host 127.0.0.1."
+        needed = "is not set, and addresses that other machines can reach require authentication. Set it"
+        raise SettingsError(
+            "MCP_BEARER_TOKEN", f"{needed} (at least 16 characters), or {both}, or use --host 127.0.0.1."
         )
     return None
 
@@ -109,7 +112,9 @@ class JWTVerifier:
         token = token.strip()
         try:
             claims = await self._claims(token)
-        except (jwt.PyJWTError, ValueError, TypeError) as fault:
+            if (expires_at := int(claims["exp"])) <= time.time():  # the clock skew applies to nbf and iat only
+                raise jwt.ExpiredSignatureError("the token has expired")
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as fault:
             log_rejection(401, self._reason(fault, token))
             return None
         named = (claims.get(name) for name in ("sub", "client_id", "azp"))
@@ -117,47 +122,31 @@ class JWTVerifier:
         scopes = _scopes(claims)
         if missing := [scope for scope in self._required if scope not in scopes]:
             log_rejection(403, f"the token of {subject!r} lacks {', '.join(missing)}; its scopes: {', '.join(scopes)}")
-        expires_at = int(claims["exp"])
         return AccessToken(token="", client_id=subject, subject=subject, scopes=scopes, expires_at=expires_at)
 
     async def _claims(self, token: str) -> dict[str, Any]:
-        header = jwt.get_unverified_header(token[:_MAX_TOKEN])
-        kid, algorithm = header.get("kid"), str(header.get("alg"))
-        if algorithm[:2] not in KEY_TYPES:
-            raise jwt.InvalidAlgorithmError("the algorithm is not allowed")
-        for _ in range(2):
-            candidates = self._keys.known(kid, algorithm)
-            for key in candidates:
-                with contextlib.suppress(jwt.InvalidSignatureError):
-                    return self._decoded(token, key, algorithm)
-            # The issuer may have new keys; a key with this id has been tried already.
-            if (candidates and kid is not None) or not await self._keys.refresh():
-                break
+        kid = jwt.get_unverified_header(token).get("kid")
+        for key in await self._keys.find(kid):
+            with contextlib.suppress(jwt.InvalidSignatureError, jwt.InvalidKeyError, TypeError):
+                return jwt.decode(
+                    token,
+                    key,
+                    algorithms=_ALGORITHMS,
+                    audience=self._audience,
+                    issuer=self._issuer,
+                    leeway=_CLOCK_SKEW,
+                    options={"require": ["exp", "aud", "iss"]},
+                )
         raise jwt.InvalidSignatureError("no key of the issuer fits the signature")
-
-    def _decoded(self, token: str, key: Any, algorithm: str) -> dict[str, Any]:
-        claims = jwt.decode(
-            token,
-            key,
-            algorithms=[algorithm],
-            audience=self._audience,
-            issuer=self._issuer,
-            leeway=_CLOCK_SKEW,
-            options={"require": ["exp", "aud", "iss"]},
-        )
-        if isinstance(claims["exp"], bool) or not isinstance(claims["exp"], int | float):
-            raise jwt.DecodeError("exp is not a number")
-        if claims["exp"] <= time.time():
-            raise jwt.ExpiredSignatureError("the token has expired")  # the clock skew applies to nbf and iat only
-        return claims
 
     def _reason(self, fault: Exception, token: str) -> str:
         """Return a reason to log: for another audience or issuer, what was received and what is expected."""
         if isinstance(fault, jwt.InvalidAudienceError | jwt.InvalidIssuerError):
-            of_audience = isinstance(fault, jwt.InvalidAudienceError)
-            name, expected = ("aud", self._audience) if of_audience else ("iss", self._issuer)
-            received = jwt.decode(token, options={"verify_signature": False}).get(name)
-            return f"the token's {name} is {received!r}, expected {expected!r}"
+            received = jwt.decode(token, options={"verify_signature": False})
+            facts = (("aud", self._audience), ("iss", self._issuer))
+            return "; ".join(
+                f"the token's {name} is {received.get(name)!r}, expected {value!r}" for name, value in facts
+            )
         known = jwt.ExpiredSignatureError | jwt.InvalidSignatureError | jwt.MissingRequiredClaimError
         return str(fault) if isinstance(fault, known) else f"the token is not a usable JWT ({type(fault).__name__})"
 

@@ -1,9 +1,9 @@
 """uvicorn's h11 protocol, with timeouts and limits for connections that uvicorn does not have.
 
-A head must arrive within `HEAD_TIMEOUT`, and a peer that does not read is disconnected after `WRITE_TIMEOUT`. When more
-than `MAX_PENDING` new connections owe a head, the oldest are closed, but none that is younger than a second, so that
-any number of callers may connect at the same moment. After a head, nothing more is read until the application asks for
-the body, which it does after authentication.
+A request must arrive within `REQUEST_TIMEOUT`, and a peer that does not read is disconnected after `WRITE_TIMEOUT`.
+When more than `MAX_PENDING` new connections owe a head, the oldest are closed, but none that is younger than a second,
+so that any number of callers may connect at the same moment. After a head, nothing more is read until the application
+asks for the body, which it does after authentication.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_HEAD: Final = 64 * 1024
 MAX_PENDING: Final = 256
 MIN_AGE: Final = 1.0
 """Seconds for which a connection cannot be evicted."""
-HEAD_TIMEOUT: Final = 20.0
+REQUEST_TIMEOUT: Final = 20.0
 IDLE_TIMEOUT: Final = 75
 """Seconds between requests; above the 60 s of common load balancers, so that they close first."""
 WRITE_TIMEOUT: Final = 60.0
@@ -29,10 +29,6 @@ _MAX_READ: Final = 16 * 1024
 """Bytes that one read returns; asyncio's own limit is 256 KiB for each of a thousand connections."""
 LINGER: Final = 1.0
 """Seconds in which a rejected client that is still sending can read why."""
-_BAD_REQUEST: Final = (
-    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 31\r\n\r\n"
-    b"The request is not valid HTTP.\n"
-)
 
 
 def admit(scope: Scope) -> None:
@@ -41,7 +37,7 @@ def admit(scope: Scope) -> None:
         connection.admitted = True
 
 
-async def send_last(scope: Scope, message: Message, send: Send) -> None:
+async def send_last(scope: Scope, send: Send, message: Message) -> None:
     """Send a part of a response. Unless the client is authenticated, its connection is closed after it."""
     connection = _connection_of(scope)
     if connection is not None and not connection.admitted:
@@ -70,8 +66,8 @@ class Connection(H11Protocol):
     _pending: ClassVar[dict[Connection, float]] = {}
     admitted = False
     """Whether a request on it was authenticated."""
-    _head_timer: asyncio.TimerHandle | None = None
-    _write_timer: asyncio.TimerHandle | None = None
+    _reading: asyncio.TimerHandle | None = None
+    _writing: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - as in uvicorn
         """Wait for the first head, and close the oldest connections if too many are pending."""
@@ -80,7 +76,7 @@ class Connection(H11Protocol):
         # Weak, so that a request does not keep what was read from the connection.
         self.app_state = self.app_state | {"connection": weakref.ref(self)}
         now = self._pending[self] = self.loop.time()
-        self._head_timer = self.loop.call_later(HEAD_TIMEOUT, transport.abort)
+        self._reading = self.loop.call_later(REQUEST_TIMEOUT, transport.abort)
         while len(self._pending) > MAX_PENDING:
             oldest, since = next(iter(self._pending.items()))
             if now - since < MIN_AGE:
@@ -89,46 +85,39 @@ class Connection(H11Protocol):
             oldest.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Parse the bytes, with a timeout until a head is complete."""
-        if self._head_timer is None and not self._is_answering():
-            self._head_timer = self.loop.call_later(HEAD_TIMEOUT, self.transport.abort)
+        """Parse the bytes, with a timeout until the request is complete."""
+        if self._reading is None and not self._is_answering():
+            self._reading = self.loop.call_later(REQUEST_TIMEOUT, self.transport.abort)
         super().data_received(data)
         if self._is_answering():
             self._pending.pop(self, None)
-            self._head_timer = _cancelled(self._head_timer)
+            if self.conn.their_state is not h11.SEND_BODY:
+                self._reading = _cancelled(self._reading)
             if not self.admitted:
                 self.flow.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop all timers."""
         self._pending.pop(self, None)
-        self._head_timer, self._write_timer = _cancelled(self._head_timer), _cancelled(self._write_timer)
+        self._reading, self._writing = _cancelled(self._reading), _cancelled(self._writing)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         """Start the timeout for a peer that does not read."""
         super().pause_writing()
-        self._write_timer = self.loop.call_later(WRITE_TIMEOUT, self.transport.abort)
+        self._writing = self.loop.call_later(WRITE_TIMEOUT, self.transport.abort)
 
     def resume_writing(self) -> None:
         """Stop that timeout."""
         super().resume_writing()
-        self._write_timer = _cancelled(self._write_timer)
+        self._writing = _cancelled(self._writing)
 
     def send_400_response(self, msg: str) -> None:
-        """Send a 400 unless a response has begun, end the current request, and read nothing more."""
-        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
-            self.transport.abort()
-            return
+        """Reject what is not HTTP. In the middle of a request only the connection can be closed."""
         if self._is_answering():
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
-        self.transport.write(_BAD_REQUEST)
-        self.flow.pause_reading()
-        self.loop.call_later(LINGER, self.transport.abort)
-
-    def _unsupported_upgrade_warning(self) -> None:
-        """Ignore offers to upgrade, as RFC 9110 says."""
+            self.transport.abort()
+        else:
+            super().send_400_response(msg)
 
     def _is_answering(self) -> bool:
         cycle: Any = self.cycle

@@ -1,7 +1,7 @@
-"""Answer a client's first requests over stdio from a cache while the SDK is being imported.
+"""Stdin, read from the start of the process on, and a cache that answers the first requests before the SDK is loaded.
 
 The cache is a file in the user's cache folder. It has the SDK's answers to the same messages from an earlier start of
-the same program with the same settings. After the import the SDK gets all messages from the first on. Its answers to
+the same program with the same settings. Once it is loaded, the SDK gets all messages from the first on. Its answers to
 messages already answered are compared with those that were sent, and not sent again. ADR 9 has the reasons.
 
 pathlib, platformdirs and typing are not imported, because that would take longer than the rest of this module.
@@ -14,181 +14,177 @@ import hashlib
 import json
 import os
 import re
-import select
-import stat
 import sys
 import threading
-from importlib.machinery import PathFinder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Final
 
-_STARTS: Final = ((), ("--sandbox",), ("stdio",), ("stdio", "--sandbox"), ("--sandbox", "stdio"))
-_LISTS: Final = {f"{what}/list" for what in ("tools", "prompts", "resources", "resources/templates")}
-_CACHEABLE: Final = {"initialize", "server/discover", "ping"} | _LISTS
+MAX_LENGTH: Final = 16 * 1024 * 1024
+"""Bytes of a message."""
+_CACHEABLE: Final = {"initialize", "server/discover", "ping"} | {
+    f"{what}/list" for what in ("tools", "prompts", "resources", "resources/templates")
+}
 """Requests whose answer depends only on the program, its settings and the messages before."""
-_SIMPLE_ID: Final = re.compile(r'-?\d{1,15}|"[\w .:/+-]{0,100}"', re.ASCII)
-"""Ids that every JSON library writes in the same way."""
+_SIMPLE_ID: Final = re.compile(r'-?\d{1,15}|"[\w .:/+-]{0,100}"|null', re.ASCII)
+"""Ids that every JSON library writes in the same way; null stands for none."""
 _PREFIX: Final = '{"jsonrpc":"2.0","id":'
 """The beginning of the SDK's answers. The text after the id is stored."""
-_MAX_RECEIVED: Final = 64 * 1024
-_MAX_FILE: Final = 256 * 1024
+_MAX_ANSWERS: Final = 64
 _MAX_FILES: Final = 20
 _SECRETS: Final = ("TIKTOK_CLIENT_KEY", "TIKTOK_CLIENT_SECRET", "TIKTOK_STATE", "MCP_BEARER_TOKEN")
 """Variables that can hold a secret: only whether they are set counts. None of them changes an answer."""
 
 
-def begin(arguments: Sequence[str], env: Mapping[str, str], load: Callable[[], object]) -> HandshakeCache | None:
-    """Call `load` in a thread and answer known requests until it returns. Without cached answers, do neither.
-
-    Returns None if the command is not the stdio server, if stdin is not a pipe, if the cache is switched off, and on
-    Windows, where `select` does not work on pipes.
-    """
-    off = env.get("TIKTOK_INSTANT", "").strip().lower() in ("0", "false", "no", "off")
-    if sys.platform == "win32" or off or tuple(arguments) not in _STARTS:
+def begin(arguments: Sequence[str], env: Mapping[str, str]) -> Input | None:
+    """Read stdin from now on if the command is the stdio server. `TIKTOK_INSTANT=0` switches the cache off."""
+    if not set(arguments) <= {"stdio", "--sandbox"} or sys.__stdin__ is None or sys.__stdout__ is None:
         return None
-    try:
-        kind = os.fstat(0).st_mode
-        if not stat.S_ISFIFO(kind) and not stat.S_ISSOCK(kind):
-            return None
-        cache = HandshakeCache(answers_file(arguments, env))
-    except OSError:
-        return None
-    if cache.known:
-        cache.answer_while(load)
-    return cache
+    cache = None
+    if env.get("TIKTOK_INSTANT", "").strip().lower() not in ("0", "false", "no", "off"):
+        with contextlib.suppress(OSError):
+            cache = HandshakeCache(answers_file(arguments, env))
+    return Input(cache)
 
 
-def split_answer(text: str) -> tuple[str, str] | None:
+def split_answer(line: str) -> tuple[str, str] | None:
     """Split an answer of the SDK into its id, as JSON, and the text after it; None for any other message."""
-    if not text.startswith(_PREFIX):
+    if not line.startswith(_PREFIX):
         return None
-    number, end = json.JSONDecoder().raw_decode(text, len(_PREFIX))
-    return json.dumps(number), text[end:]
+    number, end = json.JSONDecoder().raw_decode(line, len(_PREFIX))
+    return json.dumps(number), line[end:]
+
+
+def write_all(descriptor: int, text: bytes) -> None:
+    """Write everything. Raises OSError."""
+    while text:
+        text = text[os.write(descriptor, text) :]
+
+
+class Input:
+    """The lines of stdin, read by a daemon thread. For all other code stdin is empty."""
+
+    def __init__(self, cache: HandshakeCache | None = None) -> None:
+        self.cache = cache
+        with contextlib.suppress(OSError, AttributeError):  # not a pipe; Windows before Python 3.12
+            os.set_blocking(0, True)
+            os.set_blocking(1, True)
+        nothing = os.open(os.devnull, os.O_RDWR)  # takes the place of a closed stderr, which no pipe may take
+        self.descriptor = os.dup(0)
+        os.dup2(nothing, 0)
+        self._lines: list[bytearray | None] = []
+        self._deliver: Callable[[Sequence[bytearray | None]], None] | None = None
+        self._lock = threading.Lock()
+        # An answer waits this many seconds for the thread that imports.
+        sys.setswitchinterval(0.001)
+        threading.Thread(target=self._read, name="stdin", daemon=True).start()
+
+    def attach(self, deliver: Callable[[Sequence[bytearray | None]], None]) -> None:
+        """Deliver all lines from the first on, and None at the end. Nothing is answered from the cache any more."""
+        with self._lock:
+            self._deliver = deliver
+            deliver(self._lines)
+        sys.setswitchinterval(0.005)
+
+    def _read(self) -> None:
+        unfinished = bytearray()
+        with contextlib.suppress(OSError):
+            for chunk in iter(lambda: os.read(self.descriptor, 65536), b""):
+                unfinished += chunk
+                if b"\n" in chunk:
+                    *lines, unfinished = unfinished.split(b"\n")
+                    self._take(lines)
+                del unfinished[MAX_LENGTH + 1 :]
+        self._take([unfinished, None])
+
+    def _take(self, lines: Sequence[bytearray | None]) -> None:
+        with self._lock:
+            deliver = self._deliver
+            if deliver is None:
+                self._lines += lines
+                if self.cache is not None:
+                    self.cache.answer(lines)
+        if deliver is not None:
+            deliver(lines)
 
 
 class HandshakeCache:
-    """The first messages of a conversation: those received, the known answers, and the answers sent."""
+    """The answers to the first messages of a conversation: those known, and those sent from here.
+
+    The key of an answer is a digest of all messages up to its request, without their ids.
+    """
 
     def __init__(self, file: str) -> None:
-        self.received = b""
-        self.known = read_answers(file)
         self._file = file
-        self._outdated = False
-        self._before, self._after = _Conversation(), _Conversation()  # as answered here, as given to the SDK
-        self._sent: dict[str, str] = {}  # by id
+        self._known = read_answers(file)
+        self._digest: str | None = ""  # of the messages so far; None after an unusual one
+        self._ahead = 0  # messages seen here, which the SDK has not got yet
         self._open: dict[str, str] = {}  # by id: the key of the answer that the SDK will give
+        self._sent: set[str] = set()  # ids
+        self._behind = not self._known  # whether the SDK has to answer from here on
 
-    def answer_while(self, load: Callable[[], object]) -> None:
-        """Answer while `load` runs in a thread. An exception of `load` is ignored: the next import raises it again."""
-        ready, done = os.pipe()
+    def answer(self, lines: Sequence[bytearray | None]) -> None:
+        """Send the answers to these lines as far as they are known. End the process if all input is answered."""
+        for line in lines:
+            if self._behind:
+                return
+            if line is None:
+                os._exit(0)
+            try:
+                message = json.loads(line.decode())
+                key = self._next_key(message)
+                self._ahead += 1
+                if key is None or "id" in message:
+                    number = json.dumps(message["id"])
+                    write_all(1, f"{_PREFIX}{number}{self._known[key or '']}".encode())
+                    self._sent.add(number)
+            except BrokenPipeError:
+                os._exit(0)  # the client has closed stdout
+            except (OSError, ValueError, LookupError, TypeError, RecursionError):
+                self._behind = bool(line.strip())
 
-        def run() -> None:
-            with contextlib.suppress(BaseException):
-                load()
-            os.close(done)
-
-        usual = sys.getswitchinterval()
-        sys.setswitchinterval(0.001)  # how long an answer waits for the importing thread, in seconds
-        threading.Thread(target=run, daemon=True).start()
-        watched = [ready, 0]
-        while ready not in (readable := select.select(watched, [], [])[0]):
-            if readable and not self._receive(os.read(0, 65536)):
-                watched = [ready]
-        os.close(ready)
-        sys.setswitchinterval(usual)
-
-    def received_message(self, message: dict[str, Any], number: str | None) -> None:
-        """Note a message that the SDK gets. `number`: its id as JSON if it is a request."""
-        key = self._after.key(message)
-        if number is not None:
-            self._open.pop(number, None)  # an id used twice: the answers cannot be told apart
-            if key:
-                self._open[number] = key
+    def received_message(self, message: dict[str, Any]) -> None:
+        """Note a message that the SDK gets."""
+        if self._ahead:
+            self._ahead -= 1
+        else:
+            self._next_key(message)
 
     def was_sent(self, number: str, rest: str) -> bool:
-        """Return whether this answer of the SDK (see `split_answer`) was sent from the cache; add it if it is new."""
-        key, sent = self._open.pop(number, None), self._sent.get(number)
-        if sent is not None and (key or sent == rest):
-            del self._sent[number]
-            if sent != rest and not self._outdated:
-                self._outdated = True
-                self._forget()
-            return True
-        if key and rest.startswith(',"result":') and self.known.get(key) != rest:
-            self.known[key] = rest
-            write_answers(self._file, self.known)
-        return False
+        """Return whether this answer of the SDK (see `split_answer`) was sent from the cache; store it if it is new."""
+        key, sent = self._open.pop(number, None), number in self._sent
+        self._sent.discard(number)
+        if key and self._known.get(key) != rest:
+            if sent:
+                import logging
 
-    def _forget(self) -> None:
-        import logging
+                logging.getLogger(__name__).warning("An answer came from an outdated cache. Restart the client.")
+            if len(self._known) >= _MAX_ANSWERS:
+                self._known.clear()
+            self._known[key] = rest
+            write_answers(self._file, self._known)
+        return sent
 
-        logging.getLogger(__name__).warning(
-            "An answer came from an outdated cache, which was deleted. Restart the client."
-        )
-        self.known = {}
-        with contextlib.suppress(OSError):
-            os.unlink(self._file)
-
-    def _receive(self, piece: bytes) -> bool:
-        """Answer the messages received if all answers are known; False if the SDK has to answer from here on."""
-        if not piece and self.received[-1:] in (b"", b"\n"):
-            os._exit(0)  # end of input, everything is answered
-        lines = (self.received.rpartition(b"\n")[2] + piece).split(b"\n")[:-1]
-        self.received += piece
-        answers: dict[str, str] = {}
-        try:
-            for line in lines:
-                message = json.loads(line.decode())
-                key = self._before.key(message)
-                if key is None:
-                    return False
-                if "id" in message:
-                    answers[json.dumps(message["id"])] = self.known[key]
-            _send("".join(f"{_PREFIX}{number}{rest}\n" for number, rest in answers.items()).encode())
-        except BrokenPipeError:
-            os._exit(0)  # the client has closed stdout
-        except (OSError, ValueError, LookupError, RecursionError):
-            return False
-        self._sent |= answers
-        return piece != b"" and len(self.received) < _MAX_RECEIVED
-
-
-class _Conversation:
-    """A digest of the messages so far, as long as only cacheable ones arrived."""
-
-    def __init__(self) -> None:
-        self._digest: str | None = ""
-        self._numbers: set[str] = set()
-
-    def key(self, message: Any) -> str | None:
-        """Return the key of the answer: a digest of all messages up to this one. None after an unusual message."""
-        if self._digest is not None and self._is_usual(message):
-            self._digest = _digest(self._digest, {name: message[name] for name in message if name != "id"})
-        else:
-            self._digest = None
-        return self._digest
-
-    def _is_usual(self, message: Any) -> bool:
+    def _next_key(self, message: Any) -> str | None:
+        """Return the key of the answer to the next message; None after an unusual message."""
         facts: dict[str, Any] = {**message} if isinstance(message, dict) else {}
-        if facts.get("jsonrpc") != "2.0":
-            return False
-        if "id" not in facts:
-            return facts.get("method") == "notifications/initialized"
-        number = json.dumps(facts["id"])
-        usual = number not in self._numbers and _SIMPLE_ID.fullmatch(number) is not None
-        self._numbers.add(number)
-        return usual and str(facts.get("method")) in _CACHEABLE
-
-
-def _send(text: bytes) -> None:
-    while text:
-        try:
-            text = text[os.write(1, text) :]
-        except BlockingIOError:
-            select.select([], [1], [])
+        method, number = facts.get("method"), json.dumps(facts.pop("id", None))
+        usual = method == "notifications/initialized" if number == "null" else method in _CACHEABLE
+        if (
+            not usual
+            or not _SIMPLE_ID.fullmatch(number)
+            or number in {*self._open, *self._sent}
+            or facts.get("jsonrpc") != "2.0"
+        ):
+            self._digest = None
+        elif self._digest is not None:
+            self._digest = _digest(self._digest, facts)
+        self._open.pop(number, None)  # an id used twice: the answers cannot be told apart
+        if number != "null" and self._digest:
+            self._open[number] = self._digest
+        return self._digest
 
 
 def answers_file(arguments: Sequence[str], env: Mapping[str, str]) -> str:
@@ -198,18 +194,16 @@ def answers_file(arguments: Sequence[str], env: Mapping[str, str]) -> str:
     """
     home = os.path.expanduser("~")
     caches = f"{home}/Library/Caches" if sys.platform == "darwin" else env.get("XDG_CACHE_HOME") or f"{home}/.cache"
-    sdk = PathFinder.find_spec("mcp")
-    if sdk is None or not sdk.submodule_search_locations or not caches.startswith("/"):
+    if not os.path.isabs(caches):
         raise OSError
-    installed = os.listdir(os.path.dirname(sdk.submodule_search_locations[0]))
-    packages = sorted(name for name in installed if name.endswith(".dist-info"))
-    # In a copy of the repository the code changes while the version stays.
+    # Installing anything changes its folder. In a copy of the repository the code changes while the version stays.
+    folders = [os.stat(folder).st_mtime_ns for folder in sys.path[1:] if os.path.isdir(folder)]
     tree = os.walk(os.path.dirname(os.path.dirname(__file__)))
     files = (f"{folder}/{name}" for folder, _, names in tree for name in names if not name.endswith(".pyc"))
     changed = max(os.stat(file).st_mtime_ns for file in files)
     ours = (name for name in env if name.startswith(("TIKTOK_", "MCP_", "LOG_")))
     settings = sorted((name, "" if name in _SECRETS else env[name]) for name in ours)
-    key = _digest(sys.version, sys.path, packages, changed, arguments, settings)
+    key = _digest(sys.version, sys.path, folders, changed, arguments, settings)
     return f"{caches}/tiktok-pinned-videos-mcp/start-{key}.json"
 
 
@@ -218,28 +212,22 @@ def _digest(*facts: Any) -> str:
 
 
 def read_answers(file: str) -> dict[str, str]:
-    """Read the answers by key; none if the file is missing, broken, too large or writable by another user."""
-    try:
-        with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as opened:
-            facts = os.fstat(opened.fileno())
-            if facts.st_uid != os.geteuid() or facts.st_mode & 0o022 or facts.st_size > _MAX_FILE:
-                return {}
-            known = json.loads(opened.read())
-            return known if all(isinstance(rest, str) for rest in known.values()) else {}
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return {}
+    """Read the answers by key; none if the file is missing, broken or writable by another user."""
+    with contextlib.suppress(OSError, ValueError, AttributeError, RecursionError), open(file, "rb") as opened:
+        facts = os.fstat(opened.fileno())
+        known = json.loads(opened.read())
+        is_ours = facts.st_uid == os.geteuid() and not facts.st_mode & 0o022
+        return known if is_ours and all(isinstance(rest, str) for rest in known.values()) else {}
+    return {}
 
 
 def write_answers(file: str, known: dict[str, str]) -> None:
     """Replace the file atomically, and delete the oldest if there are too many. Failures are ignored."""
-    while len(text := json.dumps(known).encode()) > _MAX_FILE:
-        del known[next(iter(known))]
     folder, unfinished = os.path.dirname(file), f"{file}.{os.getpid()}"
     with contextlib.suppress(OSError):
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        files = sorted((entry.stat().st_mtime, entry.path) for entry in os.scandir(folder))
-        for _, oldest in files[:-_MAX_FILES]:
-            os.unlink(oldest)
+        for oldest in sorted(os.scandir(folder), key=lambda entry: entry.stat().st_mtime)[:-_MAX_FILES]:
+            os.unlink(oldest.path)
         with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
-            opened.write(text)
+            opened.write(json.dumps(known).encode())
         os.replace(unfinished, file)

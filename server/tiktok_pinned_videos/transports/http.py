@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
+import functools
 import socket
-from collections.abc import AsyncGenerator, Callable
-from typing import Any, Final, cast
+import time
+from collections.abc import Callable
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-import uvicorn
 from mcp.server.auth.middleware.bearer_auth import RequireAuthMiddleware
 from mcp.server.mcpserver import MCPServer
 from pydantic import AnyHttpUrl
@@ -25,33 +25,33 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tiktok_pinned_videos.mcp_server.backend import Backend
+from tiktok_pinned_videos.presentation.results import source_of
+from tiktok_pinned_videos.research.errors import ConfigurationError
 from tiktok_pinned_videos.serving import Server
 from tiktok_pinned_videos.settings import Settings
+from tiktok_pinned_videos.state.base import StateStoreError
 
-from .auth import BearerBackend, JWTVerifier, SharedSecret
+from .auth import BearerBackend, JWTVerifier, SharedSecret, log_rejection
 from .connections import IDLE_TIMEOUT, MAX_HEAD, Connection, send_last
 from .endpoint import Endpoint, refusal
-from .health import HEALTH_PATHS, health_routes
 from .origins import AllowedAddresses
-from .rejections import log_rejection
 
 PATH: Final = "/mcp"
 _MAX_BACKLOG: Final = 2048
 _METADATA: Final = "/.well-known/oauth-protected-resource"
+_HEALTH: Final = ("/healthz", "/readyz")
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+_CHECK_INTERVAL: Final = 1.0
+"""Seconds between two checks of the store: a check writes to it, and clients without a token can cause one."""
 
 
 def address_of(listener: socket.socket) -> tuple[str, int]:
     """Return address (IPv6 in brackets) and port of a socket."""
     host, port = listener.getsockname()[:2]
     return (f"[{host}]" if ":" in host else host), port
-
-
-def is_loopback_only(listener: socket.socket) -> bool:
-    """Return whether only this machine can connect."""
-    return ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback
 
 
 def build_app(
@@ -69,11 +69,12 @@ def build_app(
     """
     endpoint = Endpoint(build, default_channels=settings.result_channels)
     protected: ASGIApp = endpoint
-    routes = health_routes(backend)
+    routes = _health_routes(backend)
     if verifier is not None:
         metadata_url = None
         if isinstance(verifier, JWTVerifier):
-            resource = _public_url(settings, host=host, port=port)
+            audience = settings.jwt_audience if settings.jwt_audience.startswith(("https://", "http://")) else ""
+            resource = settings.public_url or audience or f"http://{host}:{port}{PATH}"
             parts = urlsplit(resource)
             path = _METADATA + parts.path.rstrip("/")
             metadata_url = AnyHttpUrl(f"{parts.scheme}://{parts.netloc}{path}")
@@ -82,15 +83,7 @@ def build_app(
         required = RequireAuthMiddleware(endpoint, [*settings.jwt_required_scopes], metadata_url)
         protected = AuthenticationMiddleware(required, BearerBackend(verifier), _unavailable)
     routes += [Route(path, protected) for path in (PATH, f"{PATH}/")]
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
-        async with contextlib.AsyncExitStack() as stack:
-            for each in endpoint.lifespans:
-                await stack.enter_async_context(each())
-            yield
-
-    app = Starlette(routes=routes, lifespan=lifespan)
+    app = Starlette(routes=routes, lifespan=lambda _: endpoint.running())
     app.router.redirect_slashes = False
     with_cors = CORSMiddleware(
         app,
@@ -101,33 +94,13 @@ def build_app(
         expose_headers=("Mcp-Protocol-Version", "Mcp-Session-Id", "Retry-After", "WWW-Authenticate"),
     )
     addresses = AllowedAddresses(host, hosts=settings.allowed_hosts, origins=settings.allowed_origins)
-    return _Guard(with_cors, frozenset(route.path for route in routes), addresses)
+    return _guarded(with_cors, {route.path for route in routes}, addresses)
 
 
-class _Guard:
-    """Checks path, Host and Origin, and closes the connections of requests that are not authenticated."""
+def _guarded(app: ASGIApp, paths: set[str], addresses: AllowedAddresses) -> ASGIApp:
+    """Check path, Host and Origin, and close the connections of requests that are not authenticated."""
 
-    def __init__(self, app: ASGIApp, paths: frozenset[str], addresses: AllowedAddresses) -> None:
-        self._app = app
-        self._paths = paths
-        self._addresses = addresses
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
-
-        async def closing(message: Message) -> None:
-            await send_last(scope, message, send)
-
-        try:
-            await (self._rejection(scope) or self._app)(scope, receive, closing)
-        except asyncio.CancelledError:  # uvicorn cancels calls that did not end in time
-            stopping = refusal(503, "The server is stopping.", {"Connection": "close", "Retry-After": "1"})
-            with contextlib.suppress(RuntimeError):  # a response has begun
-                await stopping(scope, receive, send)
-
-    def _rejection(self, scope: Scope) -> Response | None:
+    def rejection(scope: Scope) -> Response | None:
         # Exact and as it was sent: a decoded path could be another one to a proxy.
         path = bytes(scope["raw_path"]).decode("latin-1")
         headers = Headers(scope=scope)
@@ -135,25 +108,53 @@ class _Guard:
         if "://" in path:  # the absolute form, whose host counts
             host, slash, path = path.partition("://")[2].partition("/")
             path = scope["path"] = slash + path
-        # An attacker can point a name at this server, but not an address. Probes send an address or no Host.
-        if not self._addresses.host(host, any_address=path in HEALTH_PATHS):
-            log_rejection(421, f"the Host is {host!r}, expected one of: {self._addresses.expected_hosts}")
+        # Probes send an address or no Host.
+        if path not in _HEALTH and not addresses.host(host):
+            log_rejection(421, f"the Host is {host!r}, expected one of: {', '.join(addresses.hosts)}")
             return refusal(421, "This Host is not allowed. The operator can allow it with MCP_ALLOWED_HOSTS.")
-        if origin is not None and not self._addresses.origin(origin):
-            log_rejection(403, f"the Origin is {origin!r}, expected one of: {self._addresses.expected_origins}")
+        if origin is not None and not addresses.origin(origin):
+            log_rejection(403, f"the Origin is {origin!r}, expected one of: {', '.join(addresses.origins)}")
             return refusal(403, "This Origin is not allowed. The operator can allow it with MCP_ALLOWED_ORIGINS.")
-        return None if path in self._paths else refusal(404, f"Not found. MCP is served at {PATH}.")
+        return None if path in paths else refusal(404, f"Not found. MCP is served at {PATH}.")
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await app(scope, receive, send)
+            return
+        try:
+            await (rejection(scope) or app)(scope, receive, functools.partial(send_last, scope, send))
+        except asyncio.CancelledError:  # uvicorn cancels calls that did not end in time
+            stopping = refusal(503, "The server is stopping.", {"Connection": "close", "Retry-After": "1"})
+            with contextlib.suppress(RuntimeError):  # a response has begun
+                await stopping(scope, receive, send)
+
+    return guarded
 
 
-def _public_url(settings: Settings, *, host: str, port: int) -> str:
-    """Return the URL of the endpoint as clients see it."""
-    if settings.public_url:
-        return settings.public_url
-    if urlsplit(settings.jwt_audience).scheme in ("http", "https"):
-        return settings.jwt_audience
-    if settings.allowed_hosts:
-        return f"https://{settings.allowed_hosts[0].removesuffix(':*')}{PATH}"
-    return f"http://{host}:{port}{PATH}"
+def _health_routes(backend: Backend) -> list[Route]:
+    """Return the routes for load balancers and orchestrators: no authentication, nothing secret."""
+    checked_at, state = -_CHECK_INTERVAL, "ok"
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "alive"}, headers=_NO_STORE)
+
+    async def readyz(_: Request) -> Response:
+        nonlocal checked_at, state
+        try:
+            service = backend.service()
+        except ConfigurationError as error:
+            return JSONResponse({"status": "not_ready", "reason": str(error)}, 503, headers=_NO_STORE)
+        if time.monotonic() - checked_at >= _CHECK_INTERVAL:
+            checked_at = time.monotonic()
+            try:
+                await service.check_state()
+                state = "ok"
+            except StateStoreError:
+                state = "degraded"
+        ready = {"status": "ready", "state": state, "source": source_of(sandbox=backend.settings.sandbox)}
+        return JSONResponse(ready, headers=_NO_STORE)
+
+    return [Route(_HEALTH[0], healthz), Route(_HEALTH[1], readyz)]
 
 
 def _metadata(resource: str, settings: Settings) -> Callable[[Request], Response]:
@@ -179,18 +180,15 @@ async def serve(
 
     `drain`: seconds that these may take. `ready` and `stopping` are called once.
     """
-    config = uvicorn.Config(
-        cast("Any", app),
-        http=Connection,
+    server = Server(
+        app,
+        ready,
+        stopping,
+        timeout_graceful_shutdown=drain,
         lifespan="on",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
+        http=Connection,
         backlog=_MAX_BACKLOG,
         timeout_keep_alive=IDLE_TIMEOUT,
         h11_max_incomplete_event_size=MAX_HEAD,
-        timeout_graceful_shutdown=cast("int", drain),  # any number of seconds works
     )
-    await Server(config, ready, stopping).serve(sockets=[listener])
+    await server.serve(sockets=[listener])

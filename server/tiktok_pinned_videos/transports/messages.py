@@ -13,7 +13,8 @@ from typing import Any, Final, Literal, cast
 
 from pydantic_core import from_json
 
-MAX_LENGTH: Final = 16 * 1024 * 1024
+from .handshake import MAX_LENGTH
+
 _MAX_DIGITS: Final = 4300
 """Digits of an integer that Python converts; longer ones are passed on as text."""
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -23,10 +24,11 @@ _KINDS: Final = {-32700: "Parse error", -32600: "Invalid Request", -32602: "Inva
 class MessageError(Exception):
     """A message that the SDK must not see; `answer` is the JSON-RPC error to send instead."""
 
-    def __init__(self, words: str, *, number: str = "", code: int = -32600) -> None:
+    def __init__(self, words: str, *, number: str = "null", code: int = -32600, status: int = 400) -> None:
         super().__init__(words)
         error = json.dumps({"code": code, "message": f"{_KINDS[code]}: {words}."})
         self.answer = f'{{"jsonrpc":"2.0","id":{number or "null"},"error":{error}}}'
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,7 @@ def read_message(line: bytes | bytearray) -> Message:
     if len(line) > MAX_LENGTH:
         raise MessageError("a message must not be longer than 16 MiB", code=-32700)
     try:
-        text = line.decode("utf-8-sig")
-        content: Any = json.loads(text, parse_int=_integer, parse_constant=_no_constant)
+        content: Any = json.loads(line.decode("utf-8-sig"), parse_int=_integer, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise MessageError("the message is not valid JSON in UTF-8", code=-32700) from None
     if not isinstance(content, dict):
@@ -73,14 +74,14 @@ def read_message(line: bytes | bytearray) -> Message:
 
 def _number_of(facts: dict[str, Any]) -> str:
     """Return the id as JSON; empty if there is none."""
-    if "id" not in facts or (facts["id"] is None and "error" in facts and "method" not in facts):
+    number = facts.get("id")
+    if "id" not in facts or (number is None and "error" in facts and "method" not in facts):
         return ""  # an error without an id answers a message that had no valid id
-    number = facts["id"]
     if isinstance(number, _LongInteger):
         raise MessageError("the id has too many digits", number=number)
     if isinstance(number, bool) or not isinstance(number, str | int):
         raise MessageError("an id must be a string or an integer")
-    if isinstance(number, str) and _SURROGATE.search(number):
+    if _SURROGATE.search(str(number)):
         raise MessageError("the id is not valid Unicode", number=json.dumps(number))
     return json.dumps(number)
 

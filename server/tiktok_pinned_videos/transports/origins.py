@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from tiktok_pinned_videos.hosts import LOOPBACK_NAMES, Host, parse_host, parse_origin
+from tiktok_pinned_videos.hosts import LOOPBACK_NAMES, Address, parse_host, parse_origin
 
 
 class AllowedAddresses:
@@ -15,41 +14,23 @@ class AllowedAddresses:
     """
 
     def __init__(self, bound: str, *, hosts: Iterable[str] = (), origins: Iterable[str] = ()) -> None:
-        own = [f"{name}:*" for name in (*LOOPBACK_NAMES, bound)]
-        self._hosts = [parse_host(text) for text in (*own, *hosts)]
-        # Clients leave out the default port of a scheme.
-        self._hosts += [Host(host.name, "") for host in self._hosts if host.port == "*"]
-        own_origins = [f"http://{name}:*" for name in LOOPBACK_NAMES]
-        self._origins = [parse_origin(text) for text in (*own_origins, *origins)]
-        self.expected_hosts = ", ".join(dict.fromkeys([*LOOPBACK_NAMES, bound, *hosts]))
-        self.expected_origins = ", ".join([*own_origins, *origins])
+        self.hosts = [*(f"{name}:*" for name in (*LOOPBACK_NAMES, bound)), *hosts]
+        self.origins = [*(f"http://{name}:*" for name in LOOPBACK_NAMES), *origins]
+        self._hosts = [parse_host(text) for text in self.hosts]
+        self._origins = [parse_origin(text) for text in self.origins]
 
-    def host(self, header: str | None, *, any_address: bool = False) -> bool:
-        """Return whether the `Host` header is allowed. With `any_address`, so are every IP address and no header."""
-        if header is None:
-            return any_address
-        try:
-            given = parse_host(header)
-        except ValueError:
-            return False
-        if given.port == "*":
-            return False
-        if any_address and _is_address(given.name):
-            return True
-        return any(allowed.admits(given) for allowed in self._hosts)
+    def host(self, header: str | None) -> bool:
+        """Return whether the `Host` header is allowed."""
+        return header is not None and _admits(self._hosts, parse_host, header)
 
     def origin(self, header: str) -> bool:
         """Return whether a page of this origin may call."""
-        try:
-            given = parse_origin(header)
-        except ValueError:
-            return False
-        return "*" not in (given.host.name, given.host.port) and any(each.admits(given) for each in self._origins)
+        return _admits(self._origins, parse_origin, header)
 
 
-def _is_address(name: str) -> bool:
+def _admits(allowed: list[Address], parse: Callable[[str], Address], header: str) -> bool:
     try:
-        ipaddress.ip_address(name.strip("[]"))
+        given = parse(header)
     except ValueError:
         return False
-    return True
+    return "*" not in header and any(pattern.admits(given) for pattern in allowed)

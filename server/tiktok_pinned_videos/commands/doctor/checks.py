@@ -15,7 +15,7 @@ from typing import Final
 from tiktok_pinned_videos.about import how_to_add
 from tiktok_pinned_videos.app import build_service
 from tiktok_pinned_videos.environment import SettingsError
-from tiktok_pinned_videos.observability.environment import drop_unusable
+from tiktok_pinned_videos.observability.telemetry import drop_unusable
 from tiktok_pinned_videos.presentation.text import reason
 from tiktok_pinned_videos.research.errors import Status, TikTokError
 from tiktok_pinned_videos.research.network import network_transport
