@@ -146,7 +146,7 @@ def serve(line: str, folder: Path, env: Mapping[str, str]) -> str:
 
 
 def first_shown() -> dict[str, dict[str, str]]:
-    """The lines to run for each page, with the commands they stand for. Each runs for the first page that shows it."""
+    """The lines to run for each page, with the commands they replace. Each runs for the first page that shows it."""
     ran = {"", *BARE}
     shown: dict[str, dict[str, str]] = {}
     for page in PAGES:
@@ -177,15 +177,14 @@ def test_every_command_of_a_page_works(page: str, checkout: Path, environment: d
 
 
 def after_a_tab(command: Sequence[str], typed: str, env: Mapping[str, str]) -> str:
-    """What an interactive shell shows after this was typed and Tab was pressed."""
+    """What an interactive shell shows after this was typed at its prompt, `ready>`, and Tab was pressed."""
     ours, theirs = os.openpty()
+    shown = ""
     with running(command, stdin=theirs, stdout=theirs, stderr=theirs, env=env, cwd=env["HOME"], start_new_session=True):
-        shown = os.read(ours, 4096).decode()  # the prompt
-        os.write(ours, f"{typed}\t".encode())
-        while select.select([ours], [], [], 15)[0]:
-            shown += os.read(ours, 4096).decode(errors="replace")
-            if shown.endswith(" ") and typed in shown:
-                break
+        for expected, keys in (("ready> ", f"{typed}\t"), (f"{typed}are ", "")):
+            while expected not in shown and select.select([ours], [], [], 30)[0]:
+                shown += os.read(ours, 4096).decode(errors="replace")
+            os.write(ours, keys.encode())
     os.close(ours)
     os.close(theirs)
     return shown
@@ -204,7 +203,7 @@ def test_the_line_for_a_start_up_file_completes_a_command(
     lines = [code for words in needed for code in codes if words in code]
     assert len(lines) == len(needed)
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-    (tmp_path / file).write_text("\n".join([*lines, ""]), encoding="utf-8")
+    (tmp_path / file).write_text("\n".join([*lines, "PS1='ready> '" if name != "fish" else ""]), encoding="utf-8")
     typed, env = "tiktok-pinned-videos-mcp comp", environment | {"HOME": str(tmp_path), "TERM": "dumb"}
 
     if name == "fish":  # It has no line editor without a controlling terminal.
