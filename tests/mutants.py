@@ -51,7 +51,7 @@ TESTS = {
     "hosts.py": "origins",
     "environment.py": "settings",
     "serving.py": "sandbox_server",
-    "app.py": "quota telemetry",
+    "app.py": "http_tokens",
     "transports/keys.py": "auth",
     "transports/endpoint.py": "http",
     "observability/": "telemetry",
@@ -192,7 +192,7 @@ FAULTS = [
     Fault("the response of an account that is gone stays", "commands/dataset/update.py",
           "if record.final and record.failure and before and not before.failure:", "if False:"),
     Fault("the data package vouches for tables that are being changed", "commands/dataset/update.py",
-          "            self.folder.delete(PACKAGE)\n            for name", "            for name"),
+          "self.folder.probe()\n            self.folder.delete(PACKAGE)", "self.folder.probe()"),
     Fault("an answer dated in the future is fresh", "commands/dataset/update.py",
           "not 0 <= now - record.retrieved_at < max_age", "not now - record.retrieved_at < max_age"),
     # planted without a look at the tests

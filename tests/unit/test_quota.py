@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from mcp.client import Client
 
-from kit.calls import compare, get, statuses, talking
+from kit.calls import compare, get, service, statuses, talking
 from kit.clock import NOON, Clock
 from kit.tiktok import MANY, SANDBOX, Asked, pinned, quota_spent, tiktok, too_fast, unknown_account
 from kit.upstream import Reply, html, refusal
 from kit.virtual import VIRTUAL_TIME, now
+from tiktok_pinned_videos.research.errors import QuotaExceededError
+from tiktok_pinned_videos.service.caller import CALLER
 
 pytestmark = [pytest.mark.anyio, VIRTUAL_TIME]
 HOUR = 3600.0
@@ -28,6 +30,17 @@ async def quota(client: Client) -> dict[str, Any]:
 
 def status_of(answer: dict[str, Any]) -> str:
     return answer["error"].partition(":")[0] if "error" in answer else answer["status"]
+
+
+async def test_a_callers_share_is_of_one_day() -> None:
+    clock, before = Clock(), CALLER.set("alice")
+    async with tiktok() as upstream, service(upstream, clock=clock, caller_quota=1) as asking:
+        await asking.answer("nasa", ("id",))
+        with pytest.raises(QuotaExceededError, match="your share of 1 requests"):
+            await asking.answer("esa", ("id",))
+        clock.now += 24 * HOUR
+        await asking.answer("esa", ("id",))
+    CALLER.reset(before)
 
 
 # TikTok's own word

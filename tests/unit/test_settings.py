@@ -149,7 +149,7 @@ BAD = {
     "MCP_CALLER_QUOTA": ["0", "x"],
     "LOG_LEVEL": ["LOUD", "10"],
     "LOG_FORMAT": ["xml"],
-    "TIKTOK_STATE": ["file.db", "memory:x", "sqlite:", "sqlite:x.db", "mysql://h/d", "redis://", "sqlite:///"],
+    "TIKTOK_STATE": ["file.db", "memory:x", "sqlite:", "sqlite:x.db", "mysql://h/d", "redis://h:70000", "sqlite:///"],
     "TIKTOK_API_BASE_URL": [
         "open.tiktokapis.com", "http://open.tiktokapis.com", "http://127.0.0.1.evil.example", "ftp://h", "https://",
         "https://h?x=1", "https://h/#top", "https://h:port", "https://h:99999", "https://exa mple.org", "https://[::1",
