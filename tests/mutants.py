@@ -109,7 +109,7 @@ FAULTS = [
     Fault("a deleted file is not noticed", "state/database.py",
           "if path is not None and _signature(path) != self._signature:", "if False:"),
     Fault("another program's file is used", "state/database.py",
-          "if owner != _APPLICATION_ID and (owner or version or tables):", "if False:"),
+          "if owner != _APPLICATION_ID and tables:", "if False:"),
     Fault("Redis stores values without an expiry", "state/redis.py",
           "pipeline.set(entry.key, entry.value, px=_milliseconds(entry.ttl))", "pipeline.set(entry.key, entry.value)"),
     Fault("a password appears in an error", "state/redis.py",

@@ -41,9 +41,9 @@ async def test_an_account_is_deleted_for_every_client_key_while_a_server_runs(
         assert dict(forgotten.entries) == {"NASA": 8, "unknown": 0}
         assert forgotten.namespaces == 2
         for asked in (one, other):
-            assert await asked.stored("nasa") is None
-            assert await asked.observations("nasa") == ()
-            assert await asked.seen("", limit=9) == ["esa"]
+            assert await asked.accounts.answer("nasa") is None
+            assert (await asked.accounts.load("nasa")).observations == ()
+            assert await asked.accounts.seen("", limit=9) == ["esa"]
         assert b"By nasa" not in left
 
 

@@ -166,7 +166,7 @@ async def test_two_processes_that_look_at_the_same_time_lose_no_day(stores: list
             script.pins = {str(day): day}
             await asyncio.gather(*(observation(each) for each in services for _ in range(3)))
             clock.now += DAY
-        remembered = await services[-1].observations("nasa")
+        remembered = (await services[-1].accounts.load("nasa")).observations
 
     assert [(one.seen_at, list(one.videos)) for one in remembered[:4]] == [
         (int(NOON) + day * DAY, [str(day)]) for day in range(4)
@@ -241,7 +241,7 @@ async def test_a_failure_leaves_the_history_unless_the_account_is_gone(
     with pytest.raises(TikTokError):
         await observation(asked)
 
-    assert len(await asked.observations("nasa")) == left
+    assert len((await asked.accounts.load("nasa")).observations) == left
 
 
 @pytest.mark.parametrize("wrong", [400 * DAY, 3 * DAY, 7200, -3 * DAY, -9000 * DAY])
@@ -255,7 +255,7 @@ async def test_a_clock_that_was_wrong_makes_no_look_in_the_future(
     clock.now -= wrong
     script.pins = {"2": 5}
     changes = (await observation(asked)).changes
-    remembered = await asked.observations("nasa")
+    remembered = (await asked.accounts.load("nasa")).observations
     clock.now += 60
     later = (await observation(asked)).changes
 
@@ -323,13 +323,16 @@ async def test_fewer_days_ignore_older_observations_at_once_and_delete_them_at_t
             await observation(long)
             clock.now += DAY
         before = [(await long.answer("nasa", DEFAULT)).changes, (await short.answer("nasa", DEFAULT)).changes]
-        seen = [len(await long.observations("nasa")), len(await short.observations("nasa"))]
+        seen = [
+            len((await long.accounts.load("nasa")).observations),
+            len((await short.accounts.load("nasa")).observations),
+        ]
         await observation(short)
 
         assert before[0] is not None
         assert before[1] is None
         assert seen == [5, 1]
-        assert len(await long.observations("nasa")) == 2
+        assert len((await long.accounts.load("nasa")).observations) == 2
 
 
 async def test_invented_looks_and_tiktoks_are_not_compared() -> None:

@@ -114,7 +114,7 @@ async def _pinned(backend: Backend, username: str) -> str:
     from tiktok_pinned_videos.research.models import Snapshot
 
     name = _name(username)
-    entry = await backend.service().stored(name) if backend.settings.configured else None
+    entry = await backend.service().accounts.answer(name) if backend.settings.configured else None
     if not isinstance(entry, Snapshot):
         raise ResourceNotFoundError(
             f"Nothing is stored for @{name}. Call get_pinned_videos with this username first, then read again."
@@ -144,7 +144,7 @@ async def _history(backend: Backend, username: str) -> str:
     from tiktok_pinned_videos.research.fields import COUNTS
 
     name = _name(username)
-    observations = await backend.service().observations(name) if backend.settings.configured else ()
+    observations = (await backend.service().accounts.load(name)).observations if backend.settings.configured else ()
     if not observations:
         raise ResourceNotFoundError(
             f"Nothing is stored for @{name}. Call get_pinned_videos with this username first, then read again."
@@ -184,7 +184,7 @@ async def _complete(backend: Backend, argument: CompletionArgument) -> Completio
     before, comma, last = argument.value.rpartition(",")
     typed = last.strip().removeprefix("@")
     lead = f"{before}{comma} " if comma else ""
-    seen = await backend.service().seen(typed, limit=_COMPLETIONS)
+    seen = await backend.service().accounts.seen(typed, limit=_COMPLETIONS)
     taken = {part.strip().removeprefix("@").casefold() for part in before.split(",")}
     return Completion(values=[lead + name for name in seen if name not in taken])
 

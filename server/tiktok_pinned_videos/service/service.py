@@ -6,7 +6,7 @@ A request starts with one read of the store, and ends with one write that stores
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple, TypeAlias
@@ -21,7 +21,7 @@ from tiktok_pinned_videos.research.oauth import AccessToken
 from tiktok_pinned_videos.state.base import Store, UnusableStoreError
 
 from .accounts import Accounts, CachedSnapshot, Known, Missing, Stored
-from .history import Changes, Observation
+from .history import Changes
 from .quota import Ledger, QuotaStatus
 from .single_flight import Ask, SingleFlight, lease
 
@@ -75,7 +75,10 @@ class _Found(NamedTuple):
 
 
 class PinnedVideosService:
-    """The service that answers for accounts, `max_concurrency` at once. Raises errors of `research.errors`."""
+    """The service that answers for accounts, `max_concurrency` at once. Raises errors of `research.errors`.
+
+    `accounts` has what is stored; it sends no request.
+    """
 
     def __init__(
         self,
@@ -88,7 +91,7 @@ class PinnedVideosService:
         clock: Callable[[], float],
     ) -> None:
         self._client = client
-        self._accounts = accounts
+        self.accounts = accounts
         self._ledger = ledger
         self._store = store
         self._slots = asyncio.Semaphore(max_concurrency)
@@ -100,17 +103,18 @@ class PinnedVideosService:
         await self.check_usable()
         since, waited = self._clock(), False
         while True:
-            stored = None if refresh and not waited else await self._accounts.answer(username)
+            stored = None if refresh and not waited else await self.accounts.answer(username)
             if stored is not None and stored.serves(fields) and (not refresh or stored.retrieved_at >= since):
                 return await self._answer(username, fields, stored, new=waited)
-            found, requests = await self._join(username, fields, partial(self._fetch, username, fields, refresh))
+            fetch = partial(self._fetch, username, fields, refresh)
+            found, requests = await self._join(same_account(username), fields, fetch)
             if found.stored is not None:
                 return await self._answer(username, fields, found.stored, new=found.new, requests=requests)
             waited = True  # that request had other fields, or was cancelled: read the store again
 
     async def from_cache(self, username: str, fields: Fields) -> Answer | None:
         """Return the answer if it is stored; None otherwise. Raises a stored `NotFoundError`."""
-        stored = None if self._flights.closing else await self._accounts.answer(username)
+        stored = None if self._flights.closing else await self.accounts.answer(username)
         if stored is not None and stored.serves(fields):
             return await self._answer(username, fields, stored)
         return None
@@ -118,26 +122,15 @@ class PinnedVideosService:
     async def fetch_raw(self, username: str, fields: Fields) -> Fetched:
         """Send a new request for exactly these fields, and return the answer with TikTok's body."""
         await self.check_usable()
-        found, _ = await self._join(username, fields, partial(self._fetch_raw, username, fields), alone=True)
+        no_other_call_joins = object()
+        found, _ = await self._join(no_other_call_joins, fields, partial(self._fetch_raw, username, fields))
         if not isinstance(found.stored, CachedSnapshot):
-            raise StoppingError("the program ended before this account was answered.")
+            raise StoppingError
         return Fetched(found.stored, found.body)
-
-    async def stored(self, username: str) -> Stored | None:
-        """Return the stored answer of an account; never sends a request."""
-        return await self._accounts.answer(username)
-
-    async def observations(self, username: str) -> tuple[Observation, ...]:
-        """Return the observations of an account, oldest first; never sends a request."""
-        return (await self._accounts.load(username)).observations
-
-    async def seen(self, prefix: str, *, limit: int) -> list[str]:
-        """Return usernames that were answered before and begin with `prefix`, in lower case."""
-        return await self._accounts.seen(prefix, limit=limit)
 
     async def status(self) -> ServiceStatus:
         """Return the state of the service; sends nothing."""
-        quota, cached = await self._ledger.status(), await self._accounts.count()
+        quota, cached = await self._ledger.status(), await self.accounts.count()
         return ServiceStatus(quota, self._store.describe(), cached, self.token, self._clock())
 
     async def check_state(self) -> str:
@@ -164,12 +157,10 @@ class PinnedVideosService:
         await self._client.aclose()
         await self._store.aclose()
 
-    async def _join(
-        self, username: str, fields: Fields, ask: Ask[_Found], *, alone: bool = False
-    ) -> tuple[_Found, int]:
+    async def _join(self, key: Hashable, fields: Fields, ask: Ask[_Found]) -> tuple[_Found, int]:
         if self._flights.closing:
-            raise StoppingError("the program ended before this account was answered.")
-        found, cost = await self._flights.join(same_account(username), fields, ask, alone=alone) or (_Found(), 0)
+            raise StoppingError
+        found, cost = await self._flights.join(key, fields, ask) or (_Found(), 0)
         if found.error is not None:
             raise found.error.again(requests=cost)
         return found, cost
@@ -182,8 +173,8 @@ class PinnedVideosService:
             stored = known.stored
             return stored is not None and stored.serves(fields) and (not refresh or stored.retrieved_at > started)
 
-        shared = self._store if self._store.shared and self._accounts.cached else None
-        read = partial(self._accounts.load, username)
+        shared = self._store if self._store.shared and self.accounts.cached else None
+        read = partial(self.accounts.load, username)
         async with self._slots, lease(shared, f"lease:{in_key(username)}", read, enough=enough) as known:
             if enough(known):
                 return _Found(known.stored, new=refresh)
@@ -193,7 +184,7 @@ class PinnedVideosService:
 
     async def _fetch_raw(self, username: str, fields: Fields, context: RequestContext) -> _Found:
         async with self._slots:
-            return await self._ask(username, fields, context, await self._accounts.load(username))
+            return await self._ask(username, fields, context, await self.accounts.load(username))
 
     async def _ask(self, username: str, fields: Fields, context: RequestContext, known: Known) -> _Found:
         """Send the request and store its result."""
@@ -205,10 +196,10 @@ class PinnedVideosService:
             # Without a code, a gateway answered instead of TikTok: its status says nothing about the account.
             if error.status in _GONE and error.code is not None:
                 context.on_the_wire = True  # until the store has deleted it
-                await self._accounts.remove(username, error)
+                await self.accounts.remove(username, error)
             return _Found(error=error)
         context.on_the_wire = True  # until it is stored
-        return _Found(await self._accounts.save(fetched.snapshot, known), body=fetched.body)
+        return _Found(await self.accounts.save(fetched.snapshot, known), body=fetched.body)
 
     async def _answer(
         self, username: str, fields: Fields, stored: Stored, *, new: bool = False, requests: int = 0
@@ -217,4 +208,4 @@ class PinnedVideosService:
             raise stored.error()
         changes = stored.changes.only(fields) if stored.changes is not None else None
         note = None if self._flights.closing else await self._ledger.note()
-        return Answer(stored.narrowed(username, fields), not new, requests, note, self._accounts.cached, changes)
+        return Answer(stored.narrowed(username, fields), not new, requests, note, self.accounts.cached, changes)

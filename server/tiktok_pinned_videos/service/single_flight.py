@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable
 from contextlib import asynccontextmanager
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
@@ -25,39 +25,35 @@ Ask: TypeAlias = Callable[[RequestContext], Coroutine[Any, Any, T]]
 
 
 class _Flight(Generic[T]):
-    def __init__(self, fields: tuple[str, ...], ask: Ask[T], may_send: Callable[[], bool], name: str) -> None:
+    def __init__(self, fields: tuple[str, ...], ask: Ask[T], may_send: Callable[[], bool]) -> None:
         self.fields = frozenset(fields)
         self.waiters = 0
         self.context = RequestContext(wanted=lambda: self.waiters > 0 and may_send())
-        self.task = asyncio.create_task(ask(self.context), name=f"flight {name}")
+        self.task = asyncio.create_task(ask(self.context), name="flight")
 
 
 class SingleFlight(Generic[T]):
     """The requests in flight of this process, with at most one per key that calls may join."""
 
     def __init__(self) -> None:
-        self._joinable: dict[str, _Flight[T]] = {}
+        self._joinable: dict[Hashable, _Flight[T]] = {}
         self._all: set[_Flight[T]] = set()
         self.closing = False
 
-    async def join(
-        self, key: str, fields: tuple[str, ...], ask: Ask[T], *, alone: bool = False
-    ) -> tuple[T, int] | None:
+    async def join(self, key: Hashable, fields: tuple[str, ...], ask: Ask[T]) -> tuple[T, int] | None:
         """Return the result and how many requests it cost; the cost is charged to one caller, the others get 0.
 
         Returns None if a request without all of the `fields` has just ended, or the request was cancelled. Then read
-        the store and join again. `alone`: always start a new request, which no other call joins.
+        the store and join again.
         """
-        flight = None if alone else self._joinable.get(key)
+        flight = self._joinable.get(key)
         if flight is not None and not flight.fields >= set(fields):
             await asyncio.wait([flight.task])
             return None
         if flight is None:
-            flight = _Flight(fields, ask, lambda: not self.closing, key)
+            flight = started = _Flight(fields, ask, lambda: not self.closing)
             self._all.add(flight)
-            if not alone:
-                self._joinable[key] = flight
-            started = flight
+            self._joinable[key] = flight
             flight.task.add_done_callback(lambda _: self._remove(key, started))
         flight.waiters += 1
         try:
@@ -69,8 +65,7 @@ class SingleFlight(Generic[T]):
         except asyncio.CancelledError:
             if flight.waiters == 1 and not flight.task.done() and not flight.context.on_the_wire:
                 flight.task.cancel()
-                if not alone:  # new calls must not wait for a task that is being cancelled
-                    self._joinable.pop(key, None)
+                self._joinable.pop(key, None)  # new calls must not wait for a task that is being cancelled
             raise
         finally:
             flight.waiters -= 1
@@ -90,7 +85,7 @@ class SingleFlight(Generic[T]):
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    def _remove(self, key: str, flight: _Flight[T]) -> None:
+    def _remove(self, key: Hashable, flight: _Flight[T]) -> None:
         self._all.discard(flight)
         if self._joinable.get(key) is flight:
             del self._joinable[key]

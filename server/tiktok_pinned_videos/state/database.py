@@ -59,7 +59,7 @@ class Database:
         result = await self._when_free(partial(self._transaction, operation))
         if erases:
             with suppress(StateStoreError):  # the next purge tries again
-                await self._when_free(partial(self._empty_log, damaged_before=self._clock()))
+                await self._when_free(partial(self._purge, damaged_before=self._clock()))
         return result
 
     def close(self) -> None:
@@ -112,7 +112,7 @@ class Database:
             raise
         self._file = file
         if not self._was_ours:
-            self._purge()
+            self._try_to_purge()
         self._was_ours = True
         self._signature = _signature(path) if path is not None else ()
         return file
@@ -126,28 +126,26 @@ class Database:
     def _purge_later(self) -> None:
         def purge() -> None:
             self._purge_later()
-            self._purge()
+            self._try_to_purge()
 
         self._timer = asyncio.get_running_loop().call_later(_PURGE_EVERY, purge)
 
-    def _purge(self) -> None:
-        """Delete and overwrite expired values. After an error the next purge tries again."""
-        now = self._clock()
-        with suppress(sqlite3.Error, OSError):
-            if self._file is not None:
-                self._file.execute("DELETE FROM entries WHERE expires_at <= ?", (now,))
-                self._file.execute("DELETE FROM counters WHERE expires_at <= ?", (now,))
-                self._empty_log(damaged_before=now - _DAMAGED_KEPT)
+    def _try_to_purge(self) -> None:
+        with suppress(sqlite3.Error, OSError):  # the next purge tries again
+            self._purge(damaged_before=self._clock() - _DAMAGED_KEPT)
 
-    def _empty_log(self, *, damaged_before: float) -> None:
-        """Empty the write-ahead log, and delete a damaged file that was moved aside before `damaged_before`."""
-        if self._path is not None and self._file is not None:
-            damaged = _beside(self._path, ".damaged")
-            if damaged.exists() and damaged.stat().st_mtime < damaged_before:
-                damaged.unlink()
-            in_use, *_ = self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if in_use:
-                raise BlockingIOError
+    def _purge(self, *, damaged_before: float) -> None:
+        """Delete and overwrite expired values, and a damaged file that was moved aside before `damaged_before`."""
+        if (file := self._file) is not None:
+            file.execute("DELETE FROM entries WHERE expires_at <= ?", (self._clock(),))
+            file.execute("DELETE FROM counters WHERE expires_at <= ?", (self._clock(),))
+            if self._path is not None:
+                damaged = _beside(self._path, ".damaged")
+                if damaged.exists() and damaged.stat().st_mtime < damaged_before:
+                    damaged.unlink()
+                in_use, *_ = file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if in_use:
+                    raise BlockingIOError
 
     def _may_succeed_later(self, error: Exception) -> bool:
         """Return whether to try again. Close the file after an error, and move a damaged file aside."""
@@ -175,7 +173,7 @@ def _check_or_create(file: sqlite3.Connection) -> None:
     file.execute("BEGIN IMMEDIATE")
     owner, version = (file.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
     tables = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()]
-    if owner != _APPLICATION_ID and (owner or version or tables):
+    if owner != _APPLICATION_ID and tables:
         raise StateStoreError("the file belongs to another program")
     if version != _SCHEMA_VERSION:
         for table in tables:

@@ -5,7 +5,7 @@ Operations on several keys need all of them in one slot of a cluster: the part o
 
 from __future__ import annotations
 
-import asyncio
+import json
 import math
 import re
 import time
@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
-from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AskError, ClusterCrossSlotError, MovedError, NoPermissionError, RedisError
@@ -35,31 +35,26 @@ _CANNOT_WORK: Final[dict[type[Exception], str]] = {
 }
 
 _RELEASE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
-# ARGV: amount, then for each counter: owner, ceiling, milliseconds to live, number of known entries, and those.
-# Reply: whether the amount was granted, whether entries were lost, and the entries of each counter.
+# ARGV: the amount, and the counters as JSON. Reply: whether it was granted, whether entries were lost, and all entries.
 _COUNT: Final = """
-local amount, at, lost, fits, ttls, reply = tonumber(ARGV[1]), 2, 0, true, {}, {}
+local amount, counters, lost, fits, reply = tonumber(ARGV[1]), cjson.decode(ARGV[2]), 0, true, {}
 for place, key in ipairs(KEYS) do
-  local owner, ceiling, known = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 3])
-  ttls[place] = {owner, ARGV[at + 2]}
-  at = at + 4
-  for i = at, at + 2 * known - 1, 2 do
-    if tonumber(ARGV[i + 1]) > tonumber(redis.call('HGET', key, ARGV[i]) or 0) then
+  local counter, total = counters[place], 0
+  for owner, value in pairs(counter.known) do
+    if value > tonumber(redis.call('HGET', key, owner) or 0) then
       lost = 1
-      redis.call('HSET', key, ARGV[i], ARGV[i + 1])
-      redis.call('PEXPIRE', key, ttls[place][2])
+      redis.call('HSET', key, owner, value)
+      redis.call('PEXPIRE', key, counter.ttl)
     end
   end
-  at = at + 2 * known
-  local total = 0
   for _, value in ipairs(redis.call('HVALS', key)) do total = total + tonumber(value) end
-  fits = fits and total + amount <= ceiling
+  fits = fits and total + amount <= counter.ceiling
 end
 local granted = (fits and lost == 0 and amount > 0) and 1 or 0
 for place, key in ipairs(KEYS) do
   if granted == 1 then
-    redis.call('HINCRBY', key, ttls[place][1], amount)
-    redis.call('PEXPIRE', key, ttls[place][2])
+    redis.call('HINCRBY', key, counters[place].owner, amount)
+    redis.call('PEXPIRE', key, counters[place].ttl)
   end
   reply[place] = redis.call('HGETALL', key)
 end
@@ -82,8 +77,10 @@ class RedisStore(Store):
         parts = urlsplit(url)
         self._where = f"{parts.scheme} at {parts.hostname}:{parts.port or 6379}"
         self._password = unquote(parts.password or "")
-        pool = cast(Any, ConnectionPool).from_url(
+        pool = cast(Any, BlockingConnectionPool).from_url(
             url,
+            max_connections=MAX_CONNECTIONS,
+            timeout=TIMEOUT,
             socket_connect_timeout=TIMEOUT,
             socket_timeout=TIMEOUT,
             socket_keepalive=True,
@@ -93,7 +90,6 @@ class RedisStore(Store):
             **({"ssl_check_hostname": True} if parts.scheme == "rediss" else {}),
         )
         self._client: Any = Redis(connection_pool=pool)
-        self._free = asyncio.Semaphore(MAX_CONNECTIONS)
 
     async def get(self, *keys: str) -> list[bytes | None]:
         return await self._run(lambda: self._client.mget(keys))
@@ -135,13 +131,19 @@ class RedisStore(Store):
         return await self._run(scan)
 
     async def count(self, counters: Sequence[Counter], amount: int = 1) -> Counts:
-        words: list[str | int] = [amount]
-        for counter in counters:
-            ttl = _milliseconds(counter.until + COUNTERS_KEPT - self._clock())
-            words += [counter.owner, counter.ceiling, ttl, len(counter.known)]
-            words += [word for pair in counter.known.items() for word in pair]
+        sent = [
+            {
+                "owner": counter.owner,
+                "ceiling": counter.ceiling,
+                "ttl": _milliseconds(counter.until + COUNTERS_KEPT - self._clock()),
+                "known": dict(counter.known),
+            }
+            for counter in counters
+        ]
         keys = [counter.key for counter in counters]
-        granted, lost, hashes = await self._run(lambda: self._client.eval(_COUNT, len(keys), *keys, *words))
+        granted, lost, hashes = await self._run(
+            lambda: self._client.eval(_COUNT, len(keys), *keys, amount, json.dumps(sent))
+        )
         entries = tuple(
             {owner.decode(): int(value) for owner, value in zip(flat[::2], flat[1::2], strict=True)} for flat in hashes
         )
@@ -164,12 +166,10 @@ class RedisStore(Store):
             await self._client.aclose(close_connection_pool=True)
 
     async def _run(self, operation: Callable[[], Awaitable[R]]) -> R:
-        # Wait for a free connection here, because redis-py's blocking pool holds a lock while it connects.
-        async with self._free:
-            try:
-                return await operation()
-            except Exception as error:
-                raise self._translated(error) from None
+        try:
+            return await operation()
+        except Exception as error:
+            raise self._translated(error) from None
 
     def _translated(self, error: Exception) -> StateStoreError:
         # The text of an unexpected error may contain anything. That of a pipeline repeats the command with its values.
