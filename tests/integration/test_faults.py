@@ -121,7 +121,7 @@ async def test_every_call_ends_in_a_true_answer_or_a_named_error_and_nothing_lea
                     outcomes[await ask(client, number)] += 1
 
             await asyncio.gather(*(work() for _ in range(AT_ONCE)))
-            used = (await backend.service().status()).quota.used
+            used = (await backend.service().ledger.status()).used
             gc.collect()
             grown = tracemalloc.get_traced_memory()[0] - halfway
             tracemalloc.stop()

@@ -232,7 +232,7 @@ async def test_two_sources_never_share_an_answer_or_a_count(
 
             assert answer["cached"] is False
             assert answer["source"] == "tiktok_research_api"
-            assert (await asking.status()).quota.used == 1
+            assert (await asking.ledger.status()).used == 1
 
 
 async def test_every_key_begins_with_the_hash_of_the_source_and_no_secret_reaches_the_disk(tmp_path: Path) -> None:

@@ -91,19 +91,20 @@ async def _status(backend: Backend) -> dict[str, Any]:
     }
     if not settings.configured:
         return status | {"next": "Set TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET, or start with --sandbox."}
-    service = await backend.service().status()
+    service = backend.service()
+    quota, token = await service.ledger.status(), service.token
     return status | {
         "quota": {
-            "used_today": service.quota.used,
-            "daily_quota": service.quota.quota,
-            "resets_at": service.quota.resets_at,
-            "closed_by_tiktok": service.quota.closed,
+            "used_today": quota.used,
+            "daily_quota": quota.quota,
+            "resets_at": quota.resets_at,
+            "closed_by_tiktok": quota.closed,
         },
-        "state": service.state,
-        "accounts_cached": service.accounts_cached,
+        "state": service.store.describe(),
+        "accounts_cached": await service.accounts.count(),
         "token": {"state": "none"}
-        if service.token is None
-        else {"state": service.token.state(service.now).name.lower(), "expires_at": iso(service.token.expires_at)},
+        if token is None
+        else {"state": token.state(service.clock()).name.lower(), "expires_at": iso(token.expires_at)},
     }
 
 

@@ -22,7 +22,7 @@ from tiktok_pinned_videos.state.base import Store, UnusableStoreError
 
 from .accounts import Accounts, CachedSnapshot, Known, Missing, Stored
 from .history import Changes
-from .quota import Ledger, QuotaStatus
+from .quota import Ledger
 from .single_flight import Ask, SingleFlight, lease
 
 Fields: TypeAlias = tuple[str, ...]
@@ -55,16 +55,6 @@ class Answer:
     """The changes since the oldest observation; None without one."""
 
 
-class ServiceStatus(NamedTuple):
-    """The state of the service at `now` (Unix seconds); nothing secret."""
-
-    quota: QuotaStatus
-    state: str
-    accounts_cached: int
-    token: AccessToken | None
-    now: float
-
-
 class _Found(NamedTuple):
     """The result of a request: an answer and whether it is new (another process may have sent it), or an error."""
 
@@ -77,7 +67,7 @@ class _Found(NamedTuple):
 class PinnedVideosService:
     """The service that answers for accounts, `max_concurrency` at once. Raises errors of `research.errors`.
 
-    `accounts` has what is stored; it sends no request.
+    `accounts` (what is stored), `ledger` (the quota) and `store` can be read without a request.
     """
 
     def __init__(
@@ -92,16 +82,16 @@ class PinnedVideosService:
     ) -> None:
         self._client = client
         self.accounts = accounts
-        self._ledger = ledger
-        self._store = store
+        self.ledger = ledger
+        self.store = store
         self._slots = asyncio.Semaphore(max_concurrency)
-        self._clock = clock
+        self.clock = clock
         self._flights: SingleFlight[_Found] = SingleFlight()
 
     async def answer(self, username: str, fields: Fields, *, refresh: bool = False) -> Answer:
         """Return the answer of one account. `parse_username` and `parse_fields` return the arguments."""
         await self.check_usable()
-        since, waited = self._clock(), False
+        since, waited = self.clock(), False
         while True:
             stored = None if refresh and not waited else await self.accounts.answer(username)
             if stored is not None and stored.serves(fields) and (not refresh or stored.retrieved_at >= since):
@@ -128,20 +118,10 @@ class PinnedVideosService:
             raise StoppingError
         return Fetched(found.stored, found.body)
 
-    async def status(self) -> ServiceStatus:
-        """Return the state of the service; sends nothing."""
-        quota, cached = await self._ledger.status(), await self.accounts.count()
-        return ServiceStatus(quota, self._store.describe(), cached, self.token, self._clock())
-
-    async def check_state(self) -> str:
-        """Run every operation of the store and return its description. Raises `StateStoreError` if one fails."""
-        await self._store.check()
-        return self._store.describe()
-
     async def check_usable(self) -> None:
         """Raise `ConfigurationError` if the store can never work as it is set up, such as one node of a cluster."""
         try:
-            await self._store.check_usable()
+            await self.store.check_usable()
         except UnusableStoreError as fault:
             what = f"the state store of TIKTOK_STATE cannot work: {fault}."
             raise errors.ConfigurationError(what, next_step=fault.next_step) from None
@@ -153,9 +133,9 @@ class PinnedVideosService:
 
     async def aclose(self, *, drain: float = 0.0) -> None:
         """Close. Requests already sent may finish within `drain` seconds; all other calls end at once."""
-        await self._flights.aclose(drain=drain, for_store=self._store.shared)
+        await self._flights.aclose(drain=drain, for_store=self.store.shared)
         await self._client.aclose()
-        await self._store.aclose()
+        await self.store.aclose()
 
     async def _join(self, key: Hashable, fields: Fields, ask: Ask[_Found]) -> tuple[_Found, int]:
         if self._flights.closing:
@@ -167,13 +147,13 @@ class PinnedVideosService:
 
     async def _fetch(self, username: str, fields: Fields, refresh: bool, context: RequestContext) -> _Found:
         """Return an answer with these fields. If several processes need it at once, one of them sends the request."""
-        started = self._clock()
+        started = self.clock()
 
         def enough(known: Known) -> bool:
             stored = known.stored
             return stored is not None and stored.serves(fields) and (not refresh or stored.retrieved_at > started)
 
-        shared = self._store if self._store.shared and self.accounts.cached else None
+        shared = self.store if self.store.shared and self.accounts.cached else None
         read = partial(self.accounts.load, username)
         async with self._slots, lease(shared, f"lease:{in_key(username)}", read, enough=enough) as known:
             if enough(known):
@@ -207,5 +187,5 @@ class PinnedVideosService:
         if isinstance(stored, Missing):
             raise stored.error()
         changes = stored.changes.only(fields) if stored.changes is not None else None
-        note = None if self._flights.closing else await self._ledger.note()
+        note = None if self._flights.closing else await self.ledger.note()
         return Answer(stored.narrowed(username, fields), not new, requests, note, self.accounts.cached, changes)

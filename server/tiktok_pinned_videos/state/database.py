@@ -1,7 +1,7 @@
 """An SQLite database that opens its file again after it was deleted, replaced or damaged under a running process.
 
-A damaged file of this program is moved aside. Expired and deleted values are overwritten, in the write-ahead log too.
-Operations run on the event loop, because each takes less time than handing it to a thread.
+A damaged file of this program is moved aside. Expired and deleted values are overwritten. Operations run on the event
+loop: each takes less time than handing it to a thread, and none waits for the disk.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -45,22 +44,37 @@ class Database:
         self._path = path
         self._clock = clock
         self._file: sqlite3.Connection | None = None
-        self._signature: tuple[int, ...] = ()
+        self._identity: tuple[int, ...] = ()
         self._was_ours = False
         self._timer: asyncio.TimerHandle | None = None
 
-    async def run(self, operation: Callable[[sqlite3.Connection], R], *, erases: bool = False) -> R:
+    async def run(self, operation: Callable[[sqlite3.Connection], R]) -> R:
         """Run one transaction that excludes all others. Raises `StateStoreError`.
 
-        `erases`: deleted values leave the write-ahead log too, and a damaged file that was moved aside is deleted.
+        It is tried again while another process has the file locked, and after a repair.
         """
         if self._timer is None:
             self._purge_later()
-        result = await self._when_free(partial(self._transaction, operation))
-        if erases:
-            with suppress(StateStoreError):  # the next purge tries again
-                await self._when_free(partial(self._purge, damaged_before=self._clock()))
-        return result
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + _MAX_WAIT
+        while True:
+            try:
+                file = self._opened()
+                with file:  # commits, or rolls back after a failure
+                    file.execute("BEGIN IMMEDIATE")
+                    return operation(file)
+            except Exception as error:
+                if not self._may_succeed_later(error) or loop.time() >= give_up:
+                    text = error.strerror if isinstance(error, OSError) else None
+                    raise StateStoreError(text or str(error) or type(error).__name__) from error
+            await asyncio.sleep(_POLL)
+
+    def delete_damaged(self, *, before: float) -> None:
+        """Delete a damaged file that was moved aside before this time. After an error the next purge tries again."""
+        with suppress(OSError):
+            damaged = _beside(self._path, ".damaged") if self._path is not None else None
+            if damaged is not None and damaged.stat().st_mtime < before:
+                damaged.unlink()
 
     def close(self) -> None:
         """Close the file and end the purges; the next operation opens it again."""
@@ -69,52 +83,33 @@ class Database:
             self._timer = None
         self._disconnect()
 
-    async def _when_free(self, step: Callable[[], R]) -> R:
-        """Return the result of `step`. Try again while another process has the file locked, and after a repair."""
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + _MAX_WAIT
-        while True:
-            try:
-                return step()
-            except Exception as error:
-                if not self._may_succeed_later(error) or loop.time() >= give_up:
-                    text = error.strerror if isinstance(error, OSError) else None
-                    raise StateStoreError(text or str(error) or type(error).__name__) from error
-            await asyncio.sleep(_POLL)
-
-    def _transaction(self, operation: Callable[[sqlite3.Connection], R]) -> R:
-        file = self._opened()
-        with file:  # commits, or rolls back after a failure
-            file.execute("BEGIN IMMEDIATE")
-            return operation(file)
-
     def _opened(self) -> sqlite3.Connection:
         path = self._path
-        if path is not None and _signature(path) != self._signature:
-            # The file was deleted, replaced or overwritten, or another process emptied the write-ahead log.
+        if path is not None and _identity(path) != self._identity:  # the file was deleted or replaced
             self._disconnect()
         if self._file is not None:
             return self._file
         if path is not None:
-            _prepare(path)
-            self._signature = _signature(path)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Only a new file is opened here: closing any handle of an existing one would drop SQLite's locks.
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            self._identity = _identity(path)
         file = sqlite3.connect(path or ":memory:", timeout=0, isolation_level=None)
         try:
-            # Deleted values are overwritten, not only marked as free.
+            # Deleted values are overwritten, not only marked as free; the rollback journal is emptied.
             file.execute("PRAGMA secure_delete = ON")
+            file.execute("PRAGMA journal_mode = TRUNCATE")
+            # Do not wait for the disk. If the computer loses power, the file may be damaged, and is then moved aside.
+            file.execute("PRAGMA synchronous = OFF")
             _check_or_create(file)
-            # With WAL readers and the writer do not wait for each other; some file systems do not support it.
-            with suppress(sqlite3.OperationalError):
-                file.execute("PRAGMA journal_mode = WAL")
-            file.execute("PRAGMA synchronous = NORMAL")
         except Exception:
             file.close()
             raise
         self._file = file
         if not self._was_ours:
-            self._try_to_purge()
+            self._purge()
         self._was_ours = True
-        self._signature = _signature(path) if path is not None else ()
         return file
 
     def _disconnect(self) -> None:
@@ -126,42 +121,34 @@ class Database:
     def _purge_later(self) -> None:
         def purge() -> None:
             self._purge_later()
-            self._try_to_purge()
+            self._purge()
 
         self._timer = asyncio.get_running_loop().call_later(_PURGE_EVERY, purge)
 
-    def _try_to_purge(self) -> None:
-        with suppress(sqlite3.Error, OSError):  # the next purge tries again
-            self._purge(damaged_before=self._clock() - _DAMAGED_KEPT)
-
-    def _purge(self, *, damaged_before: float) -> None:
-        """Delete and overwrite expired values, and a damaged file that was moved aside before `damaged_before`."""
-        if (file := self._file) is not None:
-            file.execute("DELETE FROM entries WHERE expires_at <= ?", (self._clock(),))
-            file.execute("DELETE FROM counters WHERE expires_at <= ?", (self._clock(),))
-            if self._path is not None:
-                damaged = _beside(self._path, ".damaged")
-                if damaged.exists() and damaged.stat().st_mtime < damaged_before:
-                    damaged.unlink()
-                in_use, *_ = file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                if in_use:
-                    raise BlockingIOError
+    def _purge(self) -> None:
+        """Delete and overwrite expired values. After an error the next purge tries again."""
+        now = self._clock()
+        self.delete_damaged(before=now - _DAMAGED_KEPT)
+        with suppress(sqlite3.Error):
+            if self._file is not None:
+                self._file.execute("DELETE FROM entries WHERE expires_at <= ?", (now,))
+                self._file.execute("DELETE FROM counters WHERE expires_at <= ?", (now,))
 
     def _may_succeed_later(self, error: Exception) -> bool:
         """Return whether to try again. Close the file after an error, and move a damaged file aside."""
-        path, seen, code = self._path, self._signature, getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if path is None or code == sqlite3.SQLITE_BUSY or isinstance(error, BlockingIOError):
+        path, seen, code = self._path, self._identity, getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if path is None or code == sqlite3.SQLITE_BUSY:
             return path is not None
         self._disconnect()
         # Another process may have replaced a damaged file already.
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) and _signature(path)[:2] == seen[:2]:
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) and _identity(path) == seen:
             # What may be a file of another program gets a name of its own, and is never deleted.
             ours = self._was_ours or _is_ours(path)
             aside = _beside(path, ".damaged" if ours else f".unreadable-{int(self._clock())}")
             with suppress(OSError):  # Windows does not move a file that another process has open
                 path.replace(aside)
                 _log.warning("The state file %s could not be read (%s). It was moved to %s.", path, error, aside.name)
-        return _signature(path) != seen
+        return _identity(path) != seen
 
 
 def _check_or_create(file: sqlite3.Connection) -> None:
@@ -189,27 +176,13 @@ def _beside(path: Path, ending: str) -> Path:
     return path.with_name(path.name + ending)
 
 
-def _signature(path: Path) -> tuple[int, ...]:
-    """Identify the file and its content as of the last checkpoint; () while it is missing."""
+def _identity(path: Path) -> tuple[int, ...]:
+    """Identify the file behind a path; () while it is missing."""
     try:
         found = path.stat()
     except OSError:
         return ()
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _prepare(path: Path) -> None:
-    """Create the file, for its owner only. Remove the -wal and -shm files of a missing file, or make them writable."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for beside in (_beside(path, "-wal"), _beside(path, "-shm")):
-        if not path.exists():  # it was deleted, or moved aside
-            beside.unlink(missing_ok=True)
-        elif beside.exists() and not os.access(beside, os.R_OK | os.W_OK):
-            with suppress(OSError):
-                beside.chmod(0o600)
-    # Only a new file is opened here: closing any handle of an existing one would drop SQLite's locks of this process.
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    return found.st_dev, found.st_ino
 
 
 def _is_ours(path: Path) -> bool:

@@ -25,13 +25,15 @@ class SQLStore(Store):
         return await self._database.run(lambda file: _values(file, keys, self._clock()))
 
     async def put(self, *entries: Entry, delete: Sequence[str] = ()) -> None:
-        """See `Store.put`. Deleted values are overwritten at once."""
+        """See `Store.put`. Deleted values are overwritten at once, those in a damaged file that was moved aside too."""
 
         def write(file: sqlite3.Connection) -> None:
             file.executemany("DELETE FROM entries WHERE key = ?", [(key,) for key in delete])
             _write(file, entries, self._clock())
 
-        await self._database.run(write, erases=bool(delete))
+        await self._database.run(write)
+        if delete:
+            self._database.delete_damaged(before=self._clock())
 
     async def add(self, entry: Entry) -> bool:
 

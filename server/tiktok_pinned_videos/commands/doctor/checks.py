@@ -171,12 +171,13 @@ async def _state(
         return Finding(Mark.SKIP, "state store", "Redis not contacted (--offline).")
     try:
         await service.check_usable()
-        return Finding(Mark.OK, "state store", f"{await service.check_state()}, works.")
+        await service.store.check()
+        return Finding(Mark.OK, "state store", f"{service.store.describe()}, works.")
     except TikTokError as error:
         return Finding(Mark.FAIL, "state store", reason(error))
     except StateStoreError as fault:
         return Finding(
-            Mark.FAIL, "state store", f"{(await service.status()).state}: {str(fault).rstrip('.')}.",
+            Mark.FAIL, "state store", f"{service.store.describe()}: {str(fault).rstrip('.')}.",
             "Correct it, or set TIKTOK_STATE.",
         )  # fmt: skip
 
@@ -195,7 +196,7 @@ def _obstacle(settings: Settings, faults: Mapping[str, str], network: Finding, *
 
 async def _request(service: PinnedVideosService, *, sandbox: bool) -> AsyncIterator[Finding]:
     """Announce one research request, send it, and report on the token and the endpoint."""
-    quota = (await service.status()).quota
+    quota = await service.ledger.status()
     cost = "" if sandbox else ", which counts as one of today's quota"
     announced = f"requesting a token and sending one research request about @{_ACCOUNT}{cost}"
     yield Finding(Mark.NEXT, "endpoint", f"{announced} ({quota.used} of {quota.quota} used so far).")
