@@ -146,7 +146,7 @@ FAULTS = [
     Fault("the first change of a video is reported, not the last", "service/history.py",
           "last = max(place", "last = min(place"),
     Fault("a count that was unknown grew from 0", "service/history.py",
-          "(before := one[place]) is not None", "(before := one[place] or 0) is not None"),
+          "counts = [(one[place], ", "counts = [(one[place] or 0, "),
     Fault("an observation from the future is used", "service/accounts.py",
           "return now - self._history < seen_at <= now", "return now - self._history < seen_at"),
     Fault("the sandbox's observations are compared with TikTok's", "service/history.py",

@@ -62,10 +62,10 @@ async def test_a_username_is_remembered_for_fifteen_days() -> None:
     async with tiktok() as upstream, service(upstream, clock=clock) as asking:
         await asking.answer("nasa", ("id",))
         clock.now += 15 * 86_400 - 1
-        before = await asking.seen("", limit=9)
+        before = await asking.accounts.seen("", limit=9)
         clock.now += 1
 
-        assert (before, await asking.seen("", limit=9)) == (["nasa"], [])
+        assert (before, await asking.accounts.seen("", limit=9)) == (["nasa"], [])
 
 
 async def test_without_a_cache_every_call_asks() -> None:

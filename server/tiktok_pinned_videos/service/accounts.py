@@ -97,7 +97,7 @@ class Accounts:
         value, *values = await self._store.get(answer, *days)
         found: list[Observation] = []
         outdated: list[str] = []
-        for key, one in zip(days, (_decoded(_OBSERVATION, value) for value in values), strict=True):
+        for key, one in zip(days, (decoded(_OBSERVATION, value) for value in values), strict=True):
             if one is not None and not self._in_history(one.seen_at):
                 outdated.append(key)
             elif one is not None and (not found or (found[-1] != one and found[-1].seen_at <= one.seen_at)):
@@ -153,7 +153,7 @@ class Accounts:
 
     def _current(self, value: bytes | None) -> Stored | None:
         """Decode an answer; None if it is too old: another server may have a longer TTL, or its clock may be wrong."""
-        stored = _decoded(_STORED, value)
+        stored = decoded(_STORED, value)
         if stored is None or not self.cached:
             return None
         if not -_CLOCKS_DIFFER <= self._clock() - stored.retrieved_at < self._ttl_of(stored):
@@ -190,7 +190,7 @@ def _seen_key(username: str) -> str:
     return f"seen:{in_key(username)}"
 
 
-def _decoded(form: TypeAdapter[T], value: bytes | None) -> T | None:
+def decoded(form: TypeAdapter[T], value: bytes | None) -> T | None:
     """Decode a value; None if there is none, or another version wrote it in another format."""
     try:
         return form.validate_json(value or b"")

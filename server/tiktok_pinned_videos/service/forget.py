@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tiktok_pinned_videos.state.base import Counter
 from tiktok_pinned_videos.state.open import open_primary
@@ -13,16 +13,12 @@ from tiktok_pinned_videos.state.resilient import NAMESPACES
 from .accounts import account_keys
 
 
-@dataclass(frozen=True, slots=True)
-class Forgotten:
-    """The result of `forget_accounts`."""
+class Forgotten(NamedTuple):
+    """The store, how many sources (client key and address) used it, and how many values were deleted by username."""
 
     state: str
-    """The store, without any secret."""
     namespaces: int
-    """The number of sources (client key and address) that used the store."""
     entries: Mapping[str, int]
-    """By username: how many stored values were deleted."""
 
 
 async def forget_accounts(state_url: str, usernames: Sequence[str]) -> Forgotten:

@@ -77,10 +77,7 @@ def _last_change(video_id: str, observations: Sequence[Observation]) -> Change:
 def _growth(oldest: Observation, newest: Observation) -> Iterable[tuple[str, int]]:
     both = [(counts, newest.videos[id_]) for id_, counts in oldest.videos.items() if id_ in newest.videos]
     for place, name in enumerate(COUNTS):
-        differences = [
-            after - before
-            for one, other in both
-            if (before := one[place]) is not None and (after := other[place]) is not None
-        ]
+        counts = [(one[place], other[place]) for one, other in both]
+        differences = [after - before for before, after in counts if before is not None and after is not None]
         if differences:
             yield name, sum(differences)

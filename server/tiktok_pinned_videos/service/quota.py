@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from tiktok_pinned_videos.research.budget import PausedError, RequestContext, Reservation
 from tiktok_pinned_videos.research.errors import QuotaExceededError, reset_time
@@ -27,14 +26,12 @@ _NOTE_FROM: Final = 0.8
 _PAUSE: Final = "pause"
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaStatus:
+class QuotaStatus(NamedTuple):
     """The quota of the current day: research requests reserved since 00:00 UTC, and whether TikTok closed the day."""
 
     used: int
     quota: int
-    resets_at: str
-    """ISO 8601, UTC."""
+    resets_at: str  # ISO 8601, UTC
     closed: bool
 
 

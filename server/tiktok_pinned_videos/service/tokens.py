@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from tiktok_pinned_videos.research.oauth import AccessToken
 from tiktok_pinned_videos.state.base import Entry, Store
+
+from .accounts import decoded
 
 _KEY: Final = "token"
 _JSON: Final = TypeAdapter(AccessToken)
@@ -24,10 +26,7 @@ class SharedTokens:
     async def load(self) -> AccessToken | None:
         """Return the token that a replica fetched last."""
         (value,) = await self._store.get(_KEY)
-        try:
-            return _JSON.validate_json(value or b"")
-        except ValidationError:
-            return None
+        return decoded(_JSON, value)
 
     async def save(self, token: AccessToken) -> None:
         """Share a token just fetched, for as long as it lives."""

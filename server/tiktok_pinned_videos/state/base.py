@@ -123,7 +123,7 @@ class Store(ABC):
         found = await self.find(f"{prefix}check:", 1)
         counts = await self.count([counter])
         await self.release(key, value)
-        await self.put(delete=(f"{key}:2",))
+        await self.release(f"{key}:2", value)
         if seen != [value, value] or added or not found or not counts.granted:
             raise StateStoreError("it does not return what was just written")
 

@@ -53,8 +53,6 @@ class Database:
 
         It is tried again while another process has the file locked, and after a repair.
         """
-        if self._timer is None:
-            self._purge_later()
         loop = asyncio.get_running_loop()
         give_up = loop.time() + _MAX_WAIT
         while True:
@@ -65,22 +63,19 @@ class Database:
                     return operation(file)
             except Exception as error:
                 if not self._may_succeed_later(error) or loop.time() >= give_up:
-                    text = error.strerror if isinstance(error, OSError) else None
-                    raise StateStoreError(text or str(error) or type(error).__name__) from error
+                    raise StateStoreError(getattr(error, "strerror", None) or str(error)) from error
             await asyncio.sleep(_POLL)
 
     def delete_damaged(self, *, before: float) -> None:
         """Delete a damaged file that was moved aside before this time. After an error the next purge tries again."""
         with suppress(OSError):
-            damaged = _beside(self._path, ".damaged") if self._path is not None else None
-            if damaged is not None and damaged.stat().st_mtime < before:
+            if self._path is not None and (damaged := Path(f"{self._path}.damaged")).stat().st_mtime < before:
                 damaged.unlink()
 
     def close(self) -> None:
-        """Close the file and end the purges; the next operation opens it again."""
+        """Close the file and end the purges."""
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
         self._disconnect()
 
     def _opened(self) -> sqlite3.Connection:
@@ -94,6 +89,10 @@ class Database:
             # Only a new file is opened here: closing any handle of an existing one would drop SQLite's locks.
             with suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            for existing in (path, Path(f"{path}-journal")):
+                if existing.exists() and not os.access(existing, os.R_OK | os.W_OK):
+                    with suppress(OSError):
+                        existing.chmod(0o600)
             self._identity = _identity(path)
         file = sqlite3.connect(path or ":memory:", timeout=0, isolation_level=None)
         try:
@@ -113,20 +112,13 @@ class Database:
         return file
 
     def _disconnect(self) -> None:
-        file, self._file = self._file, None
-        with suppress(sqlite3.Error):
-            if file is not None:
-                file.close()
-
-    def _purge_later(self) -> None:
-        def purge() -> None:
-            self._purge_later()
-            self._purge()
-
-        self._timer = asyncio.get_running_loop().call_later(_PURGE_EVERY, purge)
+        if self._file is not None:
+            self._file.close()
+        self._file = None
 
     def _purge(self) -> None:
-        """Delete and overwrite expired values. After an error the next purge tries again."""
+        """Delete and overwrite expired values, now and from time to time. After an error the next purge tries again."""
+        self._timer = asyncio.get_running_loop().call_later(_PURGE_EVERY, self._purge)
         now = self._clock()
         self.delete_damaged(before=now - _DAMAGED_KEPT)
         with suppress(sqlite3.Error):
@@ -144,7 +136,7 @@ class Database:
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) and _identity(path) == seen:
             # What may be a file of another program gets a name of its own, and is never deleted.
             ours = self._was_ours or _is_ours(path)
-            aside = _beside(path, ".damaged" if ours else f".unreadable-{int(self._clock())}")
+            aside = Path(f"{path}.damaged" if ours else f"{path}.unreadable-{int(self._clock())}")
             with suppress(OSError):  # Windows does not move a file that another process has open
                 path.replace(aside)
                 _log.warning("The state file %s could not be read (%s). It was moved to %s.", path, error, aside.name)
@@ -152,10 +144,7 @@ class Database:
 
 
 def _check_or_create(file: sqlite3.Connection) -> None:
-    """Create the tables in an empty file, or in one of another schema, whose data is deleted.
-
-    Raises `StateStoreError` for a file of another program, and does not change it.
-    """
+    """Create the tables; delete the data of another schema. Raises `StateStoreError` for a file of another program."""
     # With the lock, all queries see the file before another process creates it, or all after that.
     file.execute("BEGIN IMMEDIATE")
     owner, version = (file.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
@@ -170,10 +159,6 @@ def _check_or_create(file: sqlite3.Connection) -> None:
     for table in _TABLES:
         file.execute(table)
     file.execute("COMMIT")
-
-
-def _beside(path: Path, ending: str) -> Path:
-    return path.with_name(path.name + ending)
 
 
 def _identity(path: Path) -> tuple[int, ...]:

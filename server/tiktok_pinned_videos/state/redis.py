@@ -9,9 +9,9 @@ import json
 import math
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final, cast
 from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -24,8 +24,7 @@ from .base import COUNTERS_KEPT, Counter, Counts, Entry, StateStoreError, Store,
 MAX_CONNECTIONS: Final = 16
 TIMEOUT: Final = 2.0
 """Seconds for a connection or a reply; long enough for a Redis that pauses for a moment."""
-# SCAN reads the whole database, which may contain millions of keys of other programs. This limits it.
-_SCAN_STEPS: Final = 10
+_SCAN_STEPS: Final = 10  # SCAN reads the whole database, which may contain millions of keys of other programs
 _SCAN_STEP_SIZE: Final = 1000
 _CANNOT_WORK: Final[dict[type[Exception], str]] = {
     MovedError: "MOVED: it is one node of a cluster, and other nodes have some of the keys",
@@ -61,8 +60,6 @@ end
 return {granted, lost, reply}
 """
 
-R = TypeVar("R")
-
 
 class RedisStore(Store):
     """A `Store` on `redis://` or `rediss://`. `url` is valid by `check_url`. It connects on first use.
@@ -92,11 +89,11 @@ class RedisStore(Store):
         self._client: Any = Redis(connection_pool=pool)
 
     async def get(self, *keys: str) -> list[bytes | None]:
-        return await self._run(lambda: self._client.mget(keys))
+        with self._translating():
+            return await self._client.mget(keys)
 
     async def put(self, *entries: Entry, delete: Sequence[str] = ()) -> None:
-
-        async def write() -> None:
+        with self._translating():
             async with self._client.pipeline(transaction=len(entries) + len(delete) > 1) as pipeline:
                 if delete:
                     pipeline.delete(*delete)
@@ -104,31 +101,26 @@ class RedisStore(Store):
                     pipeline.set(entry.key, entry.value, px=_milliseconds(entry.ttl))
                 await pipeline.execute()
 
-        await self._run(write)
-
     async def add(self, entry: Entry) -> bool:
-        return bool(
-            await self._run(lambda: self._client.set(entry.key, entry.value, px=_milliseconds(entry.ttl), nx=True))
-        )
+        with self._translating():
+            return bool(await self._client.set(entry.key, entry.value, px=_milliseconds(entry.ttl), nx=True))
 
     async def release(self, key: str, value: bytes) -> None:
-        await self._run(lambda: self._client.eval(_RELEASE, 1, key, value))
+        with self._translating():
+            await self._client.eval(_RELEASE, 1, key, value)
 
     async def find(self, prefix: str, limit: int) -> list[str]:
         """See `Store.find`. In a database of more than 10,000 keys it may miss some."""
         pattern = "".join(f"\\{char}" if char in "*?[]\\" else char for char in prefix) + "*"
-
-        async def scan() -> list[str]:
-            found: set[str] = set()
-            cursor: Any = 0
-            for _ in range(_SCAN_STEPS):
+        found: set[str] = set()
+        cursor: Any = 0
+        for _ in range(_SCAN_STEPS):
+            with self._translating():
                 cursor, batch = await self._client.scan(cursor, match=pattern, count=_SCAN_STEP_SIZE)
-                found.update(key.decode("ascii", "replace") for key in batch)
-                if not cursor or len(found) >= limit:
-                    break
-            return sorted(found)[: max(0, limit)]
-
-        return await self._run(scan)
+            found.update(key.decode("ascii", "replace") for key in batch)
+            if not cursor or len(found) >= limit:
+                break
+        return sorted(found)[: max(0, limit)]
 
     async def count(self, counters: Sequence[Counter], amount: int = 1) -> Counts:
         sent = [
@@ -141,9 +133,8 @@ class RedisStore(Store):
             for counter in counters
         ]
         keys = [counter.key for counter in counters]
-        granted, lost, hashes = await self._run(
-            lambda: self._client.eval(_COUNT, len(keys), *keys, amount, json.dumps(sent))
-        )
+        with self._translating():
+            granted, lost, hashes = await self._client.eval(_COUNT, len(keys), *keys, amount, json.dumps(sent))
         entries = tuple(
             {owner.decode(): int(value) for owner, value in zip(flat[::2], flat[1::2], strict=True)} for flat in hashes
         )
@@ -151,7 +142,8 @@ class RedisStore(Store):
 
     async def check(self, prefix: str = "") -> None:
         try:
-            version = (await self._run(lambda: self._client.info("server"))).get("redis_version", "")
+            with self._translating():
+                version = (await self._client.info("server")).get("redis_version", "")
         except UnusableStoreError:  # the user may not run INFO; the operations below show whether they work
             version = ""
         if version and tuple(int(part) for part in re.findall(r"\d+", str(version))[:2]) < (6, 2):
@@ -165,9 +157,10 @@ class RedisStore(Store):
         with suppress(RedisError, OSError):
             await self._client.aclose(close_connection_pool=True)
 
-    async def _run(self, operation: Callable[[], Awaitable[R]]) -> R:
+    @contextmanager
+    def _translating(self) -> Generator[None]:
         try:
-            return await operation()
+            yield
         except Exception as error:
             raise self._translated(error) from None
 

@@ -1,12 +1,11 @@
 """A store whose operations never fail, and counters that survive losses of the store.
 
-While the primary store works, every operation goes to it. When it fails, the store logs one line and uses memory of
-this process. It tries the primary again about once a second. When the primary is back, the values in memory are
-dropped, except the counters.
+While the primary store works, every operation goes to it. When it fails, this process uses memory, and tries the
+primary again about once a second. When it is back, the values in memory are dropped.
 
-The process keeps the entries of all counters that it has seen, its own included, in a second memory. Each operation on
-a counter merges them into the primary, and so does a heartbeat. If the primary has lower entries than the process
-knows, it has lost data. Other processes may know higher ones, so the process waits one heartbeat before it counts on.
+A second memory has the entries of all counters that the process has seen. Each operation on a counter, and a heartbeat,
+merges them into the primary. If the primary has lower entries, it has lost data. Other processes may know higher ones,
+so the process waits one heartbeat before it counts on.
 """
 
 from __future__ import annotations
@@ -51,13 +50,11 @@ class ResilientStore(Store):
         self._memory = SQLStore(None, clock=clock)
         self._known = SQLStore(None, clock=clock)
         self._owner = secrets.token_hex(6)
-        self._counted: dict[str, Counter] = {}
-        """The counters to which this process has added."""
+        self._counted: dict[str, Counter] = {}  # the counters to which this process has added
         self._counting = asyncio.Lock()
         self._settled_at = 0.0
         self._proven = False
-        self._fault: StateStoreError | None = None
-        """Why the primary cannot be used at the moment."""
+        self._fault: StateStoreError | None = None  # why the primary cannot be used at the moment
         self._watching: asyncio.Task[None] | None = None
 
     async def get(self, *keys: str) -> list[bytes | None]:
@@ -167,22 +164,15 @@ class ResilientStore(Store):
         counts = await self._on_primary(lambda store: store.count(known, amount))
         await self._known.count(_knowing(counters, counts), 0)
         if counts.lost:
-            self._settle()
+            self._settled_at = asyncio.get_running_loop().time() + _SETTLE
         return counts
-
-    def _settle(self) -> None:
-        """Give other processes the time to merge what they know."""
-        self._settled_at = asyncio.get_running_loop().time() + _SETTLE
 
     # Outages
 
     def _give_up(self, error: StateStoreError) -> None:
         if not self._fault:
-            text = (
-                "State store lost: %s cannot be used (%s). Continuing with memory of this process, which is not "
-                "shared; the store is tried again every %g s."
-            )
-            _log.warning(text, self._primary.describe(), error, _HEARTBEAT)
+            text = "State store lost: %s cannot be used (%s). Until it is back, each process uses its own memory."
+            _log.warning(text, self._primary.describe(), error)
         self._fault = error
         self._watch()
 
@@ -205,7 +195,7 @@ class ResilientStore(Store):
                 self._give_up(error)
                 continue
             if self._fault:
-                self._settle()
+                self._settled_at = asyncio.get_running_loop().time() + _SETTLE
                 await self._memory.aclose()
                 self._memory, self._fault = SQLStore(None, clock=self._clock), None
                 _log.info("State store back: %s is used again.", self._primary.describe())
