@@ -147,7 +147,7 @@ def _health_routes(backend: Backend) -> list[Route]:
         if time.monotonic() - checked_at >= _CHECK_INTERVAL:
             checked_at = time.monotonic()
             try:
-                await service.check_state()
+                await service.store.check()
                 state = "ok"
             except StateStoreError:
                 state = "degraded"
