@@ -47,7 +47,9 @@ async def interrupt(upstream: Upstream, form: str, *, delay: float, signals: lis
     return process.returncode, out.decode(), err.decode()
 
 
-@pytest.mark.parametrize(("form", "number"), [("json", signal.SIGINT), ("raw", signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("form", "number"), [("json", signal.SIGINT), pytest.param("raw", signal.SIGTERM, marks=pytest.mark.slow)]
+)
 async def test_answers_to_requests_already_sent_are_printed_and_no_other_is_sent(
     upstream: Upstream, form: str, number: int
 ) -> None:

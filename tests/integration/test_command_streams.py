@@ -87,10 +87,10 @@ def test_a_pipe_in_nonblocking_mode_gets_everything() -> None:
     ("line", "arguments", "code"),
     [
         (">&-", ("get", "nasa"), 1),
-        (">&- 2>&-", ("compare", "nasa", "esa"), 1),
-        ("<&-", ("get", "nasa"), 0),
+        pytest.param(">&- 2>&-", ("compare", "nasa", "esa"), 1, marks=pytest.mark.slow),
+        pytest.param("<&-", ("get", "nasa"), 0, marks=pytest.mark.slow),
         ("<&-", ("get", "-"), 2),
-        (">&-", ("--help",), 1),
+        pytest.param(">&-", ("--help",), 1, marks=pytest.mark.slow),
     ],
 )
 def test_closed_streams_give_a_documented_status(
@@ -126,11 +126,14 @@ def test_a_terminal_of_zero_columns_gets_the_whole_table() -> None:
 @pytest.mark.parametrize(
     "locale",
     [
-        {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
-        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-        {"PYTHONIOENCODING": "latin-1:strict", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "0"},
+        pytest.param({"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}, id="ascii"),
+        pytest.param({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, id="C", marks=pytest.mark.slow),
+        pytest.param(
+            {"PYTHONIOENCODING": "latin-1:strict", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "0"},
+            id="latin-1",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["ascii", "C", "latin-1"],
 )
 def test_output_is_utf_8_in_every_locale(locale: dict[str, str]) -> None:
     done = run("<<END\n日本\nsandbox_hostile\nEND", "get", "-", "--format", "json", **locale)

@@ -64,7 +64,7 @@ async def finish(data: DataSet, names: list[str]) -> int:
 
 
 @POSIX
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 async def test_an_interrupted_run_keeps_answers_that_were_requested_and_describes_them(
     data: DataSet, number: signal.Signals
 ) -> None:

@@ -218,6 +218,7 @@ async def test_a_store_that_does_not_work_fails_and_its_password_is_not_shown(tm
 # --- configurations of clients ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_the_printed_configuration_starts_this_server() -> None:
     said = await cli.run("doctor", "--client", "cursor", "--sandbox", env=environment())
     (command, *arguments), env = command_of("cursor", said.out)

@@ -44,9 +44,8 @@ def talk(env: dict[str, str], sent: list[bytes]) -> tuple[list[str], bytes, int]
     return sorted(done.stdout.decode().splitlines()), done.stderr, done.returncode
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name == "legacy" else pytest.mark.slow) for name in CONVERSATIONS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CONVERSATIONS)
 def test_a_conversation_is_word_for_word_the_same_with_and_without_a_snapshot(name: str, tmp_path: Path) -> None:
     sent = CONVERSATIONS[name]
     without = talk(home(tmp_path, TIKTOK_INSTANT="0"), sent)

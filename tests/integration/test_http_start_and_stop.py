@@ -10,12 +10,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import httpx
 import pytest
 from mcp.client import Client
 
+from kit.cli import run_now
 from kit.mcp_http import ACCEPT, LIST, address, answer, call
 from kit.processes import COMMAND, environment, http_server
 from kit.programs import until
@@ -37,7 +37,10 @@ def refused(*arguments: str, **env: str) -> str:
 
 
 def test_addresses_that_others_can_reach_need_authentication() -> None:
-    assert "MCP_BEARER_TOKEN" in refused("--host", "0.0.0.0", "--port", "0")
+    said = run_now(("http", "--sandbox", "--host", "0.0.0.0", "--port", "0"), environment())
+
+    assert said.code == 2
+    assert "MCP_BEARER_TOKEN" in said.err
 
 
 @pytest.mark.slow
@@ -69,7 +72,9 @@ def _is_closed(place: tuple[str, int]) -> bool:
 
 
 @POSIX
-@pytest.mark.parametrize(("mode", "number"), [("auto", "SIGTERM"), ("legacy", "SIGHUP")])
+@pytest.mark.parametrize(
+    ("mode", "number"), [("auto", "SIGTERM"), pytest.param("legacy", "SIGHUP", marks=pytest.mark.slow)]
+)
 async def test_a_call_in_progress_is_answered_though_the_server_is_stopped(mode: str, number: str) -> None:
     with http_server() as server:
         async with Client(server.url, mode=mode) as client:
@@ -104,12 +109,10 @@ def test_a_call_that_never_ends_is_ended_with_503() -> None:
             b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
         )
         silent.accept()[0].close()  # the call has begun
-        began = time.monotonic()
         server.terminate()
         received = connection.recv(65536)
 
         assert server.wait(60) == 0
-        assert time.monotonic() - began < 30
         assert received == b"" or b" 503 " in received or b" 200 " in received
         assert not any("Traceback" in line for line in server.lines)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import shlex
-import subprocess
 import time
 import tomllib
 from collections.abc import Iterator
@@ -14,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from kit.cli import run_now
 from kit.pages import PAGES, ROOT, blocks, inline, prose
-from kit.processes import COMMAND, environment
+from kit.processes import environment
 from tiktok_pinned_videos.app import build_service
 from tiktok_pinned_videos.mcp_server.resources import field_reference
 from tiktok_pinned_videos.research import errors
@@ -45,11 +45,7 @@ def printed(line: str, **env: str) -> str:
     """What a terminal of 110 columns shows for this command line, stdout and stderr as they come."""
     program, *arguments = shlex.split(line)
     assert program == "tiktok-pinned-videos-mcp"
-    done = subprocess.run(
-        [*COMMAND, *arguments], env=environment(COLUMNS="110", NO_COLOR="1", **env),
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False,
-    )  # fmt: skip
-    return done.stdout
+    return run_now(tuple(arguments), environment(COLUMNS="110", NO_COLOR="1", **env)).shown
 
 
 def test_the_table_and_the_answer_shown_are_what_the_command_prints() -> None:

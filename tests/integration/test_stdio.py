@@ -15,6 +15,7 @@ import pytest
 
 from kit.processes import COMMAND, HELLO, META, environment, message, running
 
+SLOW = pytest.mark.slow
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="about POSIX signals and descriptors")
 GREETING = message("initialize", 0, HELLO) + message("notifications/initialized")
 PIPES: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -57,22 +58,17 @@ def test_each_invalid_line_gets_its_error_and_the_session_continues() -> None:
         (b"x" * (17 << 20), -32700),
         (b'{"jsonrpc":"2.0","id":6,"method":"ping","params":{"x":"' + b"y" * (10 << 20) + b'"}}', {}),
     ]
-    code, messages, said = talk(GREETING + b"\n".join(line for line, _ in odd) + b"\n\n\r\n" + message("ping", 9))
+    responses = b'{"jsonrpc":"2.0","id":7,"result":{}}\n{"jsonrpc":"2.0","id":8,"error":{"code":1,"message":"x"}}\n'
+    sent = GREETING + responses + b"\n".join(line for line, _ in odd) + b"\n\n\r\n" + message("ping", 9)
+    code, messages, said = talk(sent)
     by_id = {each["id"]: each for each in messages}
 
     assert (code, said) == (0, "")
-    assert len(messages) == 2 + len(odd)
+    assert len(messages) == 2 + len(odd)  # none to a response
     assert by_id[1]["result"] == by_id[3]["result"] == by_id[6]["result"] == by_id[9]["result"] == {}
     assert "invalid_argument" in by_id[2]["result"]["content"][0]["text"]
     assert (by_id[4]["error"]["code"], by_id[5]["error"]["code"]) == (-32602, -32600)
     assert sorted(each["error"]["code"] for each in messages if each["id"] is None) == [-32700, -32700, -32600]
-
-
-def test_a_response_is_never_answered() -> None:
-    responses = b'{"jsonrpc":"2.0","id":1,"result":{}}\n{"jsonrpc":"2.0","id":2,"error":{"code":1,"message":"x"}}\n'
-    _, messages, _ = talk(GREETING + responses + message("ping", 3))
-
-    assert [each["id"] for each in messages] == [0, 3]
 
 
 def test_a_cancelled_call_is_not_waited_for_at_the_end() -> None:
@@ -84,7 +80,7 @@ def test_a_cancelled_call_is_not_waited_for_at_the_end() -> None:
 
 
 @POSIX
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("name", ["SIGTERM", pytest.param("SIGINT", marks=SLOW)])
 def test_a_signal_lets_received_calls_finish_and_ends_with_0(name: str) -> None:
     with running([*COMMAND, "--sandbox"], env=environment(), **PIPES) as process:
         process.stdin.write(GREETING + call(1, "sandbox_slow") + message("ping", 2))
@@ -113,6 +109,7 @@ def test_a_client_that_closes_stdout_ends_the_process() -> None:
 
 
 @POSIX
+@SLOW
 def test_a_client_that_reads_nothing_cannot_keep_the_process_alive() -> None:
     with running([*COMMAND, "--sandbox"], env=environment(), **PIPES) as process:
         process.stdin.write(GREETING + b"".join(message("tools/list", number) for number in range(1, 60)))
@@ -124,8 +121,11 @@ def test_a_client_that_reads_nothing_cannot_keep_the_process_alive() -> None:
         assert process.wait(60) == 0
 
 
+CLOSED = [(">&-", 1), *(pytest.param(*each, marks=SLOW) for each in ((">/dev/full", 1), ("<&-", 1), ("</dev/null", 0)))]
+
+
 @POSIX
-@pytest.mark.parametrize(("how", "code"), [("<&-", 1), (">&-", 1), (">/dev/full", 1), ("</dev/null", 0), ("2>&-", 0)])
+@pytest.mark.parametrize(("how", "code"), [*CLOSED, ("2>&-", 0)])
 def test_a_descriptor_that_cannot_be_used_is_one_line(how: str, code: int) -> None:
     command = " ".join([*COMMAND, "--sandbox", how])
     sent = b"" if "<" in how else GREETING
@@ -169,6 +169,7 @@ def test_on_a_terminal_one_line_says_what_to_type() -> None:
 
 
 @POSIX
+@SLOW
 def test_a_full_stderr_stops_nothing(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     env = environment(LOG_LEVEL="INFO")
@@ -191,6 +192,7 @@ def test_a_full_stderr_stops_nothing(tmp_path: Path) -> None:
 
 
 @POSIX
+@SLOW
 def test_what_a_library_prints_does_not_reach_the_protocol(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import httpx, os\n"

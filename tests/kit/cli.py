@@ -44,6 +44,8 @@ class Said:
     code: int
     out: str
     err: str
+    shown: str = ""
+    """Both as they come on a terminal, of a command in this process."""
 
     @property
     def json(self) -> Any:
@@ -80,7 +82,7 @@ def run_now(arguments: tuple[str, ...], env: dict[str, str], stdin: bytes = b"")
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
-    return _checked(Said(result.exit_code, result.stdout, result.stderr))
+    return _checked(Said(result.exit_code, result.stdout, result.stderr, result.output))
 
 
 async def start(*arguments: str | bytes, env: dict[str, str], stdin: bytes = b"") -> Said:
