@@ -68,7 +68,7 @@ class Authority:
                     described = ECAlgorithm.to_jwk(public, as_dict=True)
                 case _:
                     described = OKPAlgorithm.to_jwk(public, as_dict=True)
-            published.append({**described, "kid": kid, "use": "sig"})
+            published.append({**described, "kid": kid, "use": "enc" if kid == "encryption" else "sig"})
         return published
 
     def claims(self, **changed: Any) -> dict[str, Any]:

@@ -200,3 +200,11 @@ async def test_metadata_of_another_issuer_or_over_plain_http_gives_no_keys() -> 
             authority.paths["/.well-known/oauth-authorization-server/tenant"] = lambda content=content: (200, content)
             with pytest.raises(KeysUnavailableError):
                 await verifier_of(authority).verify_token(authority.token())
+
+
+@pytest.mark.filterwarnings("ignore:The RSA key is 1024 bits long")
+@pytest.mark.parametrize(("kid", "size"), [("encryption", 2048), ("short", 1024)])
+async def test_a_key_for_encryption_or_a_short_one_verifies_no_token(authority: Authority, kid: str, size: int) -> None:
+    authority.add(kid, rsa.generate_private_key(public_exponent=65537, key_size=size))
+
+    assert await verifier_of(authority).verify_token(authority.token(kid)) is None
