@@ -4,57 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from .research.errors import ConfigurationError
 from .settings import Settings
 
 if TYPE_CHECKING:
     import httpx
     from mcp.server.mcpserver import MCPServer
 
+    from .mcp_server.backend import Backend
     from .observability.logs import CallRecord
     from .service.service import PinnedVideosService
-
-DRAIN: Final = 3.5
-"""Seconds for received calls, and for requests already sent, when a server ends."""
-
-
-class LazyBackend:
-    """Builds the service on the first call: a server that only lists its tools loads neither client nor store."""
-
-    def __init__(
-        self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None, clock: Callable[[], float]
-    ) -> None:
-        self._settings = settings
-        self._transport = transport
-        self._clock = clock
-        self._service: PinnedVideosService | None = None
-        self._drain_until = 0.0
-
-    @property
-    def settings(self) -> Settings:
-        """The settings of the server."""
-        return self._settings
-
-    def service(self) -> PinnedVideosService:
-        """The one service of this process. Raises `ConfigurationError` without credentials."""
-        if self._service is None:
-            if not self._settings.configured:
-                raise ConfigurationError("no TikTok credentials are set.")
-            self._service = build_service(self._settings, transport=self._transport, clock=self._clock)
-        return self._service
-
-    def begin_drain(self) -> None:
-        """Start the time that requests already sent may take at the end. Only the first call counts."""
-        self._drain_until = self._drain_until or time.monotonic() + DRAIN
-
-    async def aclose(self) -> None:
-        """Close the service if it was built."""
-        service, self._service = self._service, None
-        now = time.monotonic()
-        if service is not None:
-            await service.aclose(drain=max(0.0, (self._drain_until or now + DRAIN) - now))
 
 
 def build_service(
@@ -108,10 +69,11 @@ def build_server(
     *,
     transport: httpx.AsyncBaseTransport | None = None,
     clock: Callable[[], float] = time.time,
-    backend: LazyBackend | None = None,
+    backend: Backend | None = None,
 ) -> MCPServer[Any]:
     """The MCP server, ready to run on any transport. It opens and sends nothing before the first call."""
     # Importing the SDK takes most of a second, and commands that send requests themselves do not need it.
+    from .mcp_server.backend import Backend
     from .mcp_server.server import create_server
     from .observability.logs import log_call
     from .observability.telemetry import meter_call
@@ -120,5 +82,5 @@ def build_server(
         log_call(record)
         meter_call(record)
 
-    backend = backend or LazyBackend(settings, transport=transport, clock=clock)
+    backend = backend or Backend(settings, partial(build_service, transport=transport, clock=clock))
     return create_server(settings, backend, on_call=on_call)

@@ -17,7 +17,8 @@ from mcp_types import TextContent
 
 from kit.programs import need_module
 from kit.upstream import PINNED, Received, Reply, Upstream, html, refusal, serving, videos
-from tiktok_pinned_videos.app import LazyBackend, build_server
+from tiktok_pinned_videos.app import build_server, build_service
+from tiktok_pinned_videos.mcp_server.backend import Backend
 from tiktok_pinned_videos.research.errors import Status
 from tiktok_pinned_videos.settings import Settings
 
@@ -106,7 +107,7 @@ async def test_every_call_ends_in_a_true_answer_or_a_named_error_and_nothing_lea
             client_key="key", client_secret="hunter2-hunter2", api_base_url=upstream.url, timeout=TIMEOUT,
             max_concurrency=AT_ONCE, cache_ttl=0, daily_quota=1_000_000,
         )  # fmt: skip
-        backend = LazyBackend(settings, transport=None, clock=time.time)
+        backend = Backend(settings, build_service)
         async with Client(build_server(settings, backend=backend)) as client:
 
             async def work() -> None:

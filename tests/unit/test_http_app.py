@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any, cast
@@ -14,7 +13,8 @@ import pytest
 from starlette.types import ASGIApp, Message
 
 from kit.mcp_http import ACCEPT, LIST, answer
-from tiktok_pinned_videos.app import LazyBackend, build_server
+from tiktok_pinned_videos.app import build_server, build_service
+from tiktok_pinned_videos.mcp_server.backend import Backend
 from tiktok_pinned_videos.settings import Settings
 from tiktok_pinned_videos.transports.auth import authentication_for
 from tiktok_pinned_videos.transports.http import build_app
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 async def serving(**settings: Any) -> AsyncIterator[ASGIApp]:
     """The application, started and stopped as uvicorn does it."""
     configured = Settings(sandbox=True, **settings)
-    backend = LazyBackend(configured, transport=None, clock=time.time)
+    backend = Backend(configured, build_service)
 
     def build(channels: str) -> Any:
         return build_server(replace(configured, result_channels=cast("Any", channels)), backend=backend)

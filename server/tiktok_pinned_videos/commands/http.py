@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import time
 from dataclasses import replace
 from typing import cast
 
 from mcp.server.mcpserver import MCPServer
 
-from tiktok_pinned_videos.app import DRAIN, LazyBackend, build_server
+from tiktok_pinned_videos.app import build_server, build_service
 from tiktok_pinned_videos.environment import SettingsError
 from tiktok_pinned_videos.hosts import is_loopback
+from tiktok_pinned_videos.mcp_server.backend import DRAIN, Backend
 from tiktok_pinned_videos.observability.logs import notice
 from tiktok_pinned_videos.observability.telemetry import configure_telemetry
 from tiktok_pinned_videos.serving import listen
@@ -46,12 +46,12 @@ def run(settings: Settings, *, host: str, port: int) -> None:
         except UnusableStoreError as error:
             stop(f"The state store of TIKTOK_STATE cannot work: {error}. {error.next_step}")
         stop_telemetry = configure_telemetry(os.environ)
-        backend = LazyBackend(settings, transport=None, clock=time.time)
+        backend = Backend(settings, build_service)
         if settings.configured:
             # A server is started once and called often: load now what the first call would wait for.
             backend.service()
 
-        def build(channels: str) -> MCPServer[LazyBackend]:
+        def build(channels: str) -> MCPServer[Backend]:
             return build_server(replace(settings, result_channels=cast("Channels", channels)), backend=backend)
 
         app = build_app(build, settings, backend, verifier, host=address, port=bound)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 
-from tiktok_pinned_videos.app import DRAIN, LazyBackend, build_server
+from tiktok_pinned_videos.app import build_server, build_service
+from tiktok_pinned_videos.mcp_server.backend import DRAIN, Backend
 from tiktok_pinned_videos.observability.logs import notice
 from tiktok_pinned_videos.observability.telemetry import configure_telemetry
 from tiktok_pinned_videos.settings import Settings
@@ -25,7 +25,7 @@ def run(settings: Settings, stdin: Input | None) -> None:
             "This is an MCP server: it waits for messages of an MCP client on stdin (end it with Ctrl-C). "
             "To ask for an account yourself, type: tiktok-pinned-videos-mcp get nasa --sandbox"
         )
-    backend = LazyBackend(settings, transport=None, clock=time.time)
+    backend = Backend(settings, build_service)
     server = build_server(settings, backend=backend)
     stop_telemetry = configure_telemetry(os.environ)
     loaded()

@@ -21,53 +21,28 @@ from tiktok_pinned_videos.research.names import parse_username
 
 from .backend import Backend
 
-_JSON: Final = "application/json"
 _COMPLETIONS: Final = 100
 
 
 def add_resources(server: MCPServer[Any], backend: Backend) -> None:
     """Register the resources and the completion of usernames."""
-
-    @server.resource(
-        "tiktok://fields", name="fields", title="Field reference", mime_type="text/markdown",
-        description="Names, types and meanings of the fields of a video",
-    )  # fmt: skip
-    def fields() -> str:
-        return field_reference()
-
-    @server.resource(
-        "tiktok://status", name="status", title="Server status", mime_type=_JSON,
-        description="Source, quota used today and reset time, cache, token",
-    )  # fmt: skip
-    async def status() -> str:
-        return _dumped(await _status(backend))
-
-    @server.resource(
-        "tiktok://pinned/{username}", name="pinned", title="Stored pinned videos", mime_type=_JSON,
-        description="Every stored field of an account, texts whole; never sends a request",
-    )  # fmt: skip
-    async def pinned(username: str) -> str:
-        return await _pinned(backend, username)
-
-    @server.resource(
-        "tiktok://history/{username}", name="history", title="Stored observations", mime_type=_JSON,
-        description="Ids and counts of an account's earlier answers, oldest first; never sends a request",
-    )  # fmt: skip
-    async def history(username: str) -> str:
-        return await _history(backend, username)
-
-    @server.completion()
-    async def complete(
-        ref: PromptReference | ResourceTemplateReference,
-        argument: CompletionArgument,
-        context: CompletionContext | None,
-    ) -> Completion | None:
-        if argument.name not in ("username", "usernames"):
-            return None
-        return await _complete(backend, argument)
-
-    # The decorators register the functions.
-    _ = (fields, status, pinned, history, complete)
+    stored = _Stored(backend)
+    for uri, title, description, read in (
+        ("tiktok://fields", "Field reference", "Names, types and meanings of the fields of a video", field_reference),
+        ("tiktok://status", "Server status", "Source, quota used today and reset time, cache, token", stored.status),
+        (
+            "tiktok://pinned/{username}", "Stored pinned videos",
+            "Every stored field of an account, texts whole; never sends a request", stored.pinned,
+        ),
+        (
+            "tiktok://history/{username}", "Stored observations",
+            "Ids and counts of an account's earlier answers, oldest first; never sends a request", stored.history,
+        ),
+    ):  # fmt: skip
+        name = uri.removeprefix("tiktok://").partition("/")[0]
+        kind = "text/markdown" if name == "fields" else "application/json"
+        server.resource(uri, name=name, title=title, description=description, mime_type=kind)(read)
+    server.completion()(stored.complete)
 
 
 def field_reference() -> str:
@@ -79,96 +54,111 @@ def field_reference() -> str:
     return "\n".join(["| field | TikTok's type | meaning | default |", "|---|---|---|---|", *rows])
 
 
-async def _status(backend: Backend) -> dict[str, Any]:
-    from tiktok_pinned_videos.presentation.results import source_of
-    from tiktok_pinned_videos.presentation.times import iso
+class _Stored:
+    """What the server stores, as JSON."""
 
-    settings = backend.settings
-    status: dict[str, Any] = {
-        "source": source_of(sandbox=settings.sandbox),
-        "configured": settings.configured,
-        "cache_ttl_seconds": settings.cache_ttl,
-    }
-    if not settings.configured:
-        return status | {"next": "Set TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET, or start with --sandbox."}
-    service = backend.service()
-    quota, token = await service.ledger.status(), service.token
-    return status | {
-        "quota": {
-            "used_today": quota.used,
-            "daily_quota": quota.quota,
-            "resets_at": quota.resets_at,
-            "closed_by_tiktok": quota.closed,
-        },
-        "state": service.store.describe(),
-        "accounts_cached": await service.accounts.count(),
-        "token": {"state": "none"}
-        if token is None
-        else {"state": token.state(service.clock()).name.lower(), "expires_at": iso(token.expires_at)},
-    }
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
+    async def status(self) -> str:
+        from tiktok_pinned_videos.presentation.results import source_of
+        from tiktok_pinned_videos.presentation.times import iso
 
-async def _pinned(backend: Backend, username: str) -> str:
-    from tiktok_pinned_videos.presentation.notes import untrusted_notes
-    from tiktok_pinned_videos.presentation.results import source_of, video_url
-    from tiktok_pinned_videos.presentation.times import iso
-    from tiktok_pinned_videos.research.models import Snapshot
-
-    name = _name(username)
-    entry = await backend.service().accounts.answer(name) if backend.settings.configured else None
-    if not isinstance(entry, Snapshot):
-        raise ResourceNotFoundError(
-            f"Nothing is stored for @{name}. Call get_pinned_videos with this username first, then read again."
-        )
-    videos = [
-        video.as_json()
-        | {"url": video_url(entry.username, video.id)}
-        | ({"create_time": iso(video.create_time)} if video.create_time is not None else {})
-        for video in entry.videos
-    ]
-    return _dumped(
-        {
-            "username": entry.username,
-            "source": source_of(sandbox=entry.sandbox),
-            "retrieved_at": iso(entry.retrieved_at),
-            **({"log_id": entry.log_id} if entry.log_id else {}),
-            "fields": entry.fields,
-            "videos": videos,
-            "notes": untrusted_notes(entry.videos, entry.fields),
+        settings = self._backend.settings
+        status: dict[str, Any] = {
+            "source": source_of(sandbox=settings.sandbox),
+            "configured": settings.configured,
+            "cache_ttl_seconds": settings.cache_ttl,
         }
-    )
-
-
-async def _history(backend: Backend, username: str) -> str:
-    from tiktok_pinned_videos.presentation.results import source_of
-    from tiktok_pinned_videos.presentation.times import iso
-    from tiktok_pinned_videos.research.fields import COUNTS
-
-    name = _name(username)
-    observations = (await backend.service().accounts.load(name)).observations if backend.settings.configured else ()
-    if not observations:
-        raise ResourceNotFoundError(
-            f"Nothing is stored for @{name}. Call get_pinned_videos with this username first, then read again."
-        )
-    return _dumped(
-        {
-            "username": name,
-            "source": source_of(sandbox=any(observation.sandbox for observation in observations)),
-            "observations": [
-                {
-                    "retrieved_at": iso(observation.seen_at),
-                    "videos": [
-                        {
-                            "id": id_,
-                            **{key: count for key, count in zip(COUNTS, counts, strict=True) if count is not None},
-                        }
-                        for id_, counts in observation.videos.items()
-                    ],
-                }
-                for observation in observations
-            ],
+        if not settings.configured:
+            status["next"] = "Set TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET, or start with --sandbox."
+            return _dumped(status)
+        service = self._backend.service()
+        quota, token = await service.ledger.status(), service.token
+        status |= {
+            "quota": {
+                "used_today": quota.used,
+                "daily_quota": quota.quota,
+                "resets_at": quota.resets_at,
+                "closed_by_tiktok": quota.closed,
+            },
+            "state": service.store.describe(),
+            "accounts_cached": await service.accounts.count(),
+            "token": {"state": "none"}
+            if token is None
+            else {"state": token.state(service.clock()).name.lower(), "expires_at": iso(token.expires_at)},
         }
-    )
+        return _dumped(status)
+
+    async def pinned(self, username: str) -> str:
+        from tiktok_pinned_videos.presentation.notes import untrusted_notes
+        from tiktok_pinned_videos.presentation.results import source_of, video_json
+        from tiktok_pinned_videos.presentation.times import iso
+        from tiktok_pinned_videos.research.models import Snapshot
+
+        name = _name(username)
+        entry = await self._backend.service().accounts.answer(name) if self._backend.settings.configured else None
+        if not isinstance(entry, Snapshot):
+            raise _nothing_stored(name)
+        return _dumped(
+            {
+                "username": entry.username,
+                "source": source_of(sandbox=entry.sandbox),
+                "retrieved_at": iso(entry.retrieved_at),
+                **({"log_id": entry.log_id} if entry.log_id else {}),
+                "fields": entry.fields,
+                "videos": [video_json(entry.username, video) for video in entry.videos],
+                "notes": untrusted_notes(entry.videos, entry.fields),
+            }
+        )
+
+    async def history(self, username: str) -> str:
+        from tiktok_pinned_videos.presentation.results import source_of
+        from tiktok_pinned_videos.presentation.times import iso
+        from tiktok_pinned_videos.research.fields import COUNTS
+
+        name = _name(username)
+        configured = self._backend.settings.configured
+        observations = (await self._backend.service().accounts.load(name)).observations if configured else ()
+        if not observations:
+            raise _nothing_stored(name)
+        return _dumped(
+            {
+                "username": name,
+                "source": source_of(sandbox=any(observation.sandbox for observation in observations)),
+                "observations": [
+                    {
+                        "retrieved_at": iso(observation.seen_at),
+                        "videos": [
+                            {
+                                "id": id_,
+                                **{key: count for key, count in zip(COUNTS, counts, strict=True) if count is not None},
+                            }
+                            for id_, counts in observation.videos.items()
+                        ],
+                    }
+                    for observation in observations
+                ],
+            }
+        )
+
+    async def complete(
+        self,
+        ref: PromptReference | ResourceTemplateReference,
+        argument: CompletionArgument,
+        context: CompletionContext | None,
+    ) -> Completion | None:
+        if argument.name not in ("username", "usernames"):
+            return None
+        if not self._backend.settings.configured:
+            return Completion(values=[])
+        # In a list of names the last one is being typed.
+        before, comma, last = argument.value.rpartition(",")
+        typed = last.strip().removeprefix("@")
+        lead = f"{before}{comma} " if comma else ""
+        seen = await self._backend.service().accounts.seen(typed, limit=_COMPLETIONS)
+        taken = {part.strip().removeprefix("@").casefold() for part in before.split(",")}
+        return Completion(values=[lead + name for name in seen if name not in taken])
 
 
 def _name(username: str) -> str:
@@ -178,16 +168,9 @@ def _name(username: str) -> str:
         raise ResourceNotFoundError(f"No account can have this name: {error}") from None
 
 
-async def _complete(backend: Backend, argument: CompletionArgument) -> Completion:
-    if not backend.settings.configured:
-        return Completion(values=[])
-    # In a list of names the last one is being typed.
-    before, comma, last = argument.value.rpartition(",")
-    typed = last.strip().removeprefix("@")
-    lead = f"{before}{comma} " if comma else ""
-    seen = await backend.service().accounts.seen(typed, limit=_COMPLETIONS)
-    taken = {part.strip().removeprefix("@").casefold() for part in before.split(",")}
-    return Completion(values=[lead + name for name in seen if name not in taken])
+def _nothing_stored(name: str) -> ResourceNotFoundError:
+    what = f"Nothing is stored for @{name}."
+    return ResourceNotFoundError(f"{what} Call get_pinned_videos with this username first, then read again.")
 
 
 def _dumped(value: Any) -> str:

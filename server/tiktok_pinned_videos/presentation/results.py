@@ -106,7 +106,10 @@ def account_answer(answer: Answer, *, whole: bool = False) -> AccountAnswer:
             "log_id": snapshot.log_id,
             "totals": totals_of(snapshot.videos),
             "changes": changes_out(answer.changes),
-            "videos": [_video(snapshot.username, video) for video in snapshot.videos],
+            "videos": [
+                {**video_json(snapshot.username, video), "engagement_rate": engagement_rate(video)}
+                for video in snapshot.videos
+            ],
             "notes": [],
         },
         context=clipping,
@@ -146,11 +149,12 @@ def source_of(*, sandbox: bool) -> Source:
     return "sandbox" if sandbox else "tiktok_research_api"
 
 
-def _video(username: str, video: Video) -> dict[str, Any]:
+def video_json(username: str, video: Video) -> dict[str, Any]:
+    """Return the values of a video that TikTok sent, with its page and the time in ISO 8601."""
     values = video.as_json()
     if video.create_time is not None:
         values["create_time"] = iso(video.create_time)
-    return {**values, "url": video_url(username, video.id), "engagement_rate": engagement_rate(video)}
+    return {**values, "url": video_url(username, video.id)}
 
 
 def _notes(answer: Answer, *, clipped: bool) -> list[str]:
