@@ -160,12 +160,13 @@ def test_dropped_lines_are_counted_in_one_line_when_stderr_is_read_again() -> No
 def test_a_line_of_the_log_has_one_record_even_if_it_quotes_line_breaks(capfd: pytest.CaptureFixture[str]) -> None:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    facts = {"name": "any", "levelname": "INFO"}
     try:
         configure_logging("INFO", "text")
         formatted = root.handlers[0].format(
-            logging.makeLogRecord({"call": CallRecord("t", accounts=("a b\n status=found",)), "levelname": "INFO"})
+            logging.makeLogRecord(facts | {"msg": CallRecord("t", accounts=("a b\n status=found",))})
         )
-        message = root.handlers[0].format(logging.makeLogRecord({"msg": "a\nb\x1b[31m\u202e", "levelname": "INFO"}))
+        message = root.handlers[0].format(logging.makeLogRecord(facts | {"msg": "a\nb\x1b[31m\u202e"}))
     finally:
         root.handlers[:], root.level = handlers, level
 
