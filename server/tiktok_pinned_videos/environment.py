@@ -6,16 +6,20 @@ part before an @, after ? or #, and everything in a Redis URL.
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
 
 _UNEXPANDED: Final = re.compile(
     # After a bare $ only capitals are a variable, because a password may begin with $.
     r"\$\{.*\}|\$\(.*\)|\$[A-Z_][A-Z0-9_]*|\$[Ee][Nn][Vv]:\w+|%[A-Za-z_]\w*%|\{\{.*\}\}|\{env:[^}]*\}"
 )
+_ON: Final = ("1", "true", "yes", "on")
+_OFF: Final = ("0", "false", "no", "off")
 _MAX_SHOWN: Final = 80
+
+T = TypeVar("T")
+N = TypeVar("N", int, float)
 
 
 class SettingsError(Exception):
@@ -26,91 +30,29 @@ class SettingsError(Exception):
         self.variable = variable
 
 
-def plain(value: str) -> str:
-    """The value without surrounding quotes (`docker --env-file` keeps them); empty for an unexpanded variable."""
-    value = value.strip()
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
-        value = value[1:-1].strip()
-    return "" if _UNEXPANDED.fullmatch(value) else value
-
-
 class Environment:
     """The variables. `secrets`: variables whose values are never shown, not even inside another variable's value."""
 
     def __init__(self, env: Mapping[str, str], *, secrets: tuple[str, ...]) -> None:
-        self._env = env
-        self._secrets = [value for name in secrets if len(value := self.text(name)) >= 4]
+        self._values = {name: plain(value) for name, value in env.items()}
+        self._secrets = {name: self._values.get(name, "") for name in secrets}
 
-    def text(self, name: str) -> str:
-        """The value as `plain` gives it; empty when not set."""
-        return plain(self._env.get(name, ""))
+    def read(self, name: str, default: T, parse: Callable[[str], T]) -> T:
+        """Return what `parse` makes of the value; `default` if it is not set.
 
-    def flag(self, name: str) -> bool:
-        """On or off; off when not set."""
-        match self.text(name).lower():
-            case "" | "0" | "false" | "no" | "off":
-                return False
-            case "1" | "true" | "yes" | "on":
-                return True
-            case value:
-                raise self.refusal(name, value, "should be 1 (on) or 0 (off)")
-
-    def number(self, name: str, default: float, low: float, high: float, unit: str) -> float:
-        """A number within bounds."""
-        value = self.text(name)
-        if not value:
-            return default
+        The ValueError of `parse` says what the value should be.
+        """
+        value = self._values.get(name, "")
         try:
-            number = float(value) if value.isascii() and "_" not in value else math.nan
-        except ValueError:
-            number = math.nan
-        if not low <= number <= high:
-            raise self.refusal(name, value, f"should be {unit} from {low:g} to {high:.0f} (default {default:g})")
-        return number
-
-    def whole(self, name: str, default: int, low: int, high: int) -> int:
-        """A whole number within bounds."""
-        value = self.text(name)
-        if not value:
-            return default
-        number = int(value) if value.isascii() and value.isdigit() and len(value) <= 12 else -1
-        if not low <= number <= high:
-            raise self.refusal(name, value, f"should be a whole number from {low} to {high} (default {default})")
-        return number
-
-    def choice(self, name: str, default: str, allowed: Iterable[str]) -> str:
-        """One of a few words, in any case."""
-        value = self.text(name)
-        for option in allowed:
-            if value.casefold() == option.casefold():
-                return option
-        if value:
-            raise self.refusal(name, value, f"should be one of {', '.join(allowed)}")
-        return default
-
-    def checked(self, name: str, default: str, check: Callable[[str], str]) -> str:
-        """Return what `check` returns for the value. The ValueError of `check` says what the value should be."""
-        value = self.text(name)
-        try:
-            return check(value) if value else default
+            return parse(value) if value else default
         except ValueError as fault:
-            raise self.refusal(name, value, str(fault)) from None
-
-    def listed(self, name: str, check: Callable[[str], str]) -> tuple[str, ...]:
-        """The parts between commas, each checked."""
-        value = self.text(name)
-        try:
-            return tuple(check(part.strip()) for part in value.split(",") if part.strip())
-        except ValueError as fault:
-            raise self.refusal(name, value, str(fault)) from None
-
-    def refusal(self, name: str, value: str, should: str) -> SettingsError:
-        """The one line about a value that cannot be used; `should` says what it should be."""
-        return SettingsError(name, f"holds {self._shown(value)}; it {should}.")
+            shown = f"{len(value)} characters (not shown)" if name in self._secrets else self._shown(value)
+            raise SettingsError(name, f"holds {shown}; it {fault}.") from None
 
     def _shown(self, value: str) -> str:
-        for secret in self._secrets:
-            value = re.sub(re.escape(secret), "[secret]", value, flags=re.IGNORECASE)
+        for secret in self._secrets.values():
+            if len(secret) >= 4:
+                value = re.sub(re.escape(secret), "[secret]", value, flags=re.IGNORECASE)
         scheme, colon, rest = value.partition(":")
         if colon and scheme.casefold() in ("redis", "rediss"):
             # After a typing mistake a password may be in the place of a host, a port or a path.
@@ -120,3 +62,59 @@ class Environment:
         shown = re.sub(r"([?#]).+", r"\1...", scheme + colon + rest, flags=re.DOTALL)
         shown = "".join(char if char.isprintable() else "?" for char in shown)
         return repr(shown if len(shown) <= _MAX_SHOWN else shown[: _MAX_SHOWN - 1] + "…")
+
+
+def plain(value: str) -> str:
+    """Return the value without surrounding quotes, which `docker --env-file` keeps; "" for an unexpanded variable."""
+    value = value.strip()
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        value = value[1:-1].strip()
+    return "" if _UNEXPANDED.fullmatch(value) else value
+
+
+def number(low: N, high: N, unit: str = "a whole number") -> Callable[[str], N]:
+    """Parse a number within bounds, of their type."""
+    kind = type(low)
+    pattern = r"[0-9]{1,12}" if kind is int else r"[0-9]{1,12}(\.[0-9]{0,12})?"
+
+    def parse(value: str) -> N:
+        if re.fullmatch(pattern, value) and low <= kind(value) <= high:
+            return kind(value)
+        raise ValueError(f"should be {unit} from {low:g} to {high:.0f}")
+
+    return parse
+
+
+def one_of(*allowed: str) -> Callable[[str], str]:
+    """Parse one of a few words, in any case."""
+
+    def parse(value: str) -> str:
+        for option in allowed:
+            if option.casefold() == value.casefold():
+                return option
+        raise ValueError(f"should be one of {', '.join(allowed)}")
+
+    return parse
+
+
+def flag(value: str) -> bool:
+    """Parse on or off."""
+    return one_of(*_ON, *_OFF)(value) in _ON
+
+
+def accepted_by(check: Callable[[str], object], should: str) -> Callable[[str], str]:
+    """Parse text for which `check` raises no ValueError."""
+
+    def parse(value: str) -> str:
+        try:
+            check(value)
+        except ValueError:
+            raise ValueError(should) from None
+        return value
+
+    return parse
+
+
+def listed(parse: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
+    """Parse the parts between commas."""
+    return lambda value: tuple(parse(part.strip()) for part in value.split(",") if part.strip())

@@ -12,24 +12,22 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal, cast
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from .about import how_to_add
-from .environment import Environment, SettingsError, plain
+from .environment import Environment, SettingsError, accepted_by, flag, listed, number, one_of, plain
 from .hosts import is_loopback, parse_host, parse_origin
 from .state.open import check_url
 
 DEFAULT_BASE_URL: Final = "https://open.tiktokapis.com"
 SANDBOX_BASE_URL: Final = "https://sandbox.invalid"
 """A placeholder that is never resolved: the sandbox answers in this process."""
-FIFTEEN_DAYS: Final = 15 * 86_400
-"""Longest time an answer may be kept (TikTok's Research Tools terms, 2023)."""
-MAX_HISTORY_DAYS: Final = 15  # the same for the ids and counts of earlier answers
+_FIFTEEN_DAYS: Final = 15 * 86_400.0
+"""Longest time that data may be kept (TikTok's Research Tools terms, 2023)."""
 _PLACEHOLDER: Final = re.compile(
     r"<.*>|x{3,}|\*{3,}|\.{3,}|your[-_ ].*|undefined|null|none|change[-_ ]?me|placeholder|todo", re.IGNORECASE
 )
 _VARIABLE: Final = re.compile(r"\$\{[^}]*\}|\{\{[^}]*\}\}|\$env:\w+|\$[A-Za-z_]\w*|%[A-Za-z_]\w*%")
-_URL_FORM: Final = "should be a URL of scheme, host and at most a path, without credentials"
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "WARN")
 
 Channels = Literal["both", "text"]
@@ -92,94 +90,87 @@ class Settings:
 
 def load_settings(env: Mapping[str, str], *, sandbox: bool = False) -> Settings:
     """Read the environment. `sandbox` is the command line's `--sandbox`. Raises `SettingsError`."""
-    read = Environment(env, secrets=("TIKTOK_CLIENT_SECRET", "MCP_BEARER_TOKEN"))
-    in_sandbox = sandbox or read.flag("TIKTOK_SANDBOX")
-    read.flag("TIKTOK_INSTANT")  # used before there are settings; here it is only checked
-    level = read.choice("LOG_LEVEL", "", _LEVELS)
+    read = Environment(env, secrets=("TIKTOK_CLIENT_KEY", "TIKTOK_CLIENT_SECRET", "MCP_BEARER_TOKEN")).read
+    in_sandbox = sandbox or read("TIKTOK_SANDBOX", False, flag)
+    read("TIKTOK_INSTANT", True, flag)  # used before there are settings; here it is only checked
+    secret = "" if in_sandbox else read("TIKTOK_CLIENT_SECRET", "", _credential)
+    secret = secret if secret or in_sandbox else read("TIKTOK_CLIENT_SECRET_FILE", "", _secret_in)
+    url = accepted_by(_check_url, "should be the https URL of a host and at most a path (plain http only on loopback)")
+    host = accepted_by(parse_host, "should be host, host:port or host:*, separated by commas")
+    origin = accepted_by(
+        parse_origin,
+        "should be full origins such as https://app.example.org or vscode-webview://*, separated by commas",
+    )
+    level = read("LOG_LEVEL", "", one_of(*_LEVELS))
     return Settings(
-        client_key=_credential("TIKTOK_CLIENT_KEY", read.text("TIKTOK_CLIENT_KEY")),
-        client_secret="" if in_sandbox else _secret(read),
+        client_key=read("TIKTOK_CLIENT_KEY", "", _credential),
+        client_secret=secret,
         sandbox=in_sandbox,
-        api_base_url=read.checked("TIKTOK_API_BASE_URL", DEFAULT_BASE_URL, _https_url).rstrip("/"),
-        timeout=read.number("TIKTOK_TIMEOUT", 30.0, 1, 240, "seconds"),
-        max_concurrency=read.whole("TIKTOK_MAX_CONCURRENCY", 8, 1, 32),
-        cache_ttl=read.number("TIKTOK_CACHE_TTL", 300.0, 0, FIFTEEN_DAYS, "seconds"),
-        daily_quota=read.whole("TIKTOK_DAILY_QUOTA", 1000, 1, 1_000_000_000),
-        history_days=read.whole("TIKTOK_HISTORY_DAYS", MAX_HISTORY_DAYS, 0, MAX_HISTORY_DAYS),
-        caller_quota=read.whole("MCP_CALLER_QUOTA", 0, 1, 1_000_000_000),
-        state=_state(read, in_sandbox),
-        result_channels=cast("Channels", read.choice("MCP_RESULT_CHANNELS", "both", ("both", "text"))),
+        api_base_url=read("TIKTOK_API_BASE_URL", DEFAULT_BASE_URL, url).rstrip("/"),
+        timeout=read("TIKTOK_TIMEOUT", 30.0, number(1.0, 240.0, "seconds")),
+        max_concurrency=read("TIKTOK_MAX_CONCURRENCY", 8, number(1, 32)),
+        cache_ttl=read("TIKTOK_CACHE_TTL", 300.0, number(0.0, _FIFTEEN_DAYS, "seconds")),
+        daily_quota=read("TIKTOK_DAILY_QUOTA", 1000, number(1, 1_000_000_000)),
+        history_days=read("TIKTOK_HISTORY_DAYS", 15, number(0, 15)),
+        caller_quota=read("MCP_CALLER_QUOTA", 0, number(1, 1_000_000_000)),
+        state=read("TIKTOK_STATE", "", _state) or ("memory:" if in_sandbox else _default_state()),
+        result_channels=cast("Channels", read("MCP_RESULT_CHANNELS", "both", one_of("both", "text"))),
         log_level="WARNING" if level == "WARN" else level,
-        log_format=cast('Literal["text", "json"]', read.choice("LOG_FORMAT", "text", ("text", "json"))),
-        bearer_token=_bearer(read),
-        jwt_issuer=read.checked("MCP_JWT_ISSUER", "", _https_url),
-        jwt_audience=read.checked("MCP_JWT_AUDIENCE", "", _audience),
-        jwks_url=read.checked("MCP_JWKS_URL", "", _https_url),
-        jwt_required_scopes=read.listed("MCP_JWT_REQUIRED_SCOPES", str),
-        public_url=read.checked("MCP_PUBLIC_URL", "", _https_url),
-        allowed_hosts=read.listed("MCP_ALLOWED_HOSTS", _host),
-        allowed_origins=read.listed("MCP_ALLOWED_ORIGINS", _origin),
+        log_format=cast('Literal["text", "json"]', read("LOG_FORMAT", "text", one_of("text", "json"))),
+        bearer_token=read("MCP_BEARER_TOKEN", "", _bearer),
+        jwt_issuer=read("MCP_JWT_ISSUER", "", url),
+        jwt_audience=read("MCP_JWT_AUDIENCE", "", _audience),
+        jwks_url=read("MCP_JWKS_URL", "", url),
+        jwt_required_scopes=read("MCP_JWT_REQUIRED_SCOPES", (), listed(str)),
+        public_url=read("MCP_PUBLIC_URL", "", url),
+        allowed_hosts=read("MCP_ALLOWED_HOSTS", (), listed(host)),
+        allowed_origins=read("MCP_ALLOWED_ORIGINS", (), listed(origin)),
     )
 
 
-def _credential(name: str, value: str) -> str:
+def _credential(value: str) -> str:
     if not value.isprintable():
-        raise SettingsError(
-            name,
-            f"holds {len(value)} characters (not shown) with a line break or another control character among them; it "
-            "should be one line of text.",
-        )
+        raise ValueError("should be one line of text without control characters")
     return "" if _PLACEHOLDER.fullmatch(value) else value
 
 
-def _secret(read: Environment) -> str:
-    given = _credential("TIKTOK_CLIENT_SECRET", read.text("TIKTOK_CLIENT_SECRET"))
-    name = "TIKTOK_CLIENT_SECRET_FILE"
-    path = read.text(name)
-    if given or not path:
-        return given
+def _secret_in(path: str) -> str:
     try:
         with Path(path).expanduser().open(encoding="utf-8-sig") as file:
-            return _credential(name, plain(file.read(4096)))
-    except FileNotFoundError:
-        why = "which does not exist"
+            content = plain(file.read(4096))
+        if content.isprintable():
+            return _credential(content)
+        why = "has several lines or control characters"
     except UnicodeDecodeError:
-        why = "which is not UTF-8 text"
+        why = "is not UTF-8 text"
     except (OSError, ValueError, RuntimeError) as fault:  # RuntimeError: ~ without a home folder
-        why = f"which cannot be read ({(getattr(fault, 'strerror', None) or 'not a path').lower()})"
-    should = f"names a file {why}, and should be the path of a readable text file that contains the client secret"
-    raise read.refusal(name, path, should)
+        why = f"cannot be read ({(getattr(fault, 'strerror', None) or 'not a path').lower()})"
+    raise ValueError(f"should be the path of a text file with the client secret, but that file {why}")
 
 
-def _bearer(read: Environment) -> str:
-    token = read.text("MCP_BEARER_TOKEN")
-    if token and (len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token):
-        raise SettingsError(
-            "MCP_BEARER_TOKEN",
-            f"holds {len(token)} characters (not shown); it should be at least 16 printable ASCII characters without "
-            "spaces.",
-        )
+def _bearer(token: str) -> str:
+    if len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("should be at least 16 printable ASCII characters without spaces")
     return token
 
 
-def _state(read: Environment, sandbox: bool) -> str:
-    def check(url: str) -> str:
-        scheme, _, path = url.partition(":///")
-        if scheme.lower() == "sqlite" and path.startswith("~"):
-            url = f"sqlite:///{_expanded(path)}"
-        in_path = _VARIABLE.search(url) if scheme.lower() == "sqlite" else re.search(r"\$\{|\{\{", url)
-        if in_path:
-            raise ValueError("should be a URL without variables, which are not expanded here: write the path itself")
-        check_url(url)
-        return url
-
-    url = read.checked("TIKTOK_STATE", "", check)
+def _state(url: str) -> str:
+    scheme, _, path = url.partition(":///")
+    is_file = scheme.lower() == "sqlite"
+    if is_file and path.startswith("~"):
+        try:
+            url = f"sqlite:///{Path(path).expanduser().as_posix()}"
+        except RuntimeError:
+            raise ValueError("should be a path without ~, because this user has no home folder") from None
+    if _VARIABLE.search(url) if is_file else re.search(r"\$\{|\{\{", url):
+        raise ValueError("should be a URL without variables, which are not expanded here: write the path itself")
+    check_url(url)
     if url.lower().startswith("redis") and find_spec("redis") is None:
-        raise SettingsError(
-            "TIKTOK_STATE", f"names a Redis, but its client library is not installed; {how_to_add('redis')}"
-        )
-    if url or sandbox:
-        return url or "memory:"
+        raise ValueError(f"needs the client library of Redis, which is not installed; {how_to_add('redis')}")
+    return url
+
+
+def _default_state() -> str:
     from platformdirs import user_state_path
 
     # Without HOME and an entry for the user, platformdirs raises or keeps the ~, depending on its version.
@@ -196,50 +187,15 @@ def _state(read: Environment, sandbox: bool) -> str:
     return f"sqlite:///{path.as_posix()}"
 
 
-def _expanded(path: str) -> str:
-    try:
-        return Path(path).expanduser().as_posix()
-    except RuntimeError:
-        raise ValueError("should be a path without ~, because this user has no home folder") from None
-
-
-def _https_url(url: str) -> str:
-    parts = _split(url)
-    if parts.username or parts.password or parts.query or parts.fragment or re.search(r"\s", url):
-        raise ValueError(_URL_FORM)
-    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")):
-        return url
-    raise ValueError("should begin with https:// (plain http only on loopback)")
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        parse_host(parts.netloc.rpartition("@")[2])
-    except ValueError:
-        raise ValueError(_URL_FORM) from None
-    return parts
+def _check_url(url: str) -> None:
+    parts = urlsplit(url)
+    parse_host(parts.netloc)
+    allowed = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+    if not allowed or parts.query or parts.fragment or re.search(r"\s", url):
+        raise ValueError("not such a URL")
 
 
 def _audience(value: str) -> str:
-    # The audience may be any text. If it is a URL, it is also the endpoint's address in the metadata for clients.
-    if value.lower().startswith(("http:", "https:")):
-        _split(value)
-    return value
-
-
-def _host(value: str) -> str:
-    try:
-        parse_host(value)
-    except ValueError:
-        raise ValueError("should be host, host:port or host:*, separated by commas") from None
-    return value
-
-
-def _origin(value: str) -> str:
-    try:
-        parse_origin(value)
-    except ValueError:
-        form = "should be full origins such as https://app.example.org or vscode-webview://*, separated by commas"
-        raise ValueError(form) from None
-    return value
+    # It may be any text. If it is a URL, it is also the endpoint's address in the metadata for clients.
+    is_url = value.lower().startswith(("http:", "https:"))
+    return accepted_by(lambda url: is_url and parse_host(urlsplit(url).netloc), "should be a URL or other text")(value)

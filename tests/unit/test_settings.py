@@ -93,7 +93,7 @@ def test_a_secret_is_read_from_a_file_in_the_home_folder(tmp_path: Path, monkeyp
 
 def test_a_secret_file_that_cannot_be_used_is_named_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00\x80" + SECRET.encode())
-    reasons = {"missing": "does not exist", ".": "cannot be read", "binary": "not UTF-8", "nul\x00": "cannot be read"}
+    reasons = {"missing": "no such file", ".": "cannot be read", "binary": "not UTF-8", "nul\x00": "cannot be read"}
     for name, reason in reasons.items():
         with pytest.raises(SettingsError) as caught:
             load_settings({"TIKTOK_CLIENT_KEY": "k", "TIKTOK_CLIENT_SECRET_FILE": f"{tmp_path}/{name}"})
