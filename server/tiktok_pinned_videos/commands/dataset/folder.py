@@ -52,12 +52,14 @@ class Folder:
 
     def replace(self, name: str, content: bytes) -> None:
         """Write the whole file; a failure (`OSError`) leaves the old one."""
+        self._delete_package()
         with self._written(name, content) as unfinished:
             unfinished.replace(self.path / name)
         self._sync_names()
 
     def append(self, name: str, content: bytes) -> None:
         """Add to a file and sync it; a failure (`OSError`) leaves it as it was."""
+        self._delete_package()
         with (self.path / name).open("ab", buffering=0) as file:
             size = file.seek(0, os.SEEK_END)
             try:
@@ -66,11 +68,6 @@ class Folder:
                 with contextlib.suppress(OSError):
                     file.truncate(size)
                 raise
-
-    def delete(self, name: str) -> None:
-        """Delete a file that may be absent."""
-        (self.path / name).unlink(missing_ok=True)
-        self._sync_names()
 
     @contextlib.contextmanager
     def locked(self) -> Generator[None]:
@@ -106,6 +103,12 @@ class Folder:
         finally:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
+
+    def _delete_package(self) -> None:
+        """Delete the package before a file that it describes changes."""
+        if (self.path / PACKAGE).exists():
+            (self.path / PACKAGE).unlink()
+            self._sync_names()
 
     def _store(self, handle: int, content: bytes) -> None:
         view = memoryview(content)

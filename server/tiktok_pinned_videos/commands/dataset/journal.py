@@ -23,7 +23,7 @@ from tiktok_pinned_videos.research.wire import parse_pinned_videos
 from tiktok_pinned_videos.service.service import Answer
 
 from ..names import key_of
-from .folder import PACKAGE, RESPONSES, Folder, UnusableError
+from .folder import RESPONSES, Folder, UnusableError
 
 SANDBOX: Final = source_of(sandbox=True)
 FINAL: Final = frozenset({Status.NOT_FOUND, Status.REFUSED, Status.INVALID_ARGUMENT})
@@ -146,7 +146,6 @@ class Journal:
         if self._interrupted:
             click.echo(f"Note: line {self._interrupted} of {RESPONSES} was not complete and is dropped.", err=True)
             self._interrupted = 0
-        self._folder.delete(PACKAGE)
         self._folder.replace(RESPONSES, self.content())
 
     def content(self) -> bytes:

@@ -111,7 +111,6 @@ class _DataSet:
         wanted = [name for key, name in accounts.items() if _is_wanted(known.get(key), started, max_age)]
         if wanted:
             self.folder.probe()
-            self.folder.delete(PACKAGE)
         self.journal.tidy(accounts)
         code, faults = 0, list[Exception]()
         try:
@@ -163,11 +162,9 @@ class _DataSet:
         base_url = "" if self.settings.sandbox else self.settings.base_url
         package = described.package(records, self.fields, {RESPONSES: self.journal.content(), **tables}, base_url)
         changed = {name: content for name, content in tables.items() if self.folder.read(name) != content}
-        if changed or self.folder.read(PACKAGE) != package:
-            self.folder.delete(PACKAGE)
-            for name, content in changed.items():
+        if self.folder.read(PACKAGE) != package or changed:
+            for name, content in (changed | {PACKAGE: package}).items():
                 self.folder.replace(name, content)
-            self.folder.replace(PACKAGE, package)
 
     def _summarize(self, accounts: int, requested: int) -> int:
         """Print one line on the data set; 0 if nothing is left to do, otherwise 1."""
