@@ -4,46 +4,76 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import re
-import struct
 import subprocess
 import sys
-import termios
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
+from kit.cli import Said
 from kit.processes import COMMAND, environment
 from tiktok_pinned_videos.commands.streams import owned_streams
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs /dev/full, pipes and terminals of POSIX")
 
 NAMES = ("sandbox_hostile", "sandbox_missing", "nasa")
-FULL = "Cannot write to standard output: No space left on device. The output is not complete."
-COMMANDS = {
-    **{f"get {form}": ("get", *NAMES, "--format", form) for form in ("table", "text", "json", "csv", "raw", "html")},
-    **{f"compare {form}": ("compare", *NAMES, "--format", form) for form in ("table", "csv")},
-    "doctor": ("doctor", "--offline"),
-    "help": ("get", "--help"),
+FORMATS = {
+    "get": ("table", "text", "json", "jsonl", "csv", "raw", "html"),
+    "compare": ("table", "text", "json", "csv", "html"),
 }
-_CHANGING = re.compile(r"20\d{6}[0-9A-F]{8,}|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:Z|\+00:00)?|\d+\.\d+ ms")
+COMMANDS = {
+    **{f"{name} {form}": (name, *NAMES, "--format", form) for name, forms in FORMATS.items() for form in forms},
+    "get --out": ("get", *NAMES, "--out", "{}"),
+    "doctor": ("doctor", "--offline"),
+    "doctor --client": ("doctor", "--client", "zed"),
+    "forget": ("forget", "nasa"),
+    "help": ("get", "--help"),
+    "version": ("--version",),
+}
+FROM_STDIN = {f"{name} {form}": (name, "-", "--format", form) for name, forms in FORMATS.items() for form in forms}
+FULL = "Cannot write to standard output: No space left on device. The output is not complete."
+CLOSED = "Cannot write to standard output: it is closed. The output is not complete."
+_CHANGING = re.compile(
+    r"20\d{6}[0-9A-F]{8,}|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:Z|\+00:00)?|\d+\.\d+ ms|/\S*streams\d+/\w+"
+    r"|\x1b\[[0-9;]*m|\x1b\]8;[^\x1b]*\x1b\\|\r"  # styles and links of a terminal
+)
 
 
-def run_all(*kinds: str, commands: tuple[str, ...] = tuple(COMMANDS)) -> list[dict[str, dict[str, str | int]]]:
-    """These commands with each of these kinds of stdout."""
-    wanted = [{"arguments": [*COMMANDS[name]], "stdout": kind} for kind in kinds for name in commands]
+def normalized(result: dict[str, Any]) -> Said:
+    """What was printed, without what changes from run to run."""
+    return Said(result["code"], _CHANGING.sub("", result["out"]), _CHANGING.sub("", result["err"]))
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Said]]:
+    """What every command says with every kind of stdout, and those that read stdin with every kind of that."""
+    folder = tmp_path_factory.mktemp("streams")
+    wanted = {
+        (kind, name): {"stdin": "null", "stdout": kind, "arguments": [word.format(folder / kind) for word in words]}
+        for kind in ("pipe", "nonblocking", "terminal", "full", "closed", "leaves")
+        for name, words in COMMANDS.items()
+    } | {
+        (f"from {kind}", name): {"stdin": kind, "stdout": "pipe", "arguments": words}
+        for kind in ("terminal", "closed", "latin-1")
+        for name, words in FROM_STDIN.items()
+    }
     done = subprocess.run(
         [sys.executable, "-m", "kit.forking"],
-        input="\n".join(map(json.dumps, wanted)),
-        env=environment(TIKTOK_SANDBOX="1", PYTHONPATH=str(Path(__file__).parents[1]), COLUMNS="100"),
+        input="\n".join(map(json.dumps, wanted.values())),
+        env=environment(
+            TIKTOK_SANDBOX="1", PYTHONPATH=str(Path(__file__).parents[1]), COLUMNS="0", TERM="xterm-256color"
+        ),
         capture_output=True, encoding="utf-8", check=True,
     )  # fmt: skip
-    results = map(json.loads, done.stdout.splitlines())
-    return [{name: next(results) for name in commands} for _ in kinds]
+    results: dict[str, dict[str, Said]] = {}
+    for (kind, name), line in zip(wanted, done.stdout.splitlines(), strict=True):
+        results.setdefault(kind, {})[name] = normalized(json.loads(line))
+    return results
 
 
 def run(line: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -54,43 +84,51 @@ def run(line: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[s
     )  # fmt: skip
 
 
-def test_a_full_disk_is_one_line_on_stderr_and_exit_1() -> None:
-    (results,) = run_all("full")
-    last = {name: str(said["err"]).splitlines()[-1:] for name, said in results.items()}
-
-    assert {said["code"] for said in results.values()} == {1}
-    assert [name for name, line in last.items() if line != [FULL]] == []
-    assert [name for name, said in results.items() if len(str(said["err"]).splitlines()) > 3] == []
-
-
-def test_a_reader_that_leaves_ends_every_command_with_1_and_no_message() -> None:
-    (results,) = run_all("leaves", commands=("get json", "get html", "compare table", "help"))
-
-    assert {said["code"] for said in results.values()} == {1}
-    assert "standard output" not in str(results)
-    assert "Traceback" not in str(results)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["nonblocking", "terminal"])
+def test_every_command_and_format_is_printed_whole(kind: str, said: dict[str, dict[str, Said]]) -> None:
+    assert len(said[kind]["get html"].out) > 20_000  # more than the pipe holds
+    for name, result in said[kind].items():
+        assert result == said["pipe"][name], name
 
 
-def test_a_pipe_in_nonblocking_mode_gets_everything() -> None:
-    larger_than_a_pipe = ("get json", "get csv", "get html")
-    expected, results = run_all("pipe", "nonblocking", commands=larger_than_a_pipe)
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "message"), [("full", [FULL]), ("closed", [CLOSED]), ("leaves", [])])
+def test_every_command_and_format_that_cannot_be_printed_ends_with_1_and_at_most_one_more_line(
+    kind: str, message: list[str], said: dict[str, dict[str, Said]]
+) -> None:
+    for name, result in said[kind].items():
+        usual, lines = said["pipe"][name].err.splitlines(), result.err.splitlines()
+        assert result.code == 1, name
+        assert [line for line in lines if line not in usual] == message, name
 
-    assert {name: said["code"] for name, said in results.items()} == {
-        name: said["code"] for name, said in expected.items()
-    }
-    assert len(str(results["get html"]["out"])) > 20_000
-    for name, said in results.items():
-        assert _CHANGING.sub("", str(said["out"])) == _CHANGING.sub("", str(expected[name]["out"])), name
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "code", "message"),
+    [
+        ("closed", 2, "Cannot read stdin: standard input is closed."),
+        ("latin-1", 2, "is not UTF-8"),
+        ("terminal", 0, ""),
+    ],
+)
+def test_usernames_are_read_from_any_stdin_or_it_says_why_not(
+    kind: str, code: int, message: str, said: dict[str, dict[str, Said]]
+) -> None:
+    for name, result in said[f"from {kind}"].items():
+        assert (result.code, len(result.err.splitlines())) == (code, 1 if message else 0), name
+        assert message in result.err, name
+        assert ("nasa" in result.out and "esa" in result.out) == (not message), name
 
 
 @pytest.mark.parametrize(
     ("line", "arguments", "code"),
     [
         (">&-", ("get", "nasa"), 1),
+        ("<&-", ("get", "-"), 2),
         pytest.param(">&- 2>&-", ("compare", "nasa", "esa"), 1, marks=pytest.mark.slow),
         pytest.param("<&-", ("get", "nasa"), 0, marks=pytest.mark.slow),
-        ("<&-", ("get", "-"), 2),
-        pytest.param(">&-", ("--help",), 1, marks=pytest.mark.slow),
+        ("> /dev/full", ("--help",), 1),
     ],
 )
 def test_closed_streams_give_a_documented_status(
@@ -104,23 +142,6 @@ def test_closed_streams_give_a_documented_status(
     assert "Traceback" not in done.stderr
     with contextlib.suppress(FileNotFoundError):  # no output in the database that got the descriptor's number
         assert store.read_bytes()[:15] in (b"", b"SQLite format 3")
-
-
-def test_a_terminal_of_zero_columns_gets_the_whole_table() -> None:
-    ours, theirs = os.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
-    env = environment(TIKTOK_SANDBOX="1", TERM="xterm-256color", COLUMNS="0")
-    with subprocess.Popen([*COMMAND, "get", "nasa"], stdin=theirs, stdout=theirs, stderr=theirs, env=env) as process:
-        os.close(theirs)
-        shown = b""
-        with contextlib.suppress(OSError):
-            while part := os.read(ours, 65_536):
-                shown += part
-    os.close(ours)
-
-    assert process.returncode == 0
-    assert b"41,872,310" in shown
-    assert b"https://www.tiktok.com/@nasa/video/" in shown
 
 
 @pytest.mark.parametrize(
