@@ -21,7 +21,7 @@ def table(tab: Page) -> list[list[str]]:
     return [row.locator("th, td").all_inner_texts() for row in tab.locator("tr").all()]
 
 
-def test_a_card_shows_what_was_sent_and_nothing_that_was_not(saved: Saved) -> None:
+def test_a_card_shows_the_values_that_tiktok_sent_and_no_others(saved: Saved) -> None:
     tab = saved(samples.FULL)
     first, _, third = tab.locator(".card").all()
 
@@ -98,7 +98,7 @@ def test_an_id_can_be_copied_or_is_selected_for_copying(saved: Saved) -> None:
         assert tab.evaluate("() => getSelection().toString()") == id_
 
 
-def test_what_changed_is_marked_listed_and_summed(saved: Saved) -> None:
+def test_changes_are_marked_listed_and_summed(saved: Saved) -> None:
     tab = saved(samples.FULL)
     past = tab.get_by_role("region", name="What changed")
 

@@ -88,7 +88,7 @@ async def test_a_failure_is_an_error_without_data_that_begins_with_its_status(cl
         assert text(result).startswith(f"{status}: ")
 
 
-async def test_resources_are_read_and_what_is_not_stored_is_not_found(client: Client) -> None:
+async def test_resources_are_read_and_an_account_that_is_not_stored_is_not_found(client: Client) -> None:
     await client.call_tool("get_pinned_videos", {"username": "stored.once"})
 
     status = await document(client, "tiktok://status")

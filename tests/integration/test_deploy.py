@@ -56,7 +56,7 @@ def final_stage() -> dict[str, str]:
     return dict(every[start:])
 
 
-def test_the_build_gets_what_it_copies_and_no_secret() -> None:
+def test_the_build_gets_the_files_it_copies_and_no_secret() -> None:
     rules = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
     sent = {rule.removeprefix("!") for rule in rules if rule.startswith("!")}
     copied = [rest.split() for word, rest in instructions() if word == "COPY" and "--from=" not in rest]
@@ -163,7 +163,7 @@ def test_the_kubernetes_manifest_is_valid_and_agrees_with_the_image(tmp_path: Pa
 
 
 @pytest.mark.builds
-def test_the_lines_at_the_top_of_the_unit_install_what_it_starts(tmp_path: Path) -> None:
+def test_the_lines_at_the_top_of_the_unit_install_the_program_it_starts(tmp_path: Path) -> None:
     text = (DEPLOY / "tiktok-pinned-videos-mcp@.service").read_text(encoding="utf-8").replace("/opt", str(tmp_path))
     venv, install = re.findall(r"^#.*(uv (?:venv|pip install) .*?)(?: {2,}.*)?$", text, re.MULTILINE)
     [start] = re.findall(r"ExecStart=(\S+)", text)

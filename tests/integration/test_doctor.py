@@ -152,7 +152,7 @@ async def test_a_variable_of_another_library_that_is_wrong_is_named(variable: st
     assert (ran.code, variable in line) == (0 if line.startswith("warn") else 1, True)
 
 
-async def test_without_a_home_folder_the_state_store_is_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_home_folder_the_state_store_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platformdirs.user_state_path", lambda *_, **__: Path("~/state"))
     env = {"TIKTOK_CLIENT_KEY": KEY, "TIKTOK_CLIENT_SECRET": SECRET}
     lines = [str(finding) async for finding in examine(env, sandbox=False, offline=True)]

@@ -149,7 +149,7 @@ class RedisTrouble:
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 12))])
 @pytest.mark.slow
 @pytest.mark.parametrize("medium", ["file", "redis"])
-async def test_three_seconds_after_the_last_trouble_the_store_has_what_living_processes_know(
+async def test_three_seconds_after_the_last_fault_the_store_has_the_counts_of_living_processes(
     medium: str, seed: int, tmp_path: Path
 ) -> None:
     dice, quota = random.Random(seed), 30

@@ -193,7 +193,7 @@ def test_a_full_stderr_stops_nothing(tmp_path: Path) -> None:
 
 @POSIX
 @SLOW
-def test_what_a_library_prints_does_not_reach_the_protocol(tmp_path: Path) -> None:
+def test_output_of_a_library_does_not_reach_the_protocol(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import httpx, os\n"
         "build = httpx.AsyncClient.__init__\n"

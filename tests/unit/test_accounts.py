@@ -108,7 +108,7 @@ async def test_a_refresh_asks_past_the_cache_and_loses_none_of_the_stored_fields
         assert fields_asked(upstream) == [{"id", "view_count", "region_code"}] * 2
 
 
-async def test_a_raw_answer_with_fewer_fields_does_not_throw_away_what_is_stored() -> None:
+async def test_a_raw_answer_with_fewer_fields_keeps_the_stored_fields() -> None:
     async with tiktok() as upstream, service(upstream) as asking:
         await asking.answer("nasa", ("id", "view_count", "region_code"))
         raw = await asking.fetch_raw("nasa", ("id", "view_count"))
@@ -173,7 +173,7 @@ async def test_no_other_failure_is_ever_remembered(reply: Callable[[Asked], Repl
         assert (answer["status"], answer["cached"]) == ("found", False)
 
 
-async def test_a_failed_refresh_leaves_what_is_stored() -> None:
+async def test_a_failed_refresh_keeps_the_stored_answer() -> None:
     async with tiktok() as upstream, talking(upstream) as client:
         await get(client, "nasa")
         upstream.reply = lambda _: refusal(400, "invalid_params", "bad")
@@ -254,7 +254,7 @@ async def test_every_key_begins_with_the_hash_of_the_source_and_no_secret_reache
             assert secret.encode() not in on_disk
 
 
-async def test_an_answer_stored_by_a_server_of_longer_memory_is_not_told_for_longer_than_ours(tmp_path: Path) -> None:
+async def test_an_answer_stored_with_a_longer_lifetime_is_used_for_our_own_lifetime(tmp_path: Path) -> None:
     clock, state = Clock(), f"sqlite:///{tmp_path}/state.db"
     async with (
         tiktok() as upstream,

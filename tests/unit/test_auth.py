@@ -70,7 +70,7 @@ async def test_a_shared_secret_accepts_itself_alone_and_is_never_shown() -> None
 @pytest.mark.parametrize(
     ("claims", "subject"), [({}, "somebody"), ({"sub": None, "azp": "app"}, "app"), ({"sub": None}, "unknown")]
 )
-async def test_a_token_says_who_calls(authority: Authority, claims: dict[str, Any], subject: str) -> None:
+async def test_a_token_names_the_caller(authority: Authority, claims: dict[str, Any], subject: str) -> None:
     found = await verifier_of(authority).verify_token(authority.token(**claims))
 
     assert found is not None

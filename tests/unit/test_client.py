@@ -74,7 +74,7 @@ async def test_a_temporary_fault_is_survived_twice_and_not_three_times(name: str
 
 
 @VIRTUAL_TIME
-async def test_what_will_not_change_is_requested_once() -> None:
+async def test_a_final_refusal_is_requested_once() -> None:
     async with tiktok(lambda asked: FINAL[asked.username]) as upstream, talking(upstream) as client:
         answers = [await ask(client, name) for name in FINAL]
 

@@ -83,7 +83,7 @@ def test_an_endpoint_without_a_path_gets_that_of_the_server() -> None:
 @pytest.mark.parametrize(
     "url", ["h.example/mcp", "ftp://h.example", "https://u:p@h.example", "https://[h", "http://h:x"]
 )
-def test_what_is_not_an_endpoint_is_refused(url: str) -> None:
+def test_a_url_that_is_not_an_endpoint_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="should be the URL of a server's endpoint"):
         endpoint(url)
 
@@ -118,7 +118,7 @@ def test_another_installation_is_started_as_it_was_started(folder: Path, monkeyp
     assert this_program() == [str(moved)]
 
 
-def test_what_runs_from_the_cache_of_uv_is_started_by_uv_and_never_by_its_name_alone(
+def test_a_program_in_the_cache_of_uv_is_started_by_uv_and_never_by_its_name_alone(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "prefix", str(folder / "archive-v0"))

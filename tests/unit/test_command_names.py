@@ -46,7 +46,7 @@ def test_a_list_has_one_username_per_line(tmp_path: Path, content: str, names: l
     ],
     ids=["R", "pandas", "Excel", "cat of two files", "a mark on each line"],
 )
-def test_the_username_column_is_found_in_what_programs_write(tmp_path: Path, content: str) -> None:
+def test_the_username_column_is_found_in_csv_of_other_programs(tmp_path: Path, content: str) -> None:
     assert listed(tmp_path, content) == ["nasa", "esa"]
     assert listed(tmp_path, content.replace(";", "\t").encode("utf-16")) == ["nasa", "esa"]
 

@@ -47,7 +47,7 @@ async def test_the_file_is_created_on_first_use_for_its_owner_only(path: Path, o
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-async def test_what_is_deleted_is_in_no_file_while_two_processes_have_it_open(path: Path, opened: Opened) -> None:
+async def test_deleted_values_are_in_no_file_while_two_processes_have_it_open(path: Path, opened: Opened) -> None:
     one, other = opened(SQLStore(path)), opened(SQLStore(path))
     await one.put(Entry("a", WORDS, 60), Entry("b", WORDS, 60))
     await other.get("a")
@@ -59,7 +59,7 @@ async def test_what_is_deleted_is_in_no_file_while_two_processes_have_it_open(pa
 
 
 @VIRTUAL_TIME
-async def test_what_has_expired_is_in_no_file_a_minute_later(path: Path, opened: Opened) -> None:
+async def test_expired_values_are_in_no_file_a_minute_later(path: Path, opened: Opened) -> None:
     store = opened(SQLStore(path, clock=wall_clock()))
     await store.put(Entry("a", WORDS, 10))
     await asyncio.sleep(70)
@@ -67,7 +67,7 @@ async def test_what_has_expired_is_in_no_file_a_minute_later(path: Path, opened:
     assert WORDS not in content(path)
 
 
-async def test_what_has_expired_is_in_no_file_after_the_next_opening(path: Path, clock: Clock, opened: Opened) -> None:
+async def test_expired_values_are_in_no_file_after_the_next_opening(path: Path, clock: Clock, opened: Opened) -> None:
     store = SQLStore(path, clock=clock)
     await store.put(Entry("a", WORDS, 10))
     await store.aclose()

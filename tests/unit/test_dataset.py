@@ -334,7 +334,9 @@ async def test_a_sandbox_behind_the_address_adds_nothing_to_tiktoks_data(data: D
 
 
 @pytest.mark.parametrize("arguments", [("--max-age", "2 weeks"), ("--max-age", "14"), ("--format", "csv"), ("",), ()])
-async def test_what_cannot_be_meant_ends_with_2_and_one_line(data: DataSet, arguments: tuple[str, ...]) -> None:
+async def test_arguments_that_contradict_each_other_end_with_2_and_one_line(
+    data: DataSet, arguments: tuple[str, ...]
+) -> None:
     ran = await data.run(*arguments, *(("nasa",) if arguments else ()))
 
     assert (ran.code, ran.err.count("\n"), data.path.exists()) == (2, 1, False)

@@ -149,7 +149,7 @@ async def play(clock: Clock, script: Script, ask: Callable[[int], Awaitable[Chan
     assert sum(bool(one and one["pinned"]) for one in reported) > 10
 
 
-async def test_every_told_change_is_the_scripts_over_sixteen_days_and_forty_steps(stores: list[str]) -> None:
+async def test_every_reported_change_is_that_of_the_script_over_sixteen_days_and_forty_steps(stores: list[str]) -> None:
     clock = Clock()
     async with looking(clock, *stores) as (script, services):
 
@@ -159,7 +159,7 @@ async def test_every_told_change_is_the_scripts_over_sixteen_days_and_forty_step
         await play(clock, script, ask)
 
 
-async def test_two_processes_that_look_at_the_same_time_lose_no_day(stores: list[str]) -> None:
+async def test_two_processes_that_observe_at_the_same_time_lose_no_day(stores: list[str]) -> None:
     clock = Clock()
     async with looking(clock, *stores) as (script, services):
         for day in range(4):
@@ -183,7 +183,7 @@ async def one() -> AsyncGenerator[tuple[Clock, Script, PinnedVideosService]]:
         yield clock, script, asked
 
 
-async def test_a_cached_answer_tells_what_was_told_when_it_was_fetched(
+async def test_a_cached_answer_has_the_changes_of_the_time_it_was_fetched(
     one: tuple[Clock, Script, PinnedVideosService],
 ) -> None:
     clock, script, asked = one
@@ -200,7 +200,7 @@ async def test_a_cached_answer_tells_what_was_told_when_it_was_fetched(
     assert dict(cached.changes.growth) == dict.fromkeys(COUNTS, 2)
 
 
-async def test_growth_is_told_of_no_count_that_was_not_asked_for(
+async def test_growth_has_only_requested_counts(
     one: tuple[Clock, Script, PinnedVideosService],
 ) -> None:
     clock, script, asked = one
@@ -245,7 +245,7 @@ async def test_a_failure_leaves_the_history_unless_the_account_is_gone(
 
 
 @pytest.mark.parametrize("wrong", [400 * DAY, 3 * DAY, 7200, -3 * DAY, -9000 * DAY])
-async def test_a_clock_that_was_wrong_makes_no_look_in_the_future(
+async def test_a_wrong_clock_makes_no_observation_in_the_future(
     one: tuple[Clock, Script, PinnedVideosService], wrong: int
 ) -> None:
     clock, script, asked = one
@@ -280,7 +280,7 @@ async def test_without_days_nothing_is_remembered(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("days", [1, 15])
-async def test_the_day_after_nothing_of_a_look_is_left_in_the_store_nor_beside_it(tmp_path: Path, days: int) -> None:
+async def test_the_day_after_its_expiry_no_file_has_anything_of_an_observation(tmp_path: Path, days: int) -> None:
     clock, marks = Clock(), (7_271_828_182_845_904_523, 7_314_159_265_358_979_323)
     url = f"sqlite:///{tmp_path}/state.sqlite3"
     async with looking(clock, url, history_days=days, cache_ttl=15 * DAY) as (script, (asked,)):
@@ -335,7 +335,7 @@ async def test_fewer_days_ignore_older_observations_at_once_and_delete_them_at_t
         assert len((await long.accounts.load("nasa")).observations) == 2
 
 
-async def test_invented_looks_and_tiktoks_are_not_compared() -> None:
+async def test_observations_of_the_sandbox_and_of_tiktok_are_not_compared() -> None:
     clock = Clock()
     async with looking(clock, "memory:") as (script, (asked,)):
         script.failure = videos([{"id": 1}], headers=SANDBOX)

@@ -58,7 +58,7 @@ async def test_no_account_begins_before_a_slow_consumer_has_taken_the_answer_bef
     assert asking.done == [(1, "user0"), (2, "user1"), (3, "user2")]
 
 
-async def test_a_spent_quota_ends_the_asking_and_the_rest_get_what_is_stored() -> None:
+async def test_a_spent_quota_ends_the_requests_and_the_rest_get_stored_answers() -> None:
     asking = Asking()
     outcomes = await asking.all("quota", "user4", "user5", at_once=1)
 

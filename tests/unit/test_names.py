@@ -22,7 +22,7 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize(("name", "spellings"), WRITTEN.items(), ids=str)
-def test_a_name_is_found_in_what_people_write(name: str, spellings: list[object]) -> None:
+def test_a_username_is_found_in_every_usual_spelling(name: str, spellings: list[object]) -> None:
     assert [parse_username(spelling) for spelling in spellings] == [name] * len(spellings)
 
 
@@ -37,7 +37,7 @@ REJECTED = {
 
 
 @pytest.mark.parametrize("reason", REJECTED)
-def test_what_can_never_be_a_username_is_rejected_with_the_reason(reason: str) -> None:
+def test_a_value_that_cannot_be_a_username_is_rejected_with_the_reason(reason: str) -> None:
     for value in REJECTED[reason]:
         with pytest.raises(InvalidArgumentError, match=reason) as caught:
             parse_username(value)

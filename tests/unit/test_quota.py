@@ -65,7 +65,7 @@ async def test_when_tiktok_says_the_quota_is_spent_nothing_more_is_sent_that_day
         }  # fmt: skip
 
 
-async def test_a_closed_day_still_tells_what_is_cached() -> None:
+async def test_a_closed_day_still_returns_cached_answers() -> None:
     clock = Clock()
     async with tiktok() as upstream, talking(upstream, clock=clock) as client:
         await get(client, "nasa")
@@ -147,7 +147,7 @@ async def test_a_changed_daily_quota_opens_the_day_at_once(tmp_path: Path) -> No
             assert len(upstream.asked) == 2
 
 
-async def test_midnight_in_utc_opens_the_day_and_begins_the_count_anew() -> None:
+async def test_midnight_in_utc_opens_the_day_and_resets_the_count() -> None:
     clock = Clock(NOON + 12 * HOUR - 30)
     async with tiktok() as upstream, talking(upstream, clock=clock, daily_quota=2, cache_ttl=0) as client:
         await get(client, "one")
@@ -201,7 +201,7 @@ async def test_the_request_sent_again_with_a_new_token_is_counted_and_token_requ
         assert (await quota(client))["used_today"] == 3
 
 
-async def test_what_fails_is_counted_and_what_was_never_sent_is_not() -> None:
+async def test_a_failed_request_is_counted_and_one_never_sent_is_not() -> None:
     async with tiktok(unknown_account) as upstream, talking(upstream) as client:
         await get(client, "gone")
         await get(client, "gone")
@@ -282,7 +282,7 @@ async def test_a_rate_limit_slows_the_other_servers_of_the_fleet_too(tmp_path: P
         assert upstream.names == ["nasa"]
 
 
-async def test_a_wait_that_does_not_fit_the_deadline_is_told_at_once_and_not_longer_than_a_minute() -> None:
+async def test_a_pause_beyond_the_deadline_is_reported_at_once_and_for_at_most_a_minute() -> None:
     clock = Clock()
     async with tiktok(lambda _: too_fast("3600")) as upstream, talking(upstream, clock=clock) as client:
         started = now()

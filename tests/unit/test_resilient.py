@@ -49,7 +49,7 @@ async def test_a_redis_that_loses_its_data_twice_within_a_second_lets_no_request
     assert await used(store) == 40
 
 
-async def test_what_a_process_has_read_is_known_when_redis_dies(
+async def test_values_that_a_process_has_read_are_known_when_redis_dies(
     redis_server: RedisServer, store: Store, opened: Opened
 ) -> None:
     other = opened(open_store(redis_server.url, prefix="tpv:{0}:"))
@@ -63,7 +63,7 @@ async def test_what_a_process_has_read_is_known_when_redis_dies(
     assert sum(granted) == 4
 
 
-async def test_an_outage_is_logged_once_and_what_was_counted_in_it_is_merged(
+async def test_an_outage_is_logged_once_and_its_counts_are_merged(
     redis_server: RedisServer, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

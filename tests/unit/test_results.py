@@ -57,14 +57,14 @@ def test_the_total_rate_is_over_the_sums_of_the_videos_that_have_all_four_counts
 
 
 @given(st.lists(st.lists(st.none() | st.integers(0, 2**40), min_size=4, max_size=4), min_size=1, max_size=5))
-def test_totals_are_the_sums_of_what_was_sent_for_any_counts(videos: list[list[int | None]]) -> None:
+def test_totals_are_the_sums_of_the_counts_that_were_sent(videos: list[list[int | None]]) -> None:
     totals = account(*(counts(*values) for values in videos)).as_json()["totals"]
 
     columns = [[value for value in column if value is not None] for column in zip(*videos, strict=True)]
     assert [totals.get(name) for name in RATED] == [sum(column) if column else None for column in columns]
 
 
-def test_what_was_not_sent_is_absent_and_a_zero_that_was_sent_stays() -> None:
+def test_a_value_that_was_not_sent_is_absent_and_a_zero_stays() -> None:
     data = account({"id": 1, "view_count": 0, "like_count": None}, log_id=None).as_json()
 
     assert data["videos"] == [{"id": "1", "url": "https://www.tiktok.com/@nasa/video/1", "view_count": 0}]

@@ -25,7 +25,7 @@ def test_there_are_at_most_two_retries_of_any_kind(error: errors.TikTokError) ->
     assert [delay is None for delay in delays(error, FAULT, LIMIT, error)] == [False, False, True, True]
 
 
-def test_what_is_not_retryable_is_never_tried_again() -> None:
+def test_an_error_that_is_not_retryable_is_never_tried_again() -> None:
     finals = (errors.NotFoundError("x"), errors.QuotaExceededError("x"), errors.APIResponseValidationError("x"))
 
     assert delays(*finals) == [None] * 3

@@ -52,7 +52,7 @@ NOT_SET = {
 
 
 @pytest.mark.parametrize("kind", NOT_SET)
-def test_what_is_no_credential_counts_as_not_configured(tmp_path: Path, kind: str) -> None:
+def test_placeholders_and_empty_values_count_as_not_configured(tmp_path: Path, kind: str) -> None:
     file = tmp_path / "secret"
     for value in NOT_SET[kind]:
         file.write_text(value + "\n", encoding="utf-8")
@@ -165,7 +165,7 @@ HOSTILE = ["a\nb\x1b[31m", "\u202ex", "\x00", "/" * 5000, "\udcff"]
 
 
 @pytest.mark.parametrize("variable", BAD)
-def test_a_malformed_value_is_named_in_one_line_with_what_it_should_be(variable: str) -> None:
+def test_a_malformed_value_is_named_in_one_line_with_the_expected_form(variable: str) -> None:
     for value in BAD[variable]:
         said = refusal(variable, value)
         assert "should" in said

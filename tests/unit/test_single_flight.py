@@ -127,7 +127,7 @@ async def test_calls_for_many_accounts_at_once_send_no_more_at_once_than_they_ma
         assert len(upstream.asked) == 12
 
 
-async def test_what_a_request_cost_is_told_once_however_many_waited() -> None:
+async def test_the_cost_of_a_request_is_reported_to_one_of_its_callers() -> None:
     bad = refusal(400, "invalid_params", "bad")
     async with tiktok(lambda _: bad, latency=0.1) as upstream, service(upstream) as asking:
         answers = await asyncio.gather(*(asking.answer("nasa", FIELDS) for _ in range(10)), return_exceptions=True)
@@ -136,7 +136,7 @@ async def test_what_a_request_cost_is_told_once_however_many_waited() -> None:
         assert len({id(error) for error in answers}) == 10
 
 
-async def test_who_wants_other_fields_than_an_abandoned_request_gets_them_after_it_and_loses_none() -> None:
+async def test_a_call_for_other_fields_than_an_abandoned_request_gets_all_of_them_after_it() -> None:
     async with tiktok(latency=0.2) as upstream, service(upstream) as asking:
         leader = asyncio.create_task(asking.answer("nasa", ("id", "view_count")))
         await upstream.first.wait()
@@ -234,7 +234,7 @@ async def test_a_refresh_in_two_servers_at_once_is_one_request(tmp_path: Path) -
             before = answers[0]
 
 
-async def test_what_was_sent_is_answered_within_the_drain_and_everything_else_ends_at_once() -> None:
+async def test_a_sent_request_is_answered_within_the_drain_and_every_other_call_ends_at_once() -> None:
     async with tiktok(latency=3) as upstream, service(upstream, max_concurrency=2) as asking:
         sent = [
             asyncio.create_task(asking.answer("nasa", FIELDS)),

@@ -101,7 +101,7 @@ async def test_several_counters_are_counted_together_or_not_at_all(store: Store)
     assert (await store.count([counter("day"), counter("other", ceiling=1)])).totals == [1, 1]
 
 
-async def test_what_is_known_is_merged_by_the_higher_value_and_reported_as_a_loss_once(store: Store) -> None:
+async def test_known_counts_are_merged_by_the_higher_value_and_a_loss_is_reported_once(store: Store) -> None:
     first = await store.count([counter(me=3, other=4)])
     again = await store.count([counter(me=3, other=2)])
 

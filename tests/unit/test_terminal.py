@@ -90,7 +90,7 @@ def screen(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize("what", ["account", "ranking", "hostile"])
-def test_the_screens_are_those_that_were_looked_at(what: str, screen: Screen) -> None:
+def test_the_screens_are_those_that_were_reviewed(what: str, screen: Screen) -> None:
     colored = re.sub(r"id=\d+", "id=1", screen(what, 100, FORCE_COLOR="1")).replace("\x1b", "␛")
     shown = "\n".join([*(f"=== {width}\n{screen(what, width)}" for width in WIDTHS), f"=== color\n{colored}"])
     kept = SCREENS / f"{what}.txt"
@@ -128,7 +128,7 @@ def test_zero_columns_and_none_count_as_unset(screen: Screen) -> None:
     assert screen("account", 0) == screen("account", 80)
 
 
-def test_what_changed_is_listed_with_ids_and_times(screen: Screen) -> None:
+def test_changes_are_listed_with_ids_and_times(screen: Screen) -> None:
     shown = screen("account", 120)
 
     assert "Since 2026-05-14 08:00:00 UTC: 1 pinned, 1 unpinned, +31,200 views" in shown

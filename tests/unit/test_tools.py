@@ -69,7 +69,7 @@ async def test_a_failure_is_one_line_of_text_that_never_looks_like_an_empty_answ
     assert [part for part in ("<", "evil", "\u202e", SECRET, "clt.", "pydantic") if part in text(answer)] == []
 
 
-async def test_arguments_that_cannot_be_meant_send_nothing() -> None:
+async def test_invalid_arguments_send_nothing() -> None:
     async with tiktok() as upstream, talking(upstream) as client:
         for arguments in ({}, {"username": "na sa"}, {"username": "nasa", "fields": "views"}):
             assert status(await client.call_tool("get_pinned_videos", arguments)) == "invalid_argument"
@@ -107,7 +107,7 @@ async def test_a_comparison_asks_each_account_once_with_progress_and_ranks_again
     assert again["notes"][-1].startswith("Ignored unknown argument limit")
 
 
-async def test_of_a_quota_that_ends_in_the_middle_what_was_found_is_kept_and_asking_stops() -> None:
+async def test_when_the_quota_ends_in_the_middle_found_accounts_are_kept_and_no_more_are_requested() -> None:
     def ends(asked: Asked) -> Reply:
         return pinned(asked) if asked.number <= 10 else quota_spent()
 
@@ -120,7 +120,7 @@ async def test_of_a_quota_that_ends_in_the_middle_what_was_found_is_kept_and_ask
         assert len(upstream.asked) <= 10 + 8  # eight requests were on their way
 
 
-async def test_a_whole_comparison_ends_before_clients_give_up_and_keeps_what_was_answered() -> None:
+async def test_a_whole_comparison_ends_before_clients_give_up_and_keeps_its_answers() -> None:
     slow = tiktok(lambda asked: Reply(200, pinned(asked).body, delay=200))
     async with slow as upstream, talking(upstream, timeout=239, max_concurrency=1) as client:
         started = now()

@@ -78,7 +78,7 @@ def test_digits_in_untyped_values_are_ids_and_never_clipped_but_other_scripts_ar
 @pytest.mark.parametrize(
     "sign", ["👩\u200d🚀", "🇺🇳", "e\u0301", "👍🏽"], ids=["joined emoji", "flag", "accent", "skin tone"]
 )
-def test_a_cut_never_splits_what_a_reader_sees_as_one_sign(sign: str) -> None:
+def test_a_text_is_never_cut_within_one_visible_character(sign: str) -> None:
     for start in range(80, 101):
         clipped = clip(Phrase, "x" * start + sign * 30)
         assert clipped[:-1].replace("x", "").replace(sign, "") == ""
