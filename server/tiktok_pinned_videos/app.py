@@ -38,9 +38,11 @@ def build_service(
     ledger = Ledger(store, quota=settings.daily_quota, caller_quota=settings.caller_quota, clock=clock)
     watch_quota(ledger.seen_today)
     if transport is None and settings.sandbox:
-        from .sandbox.transport import SandboxTransport
+        import httpx
 
-        transport = SandboxTransport(clock=clock)
+        from .sandbox.app import SandboxApp
+
+        transport = httpx.ASGITransport(SandboxApp(clock=clock))
     client_key, client_secret = settings.credentials
     client = ResearchClient(
         base_url=settings.base_url,

@@ -9,7 +9,7 @@ import httpx
 
 from kit.clock import Clock
 from kit.upstream import PINNED, TOKEN
-from tiktok_pinned_videos.sandbox.transport import SandboxTransport
+from tiktok_pinned_videos.sandbox.app import SandboxApp
 
 BASE = "https://open.tiktokapis.com"
 GOOD_CLIENT = {"client_key": "any", "client_secret": "any", "grant_type": "client_credentials"}
@@ -52,7 +52,7 @@ class Researcher:
 
 async def researcher(clock: Clock) -> AsyncIterator[Researcher]:
     """One who has logged in to a sandbox with this clock: a fixture by `client = pytest.fixture(researcher)`."""
-    async with httpx.AsyncClient(transport=SandboxTransport(clock=clock), base_url=BASE) as http:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(SandboxApp(clock=clock)), base_url=BASE) as http:
         client = Researcher(http)
         await client.log_in()
         yield client

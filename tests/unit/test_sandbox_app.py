@@ -18,7 +18,7 @@ from kit.sandbox import ALL_FIELDS, BASE, Researcher, error_of, researcher
 from kit.upstream import PINNED, TOKEN
 from kit.virtual import VIRTUAL_TIME, now
 from tiktok_pinned_videos.sandbox.accounts import pinned_videos
-from tiktok_pinned_videos.sandbox.transport import SandboxTransport
+from tiktok_pinned_videos.sandbox.app import SandboxApp
 
 pytestmark = pytest.mark.anyio
 
@@ -135,7 +135,7 @@ async def test_sandbox_slow_takes_two_seconds_and_delays_no_other_request(client
 
 @VIRTUAL_TIME
 async def test_latency_is_added_to_every_answer() -> None:
-    async with httpx.AsyncClient(transport=SandboxTransport(latency=0.05), base_url=BASE) as http:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(SandboxApp(latency=0.05)), base_url=BASE) as http:
         await Researcher(http).log_in()
 
     assert now() == pytest.approx(0.05)

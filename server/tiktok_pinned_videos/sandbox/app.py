@@ -28,7 +28,6 @@ PINNED_VIDEOS_PATH = "/v2/research/user/pinned_videos/"
 TOKEN_LIFETIME = 7200  # seconds, as documented
 MAX_BODY = 64 * 1024  # bytes; both documented bodies are far below 1 KiB
 
-_MAX_TOKENS = 10_000  # the oldest are dropped beyond it
 _SLOW = 2.0  # seconds that sandbox_slow takes
 _GATEWAY_TIMEOUT = (
     b"<html>\r\n<head><title>504 Gateway Timeout</title></head>\r\n<body>\r\n<center><h1>504 Gateway Timeout</h1>"
@@ -56,7 +55,7 @@ class SandboxApp:
         self._host = entropy(6).hex().upper()
         self._requests = 0
         self._failed_once: set[str] = set()
-        self._expires_at: dict[str, float] = {}  # by token, the oldest first
+        self._expires_at: dict[str, float] = {}  # by token
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request. Any other scope is a WebSocket, whose handshake is rejected."""
@@ -136,8 +135,6 @@ class SandboxApp:
 
     def _issue(self) -> str:
         # Several tokens are valid at once, as at TikTok: a new one does not end the others.
-        if len(self._expires_at) >= _MAX_TOKENS:
-            del self._expires_at[next(iter(self._expires_at))]
         token = f"clt.{self._entropy(24).hex()}"
         self._expires_at[token] = self._clock() + TOKEN_LIFETIME
         return token

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 Video = dict[str, object]
 
@@ -44,8 +44,8 @@ class Counts:
 class Label:
     """The values of `video_label`; most videos have the empty one."""
 
-    content: str = ""
     type: int = 0
+    content: str = ""
     vote: bool = False
     warn: bool = False
     sink: bool = False
@@ -89,7 +89,6 @@ def compose(
 
     `key` is different for every video, `created` is a Unix time in seconds, `duration` is in seconds.
     """
-    label = label or Label()
     return {
         "id": snowflake(created, f"video {key}"),
         "create_time": created,
@@ -115,13 +114,7 @@ def compose(
             for tag in tags
         ],
         "video_mention_list": list(mentions),
-        "video_label": {
-            "type": label.type,
-            "content": label.content,
-            "vote": label.vote,
-            "warn": label.warn,
-            "sink": label.sink,
-        },
+        "video_label": asdict(label or Label()),
         # TikTok's pages disagree about the format of these two: ids are numbers on one, strings on the other.
         "sticker_info_list": [
             {"sticker_id": snowflake(1_600_000_000, f"sticker {name}"), "sticker_name": name} for name in stickers
