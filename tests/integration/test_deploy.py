@@ -10,11 +10,11 @@ import sys
 import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from kit.built import uv_environment, uv_program
+from kit.configurations import variables
 from kit.processes import COMMAND, environment, http_server
 from kit.programs import need
 from tiktok_pinned_videos.settings import load_settings
@@ -26,19 +26,6 @@ COMPOSE = (ROOT / "compose.yaml").read_text(encoding="utf-8")
 AUTHENTICATED = {"MCP_BEARER_TOKEN": "correct-horse-battery-staple"}
 SECONDS_TO_STOP = 8
 """The longest time that the server takes to end after SIGTERM."""
-
-
-def variables() -> set[str]:
-    """The variables that the settings read."""
-
-    class Recording(dict[str, str]):
-        def get(self, key: str, default: Any = "", /) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-            self[key] = ""
-            return default
-
-    recording = Recording()
-    load_settings(recording)
-    return set(recording)
 
 
 def instructions() -> list[tuple[str, str]]:

@@ -27,9 +27,9 @@ AGENTS = ("pydantic_ai_agent.py", "openai_agents.py", "langgraph_agent.py")
 CALLS = [("get_pinned_videos", {"username": "nasa"}), ("get_pinned_videos", {"username": "sandbox_private"})]
 
 
-def run(name: str, *arguments: str | Path, folder: str = "examples", **env: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [uv_program(), "run", f"{folder}/{name}", *arguments],
+        [uv_program(), "run", *arguments],
         cwd=ROOT, env=uv_environment() | env, capture_output=True, encoding="utf-8", check=False, timeout=300,
     )  # fmt: skip
     assert "Traceback" not in done.stderr, done.stderr
@@ -41,7 +41,7 @@ def test_every_example_is_listed_and_tested() -> None:
     listed = re.findall(r"\[`(\w+\.py)`\]", (EXAMPLES / "README.md").read_text(encoding="utf-8"))
 
     assert scripts == set(listed)
-    assert scripts <= set(re.findall(r'"(\w+\.py)"', Path(__file__).read_text(encoding="utf-8")))
+    assert scripts <= set(re.findall(r'["/](\w+\.py)"', Path(__file__).read_text(encoding="utf-8")))
 
 
 # Agents: the model is replaced, everything else is as a reader has it.
@@ -105,7 +105,7 @@ def test_an_agent_passes_answers_and_failures_to_its_model(name: str, guarded_se
     provider = Loopback(reply)
     env = {"ANTHROPIC_API_KEY": "key", "ANTHROPIC_BASE_URL": provider.url, "OPENAI_AGENTS_DISABLE_TRACING": "1"}
     env |= {"OPENAI_API_KEY": "key", "OPENAI_BASE_URL": f"{provider.url}/v1"}
-    done = run(name, "What has nasa pinned?", MCP_URL=guarded_server.url, MCP_TOKEN=TOKEN, **env)
+    done = run(f"examples/{name}", "What has nasa pinned?", MCP_URL=guarded_server.url, MCP_TOKEN=TOKEN, **env)
     provider.close()
 
     assert done.returncode == 0, done.stderr
@@ -119,7 +119,7 @@ def test_an_agent_passes_answers_and_failures_to_its_model(name: str, guarded_se
 
 
 def test_the_weakest_pin_is_the_last_of_all_pinned_videos() -> None:
-    done = run("weakest_pin.py", "nasa")
+    done = run("examples/weakest_pin.py", "nasa")
 
     assert done.returncode == 0, done.stderr
     *videos, last = done.stdout.splitlines()
@@ -130,7 +130,7 @@ def test_the_weakest_pin_is_the_last_of_all_pinned_videos() -> None:
 
 
 def test_a_failure_is_an_error_and_an_empty_answer_is_not() -> None:
-    missing, empty = run("weakest_pin.py", "sandbox_missing"), run("weakest_pin.py", "sandbox_empty")
+    missing, empty = run("examples/weakest_pin.py", "sandbox_missing"), run("examples/weakest_pin.py", "sandbox_empty")
 
     assert (missing.returncode, empty.returncode) == (1, 0)
     assert "not_found: " in missing.stderr
@@ -138,7 +138,7 @@ def test_a_failure_is_an_error_and_an_empty_answer_is_not() -> None:
 
 
 def test_creators_are_ranked_over_http_and_a_failure_keeps_its_reason() -> None:
-    done = run("rank_over_http.py")
+    done = run("examples/rank_over_http.py")
 
     assert done.returncode == 0, done.stderr
     first, second, failed = done.stdout.splitlines()
@@ -166,7 +166,7 @@ def test_the_watch_prints_what_was_pinned_and_unpinned_and_prints_it_once(tmp_pa
     seen_a_day_ago(memory, "nasa", "sandbox_changing")
 
     # The second run within the cache's time sees the same answers, whatever the minute.
-    first, again = (run("nightly_watch.py", accounts, memory) for _ in range(2))
+    first, again = (run("examples/nightly_watch.py", accounts, memory) for _ in range(2))
 
     # On a slow machine the pins have changed more than once.
     assert {re.sub(r"\d{19}|\d{4}-.*", "…", line) for line in first.stdout.splitlines()} == {
@@ -182,8 +182,8 @@ def test_the_watch_continues_after_the_quota_was_spent(tmp_path: Path) -> None:
     accounts, memory = tmp_path / "accounts.txt", tmp_path / "watch.sqlite3"
     accounts.write_text("nasa\nesa\nsandbox_changing\n", encoding="utf-8")
 
-    first = run("nightly_watch.py", accounts, memory, TIKTOK_DAILY_QUOTA="2")
-    second = run("nightly_watch.py", accounts, memory, TIKTOK_DAILY_QUOTA="3")
+    first = run("examples/nightly_watch.py", accounts, memory, TIKTOK_DAILY_QUOTA="2")
+    second = run("examples/nightly_watch.py", accounts, memory, TIKTOK_DAILY_QUOTA="3")
 
     assert (first.returncode, second.returncode) == (1, 0)
     assert len(re.findall(r"(?m)^@\w+: Today's quota of 2", first.stderr)) == 1
@@ -191,8 +191,9 @@ def test_the_watch_continues_after_the_quota_was_spent(tmp_path: Path) -> None:
 
 
 def test_a_scripted_model_answers_all_questions_and_one_without_knowledge_does_not() -> None:
-    scripted = run("run.py", "--model", "scripted", "--channels", "text", folder="evals")
-    ignorant = run("run.py", "--model", "test", folder="evals")
+    scripted = run("evals/run.py", "--model", "scripted", "--channels", "text")
+    # As for a model of this provider.
+    ignorant = run("--with", "pydantic-ai-slim[anthropic]", "evals/run.py", "--model", "test")
 
     assert scripted.returncode == 0, scripted.stdout + scripted.stderr
     assert scripted.stdout.splitlines()[-1].startswith("40 of 40 right, 42 calls, ")

@@ -9,11 +9,11 @@ import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from kit.cli import run_now
+from kit.configurations import variables
 from kit.pages import PAGES, ROOT, blocks, inline, prose
 from kit.processes import environment
 from tiktok_pinned_videos.app import build_service
@@ -101,19 +101,6 @@ def test_the_page_of_errors_explains_every_status_and_quotes_every_next_step() -
         ], status  # fmt: skip
     for error in error_classes():
         assert " ".join(error.next_step.split()) in " ".join(sections[error.status].split()), error.__name__
-
-
-def variables() -> set[str]:
-    """The variables that the settings read."""
-
-    class Recording(dict[str, str]):
-        def get(self, key: str, default: Any = "", /) -> Any:
-            self[key] = ""
-            return default
-
-    recording = Recording()
-    load_settings(recording)
-    return set(recording)
 
 
 def test_the_environment_table_names_what_the_settings_read_and_their_defaults() -> None:

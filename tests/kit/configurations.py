@@ -1,10 +1,12 @@
-"""Configurations of MCP clients, read as each client reads its own."""
+"""Configurations: of MCP clients, read as each client reads its own, and of the server."""
 
 from __future__ import annotations
 
 import json
 import tomllib
 from typing import Any
+
+from tiktok_pinned_videos.settings import load_settings
 
 NAMES = ("claude-desktop", "claude-code", "vscode", "cursor", "codex", "gemini-cli", "zed", "opencode")
 _SECTIONS = {"codex": "mcp_servers", "opencode": "mcp", "vscode": "servers", "zed": "context_servers"}
@@ -24,3 +26,16 @@ def command_of(client: str, text: str) -> tuple[list[str], dict[str, str]]:
     if client == "opencode":
         return entry["command"], entry.get("environment", {})
     return [entry["command"], *entry["args"]], entry.get("env", {})
+
+
+def variables() -> set[str]:
+    """The variables that the settings read."""
+
+    class Recording(dict[str, str]):
+        def get(self, key: str, default: Any = "", /) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+            self[key] = ""
+            return default
+
+    recording = Recording()
+    load_settings(recording)
+    return set(recording)
