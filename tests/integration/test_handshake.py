@@ -59,8 +59,9 @@ def test_a_conversation_is_word_for_word_the_same_with_and_without_a_snapshot(na
 
 def test_known_requests_are_answered_while_the_sdk_is_being_imported(tmp_path: Path) -> None:
     """The SDK's import is held up until the client has all the answers."""
-    gate = tmp_path / "gate"
-    (tmp_path / "sitecustomize.py").write_text(
+    gate, site = tmp_path / "gate", tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(
         "import sys, os, time\n"
         "class Held:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
@@ -68,7 +69,7 @@ def test_known_requests_are_answered_while_the_sdk_is_being_imported(tmp_path: P
         "if os.environ.get('HELD'): sys.meta_path.insert(0, Held())\n",
         encoding="utf-8",
     )
-    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
     env = home(tmp_path / "cache", PYTHONPATH=path)
     expected = talk(env, CONVERSATIONS["legacy"])[0]
     with running([*COMMAND, "--sandbox"], env=env | {"HELD": "1"}, **PIPES) as process:
