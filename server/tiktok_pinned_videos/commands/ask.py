@@ -66,7 +66,7 @@ def ask_accounts(
     loaded()
 
     async def run() -> list[Outcome[Any]]:
-        service, stopping = build_service(settings), asyncio.Event()
+        service, closing = build_service(settings), list[asyncio.Task[None]]()
 
         async def ask(written: str) -> Any:
             name = parse_username(written)
@@ -82,10 +82,15 @@ def ask_accounts(
                 await asyncio.to_thread(each, outcome)
                 bar.count(failed=outcome.error is not None)
 
+        def interrupt() -> None:
+            closing.append(asyncio.create_task(service.aclose(drain=_DRAIN)))
+            # If the reader of stdout has stopped reading, nothing else ends the thread that writes.
+            loop.call_later(_DRAIN + _WRITE_TIMEOUT, os._exit, INTERRUPTED)
+
         loop, bar = asyncio.get_running_loop(), _Progress(len(names))
-        with _interruptible(lambda: loop.call_soon_threadsafe(stopping.set)):
-            asking = asyncio.create_task(
-                ask_many(
+        with _interruptible(lambda: loop.call_soon_threadsafe(interrupt)):
+            try:
+                outcomes = await ask_many(
                     names,
                     ask=ask,
                     fallback=None if refresh or raw else fallback,
@@ -93,23 +98,12 @@ def ask_accounts(
                     time_limit=None,
                     progress=done,
                 )
-            )
-            stopped = asyncio.create_task(stopping.wait())
-            try:
-                await asyncio.wait({asking, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                if not stopping.is_set():
-                    return await asking
-                await service.aclose(drain=_DRAIN)
-                await asyncio.wait({asking}, timeout=_WRITE_TIMEOUT)
-                if not asking.done():
-                    os._exit(INTERRUPTED)  # the reader of stdout stopped reading: nothing else ends the writing thread
-                await asking
-                raise InterruptedByUser
             finally:
                 bar.erase()
-                stopped.cancel()
-                if not stopping.is_set():
-                    await service.aclose()
+                await (closing[0] if closing else service.aclose())
+        if closing:
+            raise InterruptedByUser
+        return outcomes
 
     return asyncio.run(run())
 
@@ -117,8 +111,8 @@ def ask_accounts(
 def end(outcomes: Sequence[Outcome[Any]]) -> NoReturn:
     """Exit with 0, or with 1 if an account failed. After the quota has ended, print on stderr how to continue."""
     # The sandbox's simulated quota concerns one account only.
-    ended = [one for one in outcomes if one.error and one.error.for_every_account]
-    left = [one.username for one in ended if one.error and one.error.status is Status.QUOTA_EXCEEDED]
+    errors = {one.username: one.error for one in outcomes if one.error and one.error.for_every_account}
+    left = [name for name, error in errors.items() if error.status is Status.QUOTA_EXCEEDED]
     if left and len(outcomes) > 1:
         click.echo(
             f"The daily quota ended: {len(outcomes) - len(left)} of {len(outcomes)} accounts done, {len(left)} left, "

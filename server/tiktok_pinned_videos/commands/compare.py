@@ -46,11 +46,11 @@ def run(
     require_stdout()
     outcomes = ask_accounts(settings, names, DEFAULT, refresh=refresh, each=lambda _: None)
     answered = any(outcome.answer for outcome in outcomes)
-    result: dict[str, Any]
-    if answered:
-        result = compared(outcomes, rank_by, whole=True).as_json()
-    else:  # nothing to rank, only failures
-        result = {"rank_by": rank_by, "accounts": list(map(failure, outcomes)), "notes": []}
+    result: dict[str, Any] = (
+        compared(outcomes, rank_by, whole=True).as_json()
+        if answered
+        else {"rank_by": rank_by, "accounts": list(map(failure, outcomes)), "notes": []}
+    )
     if output == "csv" or not answered:
         for outcome in outcomes:
             print_failure(outcome)

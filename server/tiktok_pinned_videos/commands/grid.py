@@ -31,18 +31,14 @@ class Column:
     footer: str = ""
 
 
-def whole(name: str, header: str, cells: Iterable[Text | str], *, right: bool = False, footer: str = "") -> Column:
-    """A column that is never clipped."""
-    texts = [Text(cell) if isinstance(cell, str) else cell for cell in cells]
-    wide = max([cell_len(header), cell_len(footer), *(text.cell_len for text in texts)])
-    return Column(name, header, texts, wide, right=right, footer=footer)
-
-
-def clipped(name: str, header: str, cells: Sequence[Text]) -> Column:
-    """A column whose texts are clipped to what is left of the terminal's width."""
-    longest = max([cell_len(header), *(cell.cell_len for cell in cells)])
-    least = min(longest, _TEXT_WIDTH)
-    return Column(name, header, cells, least, longest - least)
+def texts(
+    name: str, header: str, cells: Iterable[Text | str], *, right: bool = False, footer: str = "", clip: bool = False
+) -> Column:
+    """A column of texts. `clip`: they may be clipped to what is left of the terminal's width."""
+    whole = [Text(cell) if isinstance(cell, str) else cell for cell in cells]
+    longest = max([cell_len(header), cell_len(footer), *(text.cell_len for text in whole)])
+    least = min(longest, _TEXT_WIDTH) if clip else longest
+    return Column(name, header, whole, least, longest - least, right, footer)
 
 
 def bars(name: str, values: Sequence[float | None]) -> Column:

@@ -16,7 +16,7 @@ from tiktok_pinned_videos.presentation.notes import SANDBOX, UNTRUSTED
 from tiktok_pinned_videos.presentation.results import video_url
 from tiktok_pinned_videos.research.fields import DEFAULT
 
-from .grid import Column, bars, clipped, fitted, whole
+from .grid import Column, bars, fitted, texts
 from .streams import width
 
 _LABELS: Final = {
@@ -92,14 +92,14 @@ def _screen() -> Console:
 def _columns(videos: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> list[Column]:
     links = [_link(video["url"]) for video in videos]
     numbers = [Text(str(place), style=style) for place, style in enumerate(links, start=1)]
-    columns = [whole("#", "#", numbers, footer="total" if len(totals) > 1 else "")]
+    columns = [texts("#", "#", numbers, footer="total" if len(totals) > 1 else "")]
     if any("create_time" in video for video in videos):
-        columns.append(whole("posted", "posted", [video.get("create_time", _ABSENT)[:10] for video in videos]))
+        columns.append(texts("posted", "posted", [video.get("create_time", _ABSENT)[:10] for video in videos]))
     columns += _counts(videos, tuple(_LABELS), totals)
     captions = [video.get("video_description") for video in videos]
     if any(captions):
         shown = [_ABSENT if caption is None else _isolated(caption) for caption in captions]
-        columns.append(clipped("caption", "caption", [Text(*each) for each in zip(shown, links, strict=True)]))
+        columns.append(texts("caption", "caption", map(Text, shown, links), clip=True))
     return columns
 
 
@@ -111,11 +111,11 @@ def _ranking(ranked: Sequence[Mapping[str, Any]], measure: str, columns: int) ->
     tops = [account.get("top_video", {}) for account in ranked]
     captions = [Text(_isolated(top.get("video_description", _ABSENT)), _link(top.get("url"))) for top in tops]
     return [
-        whole("#", "#", [str(account["rank"]) for account in ranked], right=True),
-        whole("account", "account", [Text(f"@{_isolated(name.plain)}", style="bold") for name in names]),
+        texts("#", "#", [str(account["rank"]) for account in ranked], right=True),
+        texts("account", "account", [Text(f"@{_isolated(name.plain)}", style="bold") for name in names]),
         *_counts(totals, (measure, *(name for name in _LABELS if name != measure)), {}),
-        whole("videos", "videos", [str(each["videos"]) for each in totals], right=True),
-        clipped("top", "top video", captions),
+        texts("videos", "videos", [str(each["videos"]) for each in totals], right=True),
+        texts("top", "top video", captions, clip=True),
     ]
 
 
@@ -127,7 +127,7 @@ def _counts(entries: Sequence[Mapping[str, Any]], order: Sequence[str], totals: 
         if any(value is not None for value in values):
             footer = _exact(totals[name], name) if name in totals else ""
             cells = [_exact(value, name) for value in values]
-            columns.append(whole(name, _LABELS[name], cells, right=True, footer=footer))
+            columns.append(texts(name, _LABELS[name], cells, right=True, footer=footer))
             columns += [bars("bar", values)] if name == order[0] else []
     return columns
 
@@ -143,12 +143,13 @@ def _print_unranked(screen: Console, accounts: Sequence[Mapping[str, Any]]) -> N
     table.add_column(overflow="fold", max_width=max(12, screen.width // 3))
     table.add_column(overflow="fold")
     for account in accounts:
-        if "reason" in account:
-            table.add_row(
-                Text(_at(account), "bold red"), Text.assemble((account["status"], "red"), f": {account['reason']}")
-            )
-        else:
-            table.add_row(Text(_at(account), "bold"), Text(_UNRANKED[account["status"]]))
+        failed = "reason" in account
+        said = (
+            Text.assemble((account["status"], "red"), f": {account['reason']}")
+            if failed
+            else Text(_UNRANKED[account["status"]])
+        )
+        table.add_row(Text(_at(account), "bold red" if failed else "bold"), said)
     if accounts:
         screen.print(table)
 
