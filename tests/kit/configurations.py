@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 import tomllib
 from typing import Any
 
-from tiktok_pinned_videos.settings import load_settings
+from tiktok_pinned_videos import settings
 
 NAMES = ("claude-desktop", "claude-code", "vscode", "cursor", "codex", "gemini-cli", "zed", "opencode")
 _SECTIONS = {"codex": "mcp_servers", "opencode": "mcp", "vscode": "servers", "zed": "context_servers"}
@@ -30,12 +32,4 @@ def command_of(client: str, text: str) -> tuple[list[str], dict[str, str]]:
 
 def variables() -> set[str]:
     """The variables that the settings read."""
-
-    class Recording(dict[str, str]):
-        def get(self, key: str, default: Any = "", /) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-            self[key] = ""
-            return default
-
-    recording = Recording()
-    load_settings(recording)
-    return set(recording)
+    return set(re.findall(r'\bread\("([A-Z_]+)"', inspect.getsource(settings)))
