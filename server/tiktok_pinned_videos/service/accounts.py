@@ -8,7 +8,7 @@ are cleaned texts and counts as TikTok sent them; none is secret.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import unquote
 
@@ -88,7 +88,7 @@ class Accounts:
 
     async def answer(self, username: str) -> Stored | None:
         """Return the stored answer, if it is still current."""
-        (value,) = await self._store.get(_answer_key(username))
+        (value,) = await self._store.get(_answer_key(in_key(username)))
         return self._current(value)
 
     async def load(self, username: str) -> Known:
@@ -109,21 +109,19 @@ class Accounts:
 
         An answer in `known` with more fields of the same account is kept.
         """
-        name, observation = snapshot.username, Observation.of(snapshot)
+        account, stored, observation = in_key(snapshot.username), known.stored, Observation.of(snapshot)
         changes = changes_between(known.observations, observation)
         new = CachedSnapshot(
-            name, snapshot.fields, snapshot.videos, snapshot.retrieved_at, snapshot.log_id, snapshot.sandbox, changes
+            **{field.name: getattr(snapshot, field.name) for field in fields(snapshot)}, changes=changes
         )
-        entries = [Entry(_seen_key(name), b"1", _SEEN_TTL)]
-        richer = (
-            isinstance(known.stored, CachedSnapshot) and known.stored.videos and not new.serves(known.stored.fields)
-        )
+        entries = [Entry(_seen_key(account), b"1", _SEEN_TTL)]
+        richer = isinstance(stored, CachedSnapshot) and stored.videos and not new.serves(stored.fields)
         if self.cached and not richer:
             entries.append(self._entry(new))
         if self._history:
             day, value = observation.seen_at // _DAY, _OBSERVATION.dump_json(observation)
             days = ["latest"] if any(one.seen_at // _DAY == day for one in known.observations) else ["latest", day]
-            entries += [Entry(_observation_key(name, day), value, self._history) for day in days]
+            entries += [Entry(_observation_key(account, day), value, self._history) for day in days]
         await self._store.put(*entries, delete=known.outdated)
         return new
 
@@ -136,7 +134,7 @@ class Accounts:
 
     async def seen(self, prefix: str, *, limit: int) -> list[str]:
         """Return usernames that were answered before and begin with `prefix`, in lower case."""
-        keys = await self._store.find(_seen_key(prefix), limit)
+        keys = await self._store.find(_seen_key(in_key(prefix)), limit)
         return sorted(unquote(key.removeprefix("seen:")) for key in keys)
 
     async def count(self) -> int:
@@ -149,7 +147,7 @@ class Accounts:
             # Changes have ids of the oldest observation, and are not kept longer than that.
             ttl = min(ttl, stored.changes.since + self._history - stored.retrieved_at)
         # Of a video, what TikTok did not send is not set.
-        return Entry(_answer_key(stored.username), _STORED.dump_json(stored, exclude_unset=True), ttl)
+        return Entry(_answer_key(in_key(stored.username)), _STORED.dump_json(stored, exclude_unset=True), ttl)
 
     def _current(self, value: bytes | None) -> Stored | None:
         """Decode an answer; None if it is too old: another server may have a longer TTL, or its clock may be wrong."""
@@ -173,26 +171,26 @@ class Accounts:
 
 def account_keys(username: str, now: float) -> list[str]:
     """Return every key of an account: the answer, all days and the latest observation, and last the name."""
-    today = int(now // _DAY)
+    account, today = in_key(username), int(now // _DAY)
     days = [*range(today - _MAX_DAYS, today + _MAX_DAYS + 1), "latest"]
-    return [_answer_key(username), *(_observation_key(username, day) for day in days), _seen_key(username)]
+    return [_answer_key(account), *(_observation_key(account, day) for day in days), _seen_key(account)]
 
 
-def _answer_key(username: str) -> str:
-    return f"pinned:{in_key(username)}"
+def _answer_key(account: str) -> str:
+    return f"pinned:{account}"
 
 
-def _observation_key(username: str, day: int | str) -> str:
-    return f"observation:{in_key(username)}:{day}"
+def _observation_key(account: str, day: int | str) -> str:
+    return f"observation:{account}:{day}"
 
 
-def _seen_key(username: str) -> str:
-    return f"seen:{in_key(username)}"
+def _seen_key(account: str) -> str:
+    return f"seen:{account}"
 
 
 def decoded(form: TypeAdapter[T], value: bytes | None) -> T | None:
     """Decode a value; None if there is none, or another version wrote it in another format."""
     try:
-        return form.validate_json(value or b"")
+        return form.validate_json(value) if value is not None else None
     except ValidationError:
         return None
