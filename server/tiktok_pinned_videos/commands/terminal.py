@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -160,8 +161,8 @@ def _print_changes(screen: Console, username: str, changes: Mapping[str, Any]) -
     for verb in counts:
         for one in changes[verb]:
             when = " and ".join(one[key][:16].replace("T", " ") for key in ("after", "by"))
-            line = Text(f"  {verb:<9} ").append(one["id"], style=_link(video_url(username, one["id"])))
-            screen.print(line.append(f"  between {when} UTC", style="dim"))
+            line = Text(f"  {verb:<8} ").append(one["id"], style=_link(video_url(username, one["id"])))
+            screen.print(line.append(f" between {when} UTC", style="dim"))
 
 
 def _change(changes: Mapping[str, Any], counts: Mapping[str, int]) -> str:
@@ -192,7 +193,11 @@ def _link(url: str | None) -> Style:
 
 
 def _isolated(text: str) -> str:
-    """Enclose right-to-left text in isolates, so that the columns beside it keep their places."""
+    """Enclose right-to-left text in isolates, so that the columns beside it keep their places.
+
+    Variants of emoji (skin tones, color) are left out: terminals do not agree how wide they are.
+    """
+    text = re.sub("[\ufe0f\U0001f3fb-\U0001f3ff]", "", text)
     if any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in text):
         return f"\u2068{text}\u2069"
     return text
