@@ -253,6 +253,7 @@ def test_a_server_without_credentials_is_alive_lists_its_tools_and_is_not_ready(
     with http_server(sandbox=False) as server:
         ready = httpx.get(server.base + "/readyz", timeout=60)
         listed = answer(httpx.post(server.url, json=LIST, headers=ACCEPT, timeout=60))
+        server.wait_for("No TikTok credentials are set")
 
     assert (ready.status_code, "TIKTOK_CLIENT_KEY" in ready.json()["reason"]) == (503, True)
     assert len(listed["result"]["tools"]) == 2

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kit.calls import service
+from kit.cli import run_now
 from kit.redis_server import RedisDatabase
 from kit.tiktok import tiktok
 from tiktok_pinned_videos.service.forget import forget_accounts
@@ -52,3 +53,10 @@ async def test_a_store_that_does_not_exist_has_nothing_to_delete(tmp_path: Path)
         forgotten = await forget_accounts(state, ["nasa"])
 
         assert (forgotten.namespaces, dict(forgotten.entries)) == (0, {"nasa": 0})
+
+
+def test_a_store_that_cannot_be_reached_is_an_error() -> None:
+    said = run_now(("forget", "nasa"), {"TIKTOK_STATE": "redis://127.0.0.1:1"})
+
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("The state store cannot be used, so something may be left in it: ")

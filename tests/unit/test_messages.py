@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from typing import Any
 
@@ -44,7 +45,7 @@ def error_of(line: bytes) -> tuple[Any, int]:
     ids=["null", "half a surrogate pair", "5000 digits", "infinite", "190 levels"],
 )
 def test_an_unusual_but_valid_request_reaches_the_sdk_with_its_id(params: str) -> None:
-    message = read_message(request(params))
+    message = read_message(codecs.BOM_UTF8 + request(params))
 
     assert (message.kind, message.number) == ("request", "7")
     assert jsonrpc_message_adapter.validate_json(message.text).id == 7  # type: ignore[union-attr]
