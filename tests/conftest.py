@@ -16,6 +16,7 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from kit.authority import Authority, authority_of_a_test
 from kit.calls import ERAS, Era
 from kit.clock import Clock
 from kit.dataset import DataSet
@@ -137,6 +138,12 @@ def guarded_server() -> Iterator[HTTPServer]:
     """The same, which requires `TOKEN`."""
     with http_server(env={"MCP_BEARER_TOKEN": TOKEN}) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def authority() -> Iterator[Authority]:
+    """An authorization server."""
+    yield from authority_of_a_test()
 
 
 @pytest.fixture(

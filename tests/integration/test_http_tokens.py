@@ -16,11 +16,6 @@ AUDIENCE = "api://pinned"  # not a URL, as of some vendors
 
 
 @pytest.fixture(scope="module")
-def authority() -> Iterator[Authority]:
-    yield from authority_of_a_test()
-
-
-@pytest.fixture(scope="module")
 def server(authority: Authority) -> Iterator[HTTPServer]:
     env = {
         "MCP_JWT_ISSUER": authority.issuer,

@@ -154,13 +154,6 @@ def site(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 @pytest.fixture(scope="module")
-def authority() -> Iterator[Authority]:
-    server = Authority()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
 def single_sign_on(redis_url: str, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     site = Site(tmp_path_factory.mktemp("jwt"), {"MCP_JWT_ISSUER": authority.issuer, "TIKTOK_STATE": redis_url})
     site.environment["MCP_JWT_AUDIENCE"] = site.url

@@ -194,18 +194,3 @@ PART = BODY.map(encoded).flatmap(lambda whole: st.integers(0, len(whole)).map(la
 @given(st.binary(max_size=60) | PART)
 def test_any_bytes_and_any_part_of_an_answer_are_no_crash(asking: Asking, body: bytes) -> None:
     check(asking.answer(200, body, username="nasa", fields=list(NAMES), refresh=True))
-
-
-ARGUMENT = JSON | st.text(max_size=80) | st.sampled_from(["nasa", "https://www.tiktok.com/@nasa", *NAMES])
-
-
-@given(ARGUMENT, ARGUMENT, ARGUMENT)
-def test_any_arguments_are_parsed_or_rejected(
-    asking: Asking, username: object, fields: object, refresh: object
-) -> None:
-    body = encoded(with_list(EXAMPLE_VIDEOS))
-    # What no JSON writer can write never arrives.
-    arguments = json.loads(json.dumps([username, fields, refresh], ensure_ascii=False).encode("utf-8", "replace"))
-    answer = asking.answer(200, body, username=arguments[0], fields=arguments[1], refresh=arguments[2])
-
-    assert check(answer) in ("found", "invalid_argument")

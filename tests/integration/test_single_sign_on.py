@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -21,13 +20,6 @@ from kit.programs import need
 PAGE = PAGES["docs/single-sign-on.md"]
 VARIABLES = [dict(line.split("=", 1) for line in block.split()) for block in blocks("docs/single-sign-on.md", "ini")]
 CLAIMS = [json.loads(text) for text in re.findall(r"<!-- claims \w+ -->\n```json\n(.*?)```", PAGE, re.DOTALL)]
-
-
-@pytest.fixture(scope="module")
-def authority() -> Iterator[Authority]:
-    server = Authority()
-    yield server
-    server.close()
 
 
 @pytest.mark.slow

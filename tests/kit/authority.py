@@ -38,7 +38,7 @@ class Authority:
             status, content = self.paths.get(request.path, lambda: (404, {}))()
             return raw(content, status)
         self.forms.append(request.form)
-        known = request.headers["authorization"] == "Basic " + base64.b64encode(b"lab:s3cret").decode()
+        known = request.headers.get("authorization") == "Basic " + base64.b64encode(b"lab:s3cret").decode()
         if request.path != "/token" or request.form.get("grant_type") != "client_credentials" or not known:
             return raw({"error": "invalid_client"}, 401)
         claims = {"aud": request.form["resource"], "sub": "lab", "client_id": "lab"}
