@@ -114,7 +114,7 @@ FAULTS = [
     Fault("a lease is released by any process", "state/sql.py",
           'WHERE key = ? AND value = ?"', 'WHERE key = ? OR value = ?"'),
     Fault("a deleted file is not noticed", "state/database.py",
-          "if path is not None and _signature(path) != self._signature:", "if False:"),
+          "if path is not None and _identity(path) != self._identity:", "if False:"),
     Fault("another program's file is used", "state/database.py",
           "if owner != _APPLICATION_ID and tables:", "if False:"),
     Fault("Redis stores values without an expiry", "state/redis.py",
@@ -233,6 +233,16 @@ FAULTS = [
           r"*)\.?(?::", "*)(?::"),
     Fault("two sources share a store", "settings.py",
           'f"{self.base_url}\\n{self.credentials[0]}"', 'f"{self.base_url}"'),
+    Fault("a damaged response is final", "research/transport.py", 'damaged.", retryable=True)', 'damaged.")'),
+    Fault("a caller's share ends for ever", "service/quota.py", 'key = f"caller:{day}:', 'key = f"caller:'),
+    Fault("the sandbox invents other videos in each process", "sandbox/accounts.py", "Random(seed)", "Random()"),
+    Fault("an unknown argument is ignored silently", "mcp_server/tools.py", "result.notes += asked.notes", "pass"),
+    Fault("a message with a byte order mark is rejected", "transports/messages.py", "utf-8-sig", "utf-8"),
+    Fault("short keys verify signatures", "transports/keys.py", "BITS: Final = 2048", "BITS: Final = 512"),
+    Fault("texts of a comparison are cut for people", "commands/compare.py", "rank_by, whole=True)", "rank_by)"),
+    Fault("forget fails with 0", "commands/forget.py", 'Run forget again later.", 1)', 'Run forget again later.", 0)'),
+    Fault("a data set is fresh for too long", "commands/dataset/package.py",
+          "datetime.fromtimestamp(times[0], UTC)", "datetime.fromtimestamp(times[-1], UTC)"),
 ]  # fmt: skip
 
 
