@@ -19,7 +19,7 @@ from tiktok_pinned_videos.settings import Settings
 from . import stop
 from .ask import ask_accounts, end, need_credentials
 from .formats import failure, origin, print_failure, result_of
-from .names import distinct, names_written
+from .names import accounts_named
 from .rows import written
 from .streams import require_stdout
 
@@ -39,7 +39,7 @@ def run(
     output: str,
 ) -> None:
     """Print one ranking of all accounts and end with the documented status."""
-    names = distinct(names_written(usernames, source, column))
+    names = accounts_named(usernames, source, column)
     if len(names) < 2:
         stop("compare needs two or more accounts. Try: tiktok-pinned-videos-mcp compare nasa esa --sandbox")
     need_credentials(settings)

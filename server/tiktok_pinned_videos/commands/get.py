@@ -12,7 +12,7 @@ from tiktok_pinned_videos.settings import Settings
 from . import stop
 from .ask import ask_accounts, end, need_credentials
 from .formats import Printer
-from .names import distinct, names_written
+from .names import accounts_named
 from .streams import require_stdout
 
 
@@ -36,7 +36,7 @@ def run(
         wanted = parse_fields(fields)
     except InvalidArgumentError as error:
         stop(error_text(error))
-    names = distinct(names_written(usernames, source, column))
+    names = accounts_named(usernames, source, column)
     if directory is not None:
         from .dataset.update import run as update
 

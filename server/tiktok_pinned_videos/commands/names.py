@@ -20,24 +20,20 @@ _STDIN: Final = "-"
 _INVALID: Final = "invalid "
 
 
-def names_written(usernames: Iterable[str], source: Path | None, column: str | None) -> list[str]:
-    """Return all usernames in their order. `-` in `usernames` or as `source` is stdin; `column` names a CSV column.
+def accounts_named(usernames: Iterable[str], source: Path | None, column: str | None) -> list[str]:
+    """Return each account once, in the order first written. Invalid usernames stay as written, to be reported.
 
-    Ends with 2 if a list cannot be read.
+    `-` in `usernames` or as `source` is stdin; `column` names a CSV column. Ends with 2 if a list cannot be read.
     """
     written: list[str | Path] = [*usernames, *([] if source is None else [source])]
     lists = [each for each in written if isinstance(each, Path) or each == _STDIN]
     if column is not None and not lists:
         stop("--column needs a list: add --from FILE, or - for stdin.")
-    return [name for each in written for name in (_names_in(each, column) if each in lists else [str(each)])]
-
-
-def distinct(written: Iterable[str]) -> list[str]:
-    """Return each account once, as it was first written. Invalid usernames stay, to be reported."""
     names: dict[str, str] = {}
-    for text in written:
-        key = key_of(text)
-        names.setdefault(key, text if key.startswith(_INVALID) else parse_username(text))
+    for each in written:
+        for text in _names_in(each, column) if each in lists else [str(each)]:
+            key = key_of(text)
+            names.setdefault(key, text if key.startswith(_INVALID) else parse_username(text))
     return list(names.values())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -75,11 +75,6 @@ class Record:
         raise ValueError("not a record")
 
     @property
-    def key(self) -> str:
-        """The key of the account, the same for every spelling."""
-        return key_of(self.username)
-
-    @property
     def status(self) -> str:
         """The status of the answer or the failure."""
         return self.failure[0] if self.failure else self.result["status"]
@@ -109,7 +104,8 @@ class Journal:
     def __init__(self, folder: Folder) -> None:
         """Read the file, which may have been edited by hand. Raises `UnusableError` and `OSError`."""
         self._folder = folder
-        self._records: dict[str, Record] = {}
+        self.records: dict[str, Record] = {}
+        """The valid record of each account, by its key."""
         self.sources: set[Source] = set()
         self._interrupted = 0
         content = (folder.read(RESPONSES) or b"").removeprefix(codecs.BOM_UTF8)
@@ -127,11 +123,6 @@ class Journal:
                     ) from None
                 self._interrupted = number
 
-    @property
-    def records(self) -> Mapping[str, Record]:
-        """The valid record of each account, by its key."""
-        return self._records
-
     def append(self, records: Sequence[Record]) -> None:
         """Add lines; they are on the disk when this returns. Raises `OSError` with the file as it was."""
         self._folder.append(RESPONSES, _content(records))
@@ -140,7 +131,7 @@ class Journal:
 
     def tidy(self, keys: Iterable[str]) -> None:
         """Rewrite the file, if necessary, to one line for each of these accounts, in this order."""
-        self._records = {key: self._records[key] for key in keys if key in self._records}
+        self.records = {key: self.records[key] for key in keys if key in self.records}
         if (self._folder.read(RESPONSES) or b"") == self.content():
             return
         if self._interrupted:
@@ -150,13 +141,14 @@ class Journal:
 
     def content(self) -> bytes:
         """The file as `tidy` writes it."""
-        return _content(self._records.values())
+        return _content(self.records.values())
 
     def _add(self, record: Record) -> None:
-        before = self._records.get(record.key)
+        key = key_of(record.username)
+        before = self.records.get(key)
         # A temporary failure does not replace an answer.
         if record.final or before is None or not before.final:
-            self._records[record.key] = record
+            self.records[key] = record
             self.sources |= {record.source} if record.source else set()
 
     def _is_interrupted(self, line: bytes) -> bool:
@@ -165,7 +157,7 @@ class Journal:
             json.JSONDecoder().raw_decode(line.decode("utf-8", "replace"))
         except (ValueError, RecursionError):
             # Without a record before it, the file may be something else.
-            return bool(self._records) or _BEGINNING.startswith(line.replace(b" ", b"")[: len(_BEGINNING)])
+            return bool(self.records) or _BEGINNING.startswith(line.replace(b" ", b"")[: len(_BEGINNING)])
         return False
 
 

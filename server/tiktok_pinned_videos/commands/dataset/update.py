@@ -134,7 +134,8 @@ class _DataSet:
         unsent: list[Record] = []
 
         def each(outcome: Outcome[Any]) -> None:
-            before, error = self.journal.records.get(key_of(outcome.username)), outcome.error
+            key, error = key_of(outcome.username), outcome.error
+            before = self.journal.records.get(key)
             # If an account is gone, only the reason stays of what TikTok sent about it.
             gone = error is not None and error.status in FINAL and before is not None and before.failure is None
             line = raw_line(outcome, body=not gone)
@@ -146,7 +147,7 @@ class _DataSet:
                 unsent.append(record)
             else:
                 self.journal.append([record])
-            self.failed[record.key] = None if record.final else error
+            self.failed[key] = None if record.final else error
 
         if names:
             ask_accounts(self.settings, names, self.fields, raw=True, each=each)
