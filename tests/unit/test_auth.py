@@ -18,10 +18,10 @@ from tiktok_pinned_videos.environment import SettingsError
 from tiktok_pinned_videos.settings import Settings
 from tiktok_pinned_videos.transports.auth import (
     JWTVerifier,
+    KeysUnavailableError,
     SharedSecret,
     authentication_for,
 )
-from tiktok_pinned_videos.transports.keys import KeySet, KeysUnavailableError
 
 pytestmark = pytest.mark.anyio
 SECRET = "correct-horse-battery-staple"
@@ -32,9 +32,10 @@ def authority() -> Iterator[Authority]:
     yield from authority_of_a_test()
 
 
-def verifier_of(authority: Authority, *, keys: KeySet | None = None, **settings: Any) -> JWTVerifier:
-    configured = Settings(jwt_issuer=authority.issuer, jwt_audience=AUDIENCE, **settings)
-    return JWTVerifier(configured, keys or KeySet(authority.issuer))
+def verifier_of(authority: Authority, moment: list[float] | None = None) -> JWTVerifier:
+    """A verifier of its tokens, whose clock shows `moment`."""
+    settings = Settings(jwt_issuer=authority.issuer, jwt_audience=AUDIENCE)
+    return JWTVerifier(settings, monotonic=(lambda: moment[0]) if moment else time.monotonic)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ async def test_every_asymmetric_algorithm_works_and_keys_added_later_are_found(
     authority: Authority, kid: str, algorithm: str, key: Any
 ) -> None:
     moment = [0.0]
-    verifier = verifier_of(authority, keys=KeySet(authority.issuer, monotonic=lambda: moment[0]))
+    verifier = verifier_of(authority, moment)
     assert await verifier.verify_token(authority.token())
     authority.add(kid, key)
     moment[0] += 10
@@ -168,7 +169,7 @@ async def test_proxy_variables_do_not_reach_keys_on_loopback(
 
 async def test_known_keys_outlive_an_outage_and_unknown_ones_are_unavailable(authority: Authority) -> None:
     moment = [0.0]
-    verifier = verifier_of(authority, keys=KeySet(authority.issuer, monotonic=lambda: moment[0]))
+    verifier = verifier_of(authority, moment)
     assert await verifier.verify_token(authority.token())
     working = authority.paths.pop("/keys")
     moment[0] += 10

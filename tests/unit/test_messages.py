@@ -70,7 +70,7 @@ def test_an_id_of_five_thousand_digits_is_answered_with_that_id() -> None:
     assert raised.value.answer.startswith('{"jsonrpc":"2.0","id":' + "1" * 5000 + ",")
 
 
-@pytest.mark.parametrize("line", [b"{", b"\xff\xfe", b"NaN", b'{"jsonrpc":"2.0","id":NaN}', b"[" * 100_000])
+@pytest.mark.parametrize("line", [b"{", b"\xff\xfe", b"[" * 100_000])
 def test_a_line_that_is_no_json_is_a_parse_error(line: bytes) -> None:
     assert error_of(line) == (None, -32700)
 

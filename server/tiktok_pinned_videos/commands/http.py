@@ -16,12 +16,13 @@ from tiktok_pinned_videos.hosts import is_loopback
 from tiktok_pinned_videos.mcp_server.backend import DRAIN, Backend
 from tiktok_pinned_videos.observability.logs import notice
 from tiktok_pinned_videos.observability.telemetry import configure_telemetry
-from tiktok_pinned_videos.serving import listen
+from tiktok_pinned_videos.serving import Server, listen
 from tiktok_pinned_videos.settings import Channels, Settings
 from tiktok_pinned_videos.state.base import UnusableStoreError
 from tiktok_pinned_videos.state.open import check_usable
 from tiktok_pinned_videos.transports.auth import authentication_for
-from tiktok_pinned_videos.transports.http import PATH, address_of, build_app, serve
+from tiktok_pinned_videos.transports.connections import SETTINGS
+from tiktok_pinned_videos.transports.http import PATH, build_app
 
 from . import loaded, stop
 
@@ -35,7 +36,8 @@ def run(settings: Settings, *, host: str, port: int) -> None:
         stop(f"Cannot listen on {host} port {port}: {reason}. Choose others with --host and --port.", 1)
     _raise_file_limit()
     with listener:
-        address, bound = address_of(listener)
+        address, bound = listener.getsockname()[:2]
+        address = f"[{address}]" if ":" in address else address
         local = is_loopback(address)
         try:
             verifier = authentication_for(settings, loopback=local)
@@ -65,7 +67,8 @@ def run(settings: Settings, *, host: str, port: int) -> None:
                 notice(f"MCP_ALLOWED_HOSTS is not set: only requests to localhost or {address} are answered.")
 
         try:
-            asyncio.run(serve(app, listener, drain=DRAIN, ready=ready, stopping=backend.begin_drain))
+            server = Server(app, ready, backend.begin_drain, timeout_graceful_shutdown=DRAIN, **SETTINGS)
+            asyncio.run(server.serve(sockets=[listener]))
         finally:
             stop_telemetry()
 

@@ -25,8 +25,6 @@ _FLUSH_TIMEOUT: Final = 0.5
 _NOTICE: Final = 60
 _calls: Final = logging.getLogger("tiktok_pinned_videos.calls")
 _PLAIN: Final = re.compile(r"[\w.,:/@+-]+", re.ASCII)
-# They log addresses, and httpx every single one.
-_QUIET: Final = ("httpx", "httpx2", "httpcore", "httpcore2", "mcp", "uvicorn", "opentelemetry", "asyncio")
 
 
 @dataclass(slots=True)
@@ -52,9 +50,10 @@ class CallRecord:
 
 def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
     """Set up the root logger, before the SDK does it its own way."""
-    logging.basicConfig(level=level, handlers=[_Handler(as_json=log_format == "json")], force=True)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+    logging.basicConfig(handlers=[_Handler(as_json=log_format == "json")], force=True)
+    ours, others = logging.getLogger("tiktok_pinned_videos"), logging.getLogger()
+    ours.setLevel(level)
+    others.setLevel(max(logging.WARNING, ours.level))  # httpx logs every address
     # Any client can cause its warnings: one for each malformed request.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 

@@ -7,21 +7,24 @@ SDK makes the spans. The exporters read endpoint, headers and timeouts from the 
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 from collections.abc import Callable, Mapping, MutableMapping
-from functools import cache
 from importlib.metadata import entry_points
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tiktok_pinned_videos.about import NAME, how_to_add, version
 
 from .logs import CallRecord
 
+if TYPE_CHECKING:
+    from opentelemetry.metrics import Meter
+
 _log = logging.getLogger(__name__)
-_METER: Final = "tiktok_pinned_videos"
-_API: Final = "opentelemetry.metrics"
-"""Unless this module is loaded there cannot be an exporter, and loading it takes 10 ms."""
+_PREFIX: Final = "tiktok_pinned_videos"
+_counters: Final[list[Callable[[CallRecord], None]]] = []
+"""One as soon as metrics are exported."""
+_quota: Final[list[Callable[[], int]]] = []
+"""Reads the count of today's requests."""
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 240)
 """Bounds of durations. The default bounds are meant for milliseconds."""
 _STOP_TIMEOUT: Final = 1.0
@@ -61,8 +64,7 @@ def configure_telemetry(env: Mapping[str, str]) -> Callable[[], None]:
     except ImportError:
         _log.warning("The environment asks for OpenTelemetry, but its SDK is not installed; %s", how_to_add("otel"))
     except Exception as fault:
-        names = ", ".join(sorted(name for name in env if name.startswith("OTEL_")))
-        _log.warning("OpenTelemetry could not be started: %s. Check %s.", fault, names)
+        logging.getLogger("opentelemetry").warning("OpenTelemetry could not be started: %s.", fault)
     return lambda: None
 
 
@@ -89,6 +91,11 @@ def _started(signals: list[str]) -> Callable[[], None]:
         reader = PeriodicExportingMetricReader(OTLPMetricExporter())
         metering = MeterProvider([reader], resource=resource, shutdown_on_exit=False)
         metrics.set_meter_provider(metering)
+        meter = metering.get_meter(_PREFIX)
+        meter.create_observable_gauge(
+            f"{_PREFIX}.quota.used", [lambda _: [metrics.Observation(read()) for read in _quota]], "{request}"
+        )
+        _counters[:] = [_counter(meter)]
         stops.append(metering.shutdown)
 
     def stop() -> None:
@@ -101,30 +108,21 @@ def _started(signals: list[str]) -> Callable[[], None]:
 
 def meter_call(record: CallRecord) -> None:
     """Count one tool call."""
-    if _API in sys.modules:
-        _meters()(record)
+    for count in _counters:
+        count(record)
 
 
 def watch_quota(read: Callable[[], int]) -> None:
-    """Export what `read` returns as today's requests."""
-    if _API in sys.modules:
-        from opentelemetry.metrics import Observation, get_meter
-
-        get_meter(_METER).create_observable_gauge(
-            f"{_METER}.quota.used", [lambda _: [Observation(read())]], "{request}", "Requests of today's quota used"
-        )
+    """Export what `read` returns as today's requests, instead of what was set before."""
+    _quota[:] = [read]
 
 
-@cache
-def _meters() -> Callable[[CallRecord], None]:
-    from opentelemetry.metrics import get_meter
-
-    meter = get_meter(_METER)
-    calls = meter.create_counter(f"{_METER}.calls", "{call}", "Tool calls")
-    requests = meter.create_counter(f"{_METER}.requests", "{request}", "Research requests sent for tool calls")
-    hits = meter.create_counter(f"{_METER}.cache.hits", "{account}", "Accounts answered from the cache")
+def _counter(meter: Meter) -> Callable[[CallRecord], None]:
+    calls = meter.create_counter(f"{_PREFIX}.calls", "{call}", "Tool calls")
+    requests = meter.create_counter(f"{_PREFIX}.requests", "{request}", "Research requests sent for tool calls")
+    hits = meter.create_counter(f"{_PREFIX}.cache.hits", "{account}", "Accounts answered from the cache")
     duration = meter.create_histogram(
-        f"{_METER}.call.duration", "s", "Duration of tool calls", explicit_bucket_boundaries_advisory=_SECONDS
+        f"{_PREFIX}.call.duration", "s", "Duration of tool calls", explicit_bucket_boundaries_advisory=_SECONDS
     )
 
     def count(record: CallRecord) -> None:

@@ -6,32 +6,40 @@ send any number. No token is ever logged.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hmac
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
+import httpx
 import jwt
+from mcp.client.auth.utils import build_oauth_authorization_server_metadata_discovery_urls
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser, BearerAuthBackend
 from mcp.server.auth.provider import AccessToken
-from starlette.authentication import AuthCredentials
+from starlette.authentication import AuthCredentials, AuthenticationError
 from starlette.requests import HTTPConnection
 
 from tiktok_pinned_videos.environment import SettingsError
+from tiktok_pinned_videos.hosts import is_loopback
+from tiktok_pinned_videos.research.network import connection_error, network_transport
 from tiktok_pinned_videos.service.caller import CALLER
 from tiktok_pinned_videos.settings import Settings
-
-from .keys import KeySet
 
 _log = logging.getLogger(__name__)
 _ALGORITHMS: Final = (*(kind + bits for kind in ("RS", "PS", "ES") for bits in ("256", "384", "512")), "EdDSA")
 """None is symmetric: a public key must not work as a secret."""
 _CLOCK_SKEW: Final = 10
 """Seconds that the authorization server's clock may be ahead of ours."""
-_LOGGED_WITHIN: Final = 10.0
+_LIFETIME: Final = 3600.0
+_TIMEOUT: Final = 5.0
+_RETRY: Final = 6.0
+"""Seconds from one fetch of keys to the next. Longer than a fetch, so that calls that waited do not start another."""
 _logged: Final[deque[float]] = deque(maxlen=20)
 """When rejections were logged: at most 20 within 10 seconds."""
 _MAX_REASON: Final = 300
@@ -40,7 +48,7 @@ _MAX_REASON: Final = 300
 def log_rejection(status: int, reason: str) -> None:
     """Log why a request was rejected. `reason` must not contain a token or a secret."""
     now = time.monotonic()
-    if len(_logged) < 20 or now - _logged[0] > _LOGGED_WITHIN:
+    if len(_logged) < 20 or now - _logged[0] > 10:
         _logged.append(now)
         _log.info("request rejected with %d: %s", status, reason[:_MAX_REASON])
 
@@ -60,7 +68,7 @@ def authentication_for(settings: Settings, *, loopback: bool) -> SharedSecret | 
     if settings.bearer_token:
         return SharedSecret(settings.bearer_token)
     if settings.jwt_issuer and settings.jwt_audience:
-        return JWTVerifier(settings, KeySet(settings.jwt_issuer, settings.jwks_url))
+        return JWTVerifier(settings)
     if given:
         raise SettingsError(given, f"is set, but tokens are accepted only with {both}. Set both, or unset {given}.")
     if not loopback:
@@ -85,6 +93,10 @@ class BearerBackend(BearerAuthBackend):
         return found
 
 
+class KeysUnavailableError(AuthenticationError):
+    """The keys could not be fetched, so the token can be neither accepted nor rejected: 503, never 401."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class SharedSecret:
     """One secret for all callers."""
@@ -100,12 +112,19 @@ class SharedSecret:
 
 
 class JWTVerifier:
-    """Verifies tokens of one issuer for one audience."""
+    """Verifies tokens of one issuer for one audience.
 
-    def __init__(self, settings: Settings, keys: KeySet) -> None:
-        self._audience, self._issuer = settings.jwt_audience, settings.jwt_issuer
-        self._required = settings.jwt_required_scopes
-        self._keys = keys
+    The issuer's keys are kept for an hour. Without `MCP_JWKS_URL`, their URL is read from the issuer's metadata (RFC
+    8414 or OpenID). Tokens with invented key ids cause at most one fetch every few seconds.
+    """
+
+    def __init__(self, settings: Settings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._monotonic = monotonic
+        self._keys: list[jwt.PyJWK] = []
+        self._tried_at = -_LIFETIME
+        self._failed = False
+        self._fetching = asyncio.Lock()
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """See the SDK's `TokenVerifier`. Raises `KeysUnavailableError` if the issuer's keys cannot be fetched."""
@@ -115,40 +134,76 @@ class JWTVerifier:
             if (expires_at := int(claims["exp"])) <= time.time():  # the clock skew applies to nbf and iat only
                 raise jwt.ExpiredSignatureError("the token has expired")
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as fault:
-            log_rejection(401, self._reason(fault, token))
+            reason = str(fault)
+            if isinstance(fault, jwt.InvalidAudienceError | jwt.InvalidIssuerError):
+                received = jwt.decode(token, options={"verify_signature": False})
+                reason = f"the token's aud is {received['aud']!r}, expected {self._settings.jwt_audience!r}; "
+                reason += f"its iss is {received['iss']!r}, expected {self._settings.jwt_issuer!r}"
+            log_rejection(401, reason)
             return None
         named = (claims.get(name) for name in ("sub", "client_id", "azp"))
         subject = next((name for name in named if isinstance(name, str) and name), "unknown")
         scopes = _scopes(claims)
-        if missing := [scope for scope in self._required if scope not in scopes]:
+        if missing := [scope for scope in self._settings.jwt_required_scopes if scope not in scopes]:
             log_rejection(403, f"the token of {subject!r} lacks {', '.join(missing)}; its scopes: {', '.join(scopes)}")
         return AccessToken(token="", client_id=subject, subject=subject, scopes=scopes, expires_at=expires_at)
 
     async def _claims(self, token: str) -> dict[str, Any]:
         kid = jwt.get_unverified_header(token).get("kid")
-        for key in await self._keys.find(kid):
+        for key in await self._find(kid):
             with contextlib.suppress(jwt.InvalidSignatureError, jwt.InvalidKeyError, TypeError):
                 return jwt.decode(
                     token,
                     key,
                     algorithms=_ALGORITHMS,
-                    audience=self._audience,
-                    issuer=self._issuer,
+                    audience=self._settings.jwt_audience,
+                    issuer=self._settings.jwt_issuer,
                     leeway=_CLOCK_SKEW,
-                    options={"require": ["exp", "aud", "iss"]},
+                    options={"require": ["exp", "aud", "iss"], "enforce_minimum_key_length": True},
                 )
         raise jwt.InvalidSignatureError("no key of the issuer fits the signature")
 
-    def _reason(self, fault: Exception, token: str) -> str:
-        """Return a reason to log: for another audience or issuer, what was received and what is expected."""
-        if isinstance(fault, jwt.InvalidAudienceError | jwt.InvalidIssuerError):
-            received = jwt.decode(token, options={"verify_signature": False})
-            facts = (("aud", self._audience), ("iss", self._issuer))
-            return "; ".join(
-                f"the token's {name} is {received.get(name)!r}, expected {value!r}" for name, value in facts
-            )
-        known = jwt.ExpiredSignatureError | jwt.InvalidSignatureError | jwt.MissingRequiredClaimError
-        return str(fault) if isinstance(fault, known) else f"the token is not a usable JWT ({type(fault).__name__})"
+    async def _find(self, kid: object) -> list[Any]:
+        """Return the keys with this id (None: all); fetch them if there is none. Raises `KeysUnavailableError`."""
+        # While one call fetches keys that are an hour old, the others use these.
+        if (known := self._known(kid)) and self._monotonic() - self._tried_at < _LIFETIME:
+            return known
+        async with self._fetching:
+            if self._monotonic() - self._tried_at >= _RETRY:
+                await self._fetch()
+        known = self._known(kid)
+        if self._failed and not known:
+            raise KeysUnavailableError("the issuer's keys cannot be fetched")
+        return known
+
+    def _known(self, kid: object) -> list[Any]:
+        return [key.key for key in self._keys if kid in (None, key.key_id)]
+
+    async def _fetch(self) -> None:
+        self._tried_at, self._failed = self._monotonic(), True
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                url = self._settings.jwks_url or await self._discover()
+                keys = jwt.PyJWKSet.from_dict(await _json(url)).keys
+        except Exception as fault:
+            reason = str(fault) or f"no answer within {_TIMEOUT:.0f} s"
+            _log.warning("Could not fetch the signing keys of %s: %s", self._settings.jwt_issuer, reason)
+            return
+        self._keys = [key for key in keys if key.public_key_use in (None, "sig")]
+        self._failed = False
+
+    async def _discover(self) -> str:
+        """Return the URL of the keys. Raises ValueError if the metadata does not name it."""
+        for url in build_oauth_authorization_server_metadata_discovery_urls(
+            self._settings.jwt_issuer, self._settings.jwt_issuer
+        ):
+            with contextlib.suppress(ValueError):
+                metadata = await _json(url)
+                found = urlsplit(str(metadata.get("jwks_uri")))
+                is_safe = found.scheme == "https" or is_loopback(found.hostname or "")
+                if metadata.get("issuer") == self._settings.jwt_issuer and is_safe:
+                    return found.geturl()
+        raise ValueError("its metadata names no jwks_uri with https. Set MCP_JWKS_URL.")
 
 
 def _scopes(claims: dict[str, Any]) -> list[str]:
@@ -159,3 +214,18 @@ def _scopes(claims: dict[str, Any]) -> list[str]:
         parts = value.split() if isinstance(value, str) else value
         found += [str(part) for part in cast("list[object]", parts)] if isinstance(parts, list) else []
     return found
+
+
+async def _json(url: str) -> dict[str, Any]:
+    """Return the JSON object at a URL. Raises ValueError if it sends something else."""
+    # In a thread, because it reads all certificate authorities and would block the event loop.
+    transport = await asyncio.to_thread(network_transport, url)
+    async with httpx.AsyncClient(transport=transport, timeout=_TIMEOUT, trust_env=False) as client:
+        try:
+            response = await client.get(url, headers={"Accept": "application/json"})
+        except httpx.HTTPError as fault:
+            raise connection_error(fault, url) from None
+    content: object = response.json() if response.status_code == 200 else None
+    if not isinstance(content, dict):
+        raise ValueError(f"{url} answered {response.status_code} without a JSON object")  # noqa: TRY004 - not our type
+    return cast("dict[str, Any]", content)

@@ -13,9 +13,8 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .connections import admit
 from .messages import MessageError, read_message
 
 MAX_BODY: Final = 64 * 1024
@@ -28,7 +27,7 @@ class Endpoint:
 
     def __init__(self, build: Callable[[str], MCPServer[Any]], *, default_channels: str) -> None:
         self._default_channels = default_channels
-        self._limited = RequestBodyLimitMiddleware(self._answer, MAX_BODY)
+        self.app = RequestBodyLimitMiddleware(self._answer, MAX_BODY)
         # With JSON responses progress is lost, and a client that leaves does not cancel its call. The SDK's check of
         # Host, which compares prefixes, is off without settings.
         self._managers = {
@@ -46,36 +45,28 @@ class Endpoint:
                 await stack.enter_async_context(manager.run())
             yield
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        admit(scope)
-        with contextlib.suppress(ClientDisconnect):
-            await (self._rejection(scope) or self._limited)(scope, receive, send)
-
-    @staticmethod
-    def _rejection(scope: Scope) -> Response | None:
-        if scope["method"] != "POST":
-            # GET opens a stream and DELETE ends a session; this server has neither.
-            return refusal(405, "Only POST is supported here.", {"Allow": "POST"})
-        if Request(scope).query_params.getlist("channels") not in ([], ["both"], ["text"]):
-            return refusal(400, "channels must be both or text, as in /mcp?channels=text.")
-        return None
-
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        channels = request.query_params.get("channels", self._default_channels)
-        try:
-            streams = _negotiate(scope)
-            message = read_message(await request.body())
-        except MessageError as error:
-            await Response(error.answer, error.status, media_type=_JSON)(scope, receive, send)
-            return
-        parts: list[Message] = [{"type": "http.request", "body": message.text.encode()}]
+        channels = request.query_params.getlist("channels") or [self._default_channels]
+        parts: list[Message] = []
 
         async def rewritten() -> Message:
             return parts.pop() if parts else await receive()
 
-        await self._managers[channels, streams].handle_request(scope, rewritten, send)
+        try:
+            if scope["method"] != "POST":
+                # GET opens a stream and DELETE ends a session; this server has neither.
+                answer: ASGIApp = refusal(405, "Only POST is supported here.", {"Allow": "POST"})
+            elif channels not in (["both"], ["text"]):
+                answer = refusal(400, "channels must be both or text, as in /mcp?channels=text.")
+            else:
+                answer = self._managers[channels[0], _negotiate(scope)].handle_request
+                parts.append({"type": "http.request", "body": read_message(await request.body()).text.encode()})
+        except MessageError as error:
+            answer = Response(error.answer, error.status, media_type=_JSON)
+        except ClientDisconnect:
+            return
+        await answer(scope, rewritten, send)
 
 
 def refusal(status: int, words: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -92,9 +83,7 @@ def _negotiate(scope: Scope) -> bool:
     headers = Headers(scope=scope)
     accept = ",".join(headers.getlist("accept"))
     accepted = {part.partition(";")[0].strip().lower() for part in accept.split(",")} - {""} or {"*/*"}
-    json, events = (
-        bool(accepted & {kind, wild, "*/*"}) for kind, wild in ((_JSON, "application/*"), (_EVENTS, "text/*"))
-    )
+    json, events = accepted & {_JSON, "application/*", "*/*"}, accepted & {_EVENTS, "text/*", "*/*"}
     legacy = headers.get("mcp-protocol-version", HANDSHAKE_PROTOCOL_VERSIONS[0]) in HANDSHAKE_PROTOCOL_VERSIONS
     if (json and events) or (legacy and (json or events)):
         accept = f"{_JSON}, {_EVENTS}"
@@ -102,4 +91,4 @@ def _negotiate(scope: Scope) -> bool:
         raise MessageError("Content-Type must be application/json", status=415)
     others = [pair for pair in scope["headers"] if pair[0] not in (b"accept", b"content-type", b"content-length")]
     scope["headers"] = [*others, (b"accept", accept.encode("latin-1")), (b"content-type", _JSON.encode())]
-    return events or not legacy
+    return bool(events) or not legacy

@@ -33,7 +33,6 @@ _SIMPLE_ID: Final = re.compile(r'-?\d{1,15}|"[\w .:/+-]{0,100}"|null', re.ASCII)
 _PREFIX: Final = '{"jsonrpc":"2.0","id":'
 """The beginning of the SDK's answers. The text after the id is stored."""
 _MAX_ANSWERS: Final = 64
-_MAX_FILES: Final = 20
 _SECRETS: Final = ("TIKTOK_CLIENT_KEY", "TIKTOK_CLIENT_SECRET", "TIKTOK_STATE", "MCP_BEARER_TOKEN")
 """Variables that can hold a secret: only whether they are set counts. None of them changes an answer."""
 
@@ -77,8 +76,6 @@ class Input:
         self._lines: list[bytearray | None] = []
         self._deliver: Callable[[Sequence[bytearray | None]], None] | None = None
         self._lock = threading.Lock()
-        # An answer waits this many seconds for the thread that imports.
-        sys.setswitchinterval(0.001)
         threading.Thread(target=self._read, name="stdin", daemon=True).start()
 
     def attach(self, deliver: Callable[[Sequence[bytearray | None]], None]) -> None:
@@ -86,7 +83,6 @@ class Input:
         with self._lock:
             self._deliver = deliver
             deliver(self._lines)
-        sys.setswitchinterval(0.005)
 
     def _read(self) -> None:
         unfinished = bytearray()
@@ -192,8 +188,7 @@ def answers_file(arguments: Sequence[str], env: Mapping[str, str]) -> str:
 
     Raises OSError if there is no cache folder.
     """
-    home = os.path.expanduser("~")
-    caches = f"{home}/Library/Caches" if sys.platform == "darwin" else env.get("XDG_CACHE_HOME") or f"{home}/.cache"
+    caches = env.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     if not os.path.isabs(caches):
         raise OSError
     # Installing anything changes its folder. In a copy of the repository the code changes while the version stays.
@@ -222,12 +217,10 @@ def read_answers(file: str) -> dict[str, str]:
 
 
 def write_answers(file: str, known: dict[str, str]) -> None:
-    """Replace the file atomically, and delete the oldest if there are too many. Failures are ignored."""
+    """Replace the file atomically. Failures are ignored."""
     folder, unfinished = os.path.dirname(file), f"{file}.{os.getpid()}"
     with contextlib.suppress(OSError):
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        for oldest in sorted(os.scandir(folder), key=lambda entry: entry.stat().st_mtime)[:-_MAX_FILES]:
-            os.unlink(oldest.path)
         with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
             opened.write(json.dumps(known).encode())
         os.replace(unfinished, file)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final, Literal, cast
 
 from pydantic_core import from_json
@@ -46,26 +47,28 @@ def read_message(line: bytes | bytearray) -> Message:
     if len(line) > MAX_LENGTH:
         raise MessageError("a message must not be longer than 16 MiB", code=-32700)
     try:
-        content: Any = json.loads(line.decode("utf-8-sig"), parse_int=_integer, parse_constant=_no_constant)
+        content: Any = json.loads(line.decode("utf-8-sig"), parse_int=_integer)
     except (ValueError, RecursionError):
         raise MessageError("the message is not valid JSON in UTF-8", code=-32700) from None
     if not isinstance(content, dict):
         raise MessageError("a message must be one JSON object")
     facts = cast("dict[str, Any]", content)
     number = _number_of(facts)
-    if facts.get("jsonrpc") != "2.0":
-        raise MessageError('"jsonrpc" must be "2.0"', number=number)
-    if "method" not in facts and "id" in facts and isinstance(facts.get("result", facts.get("error")), dict):
+    method, params = facts.get("method"), facts.get("params")
+    if method is None and "id" in facts and isinstance(facts.get("result", facts.get("error")), dict):
         # This server sends no requests: the SDK only has to see that it is a response.
         return Message("response", facts, number, f'{{"jsonrpc":"2.0","id":{number or 0},"result":{{}}}}')
-    if not isinstance(facts.get("method"), str):
-        raise MessageError('"method" must be a string', number=number)
-    if not isinstance(facts.get("params"), dict | None):
-        raise MessageError('"params" must be an object', number=number)
+    for is_valid, words in (
+        (facts.get("jsonrpc") == "2.0", '"jsonrpc" must be "2.0"'),
+        (isinstance(method, str), '"method" must be a string'),
+        (isinstance(params, dict | None), '"params" must be an object'),
+    ):
+        if not is_valid:
+            raise MessageError(words, number=number)
     # Without unknown members and null, in JSON that the SDK's parser accepts.
     kept = {name: facts[name] for name in ("jsonrpc", "id", "method", "params") if facts.get(name) is not None}
     try:
-        text = _SURROGATE.sub("\ufffd", json.dumps(kept, ensure_ascii=False))
+        text = _SURROGATE.sub("\ufffd", json.dumps(kept, ensure_ascii=False, default=str))
         from_json(text)
     except (ValueError, RecursionError):
         raise MessageError("nested too deeply", number=number, code=-32602) from None
@@ -77,8 +80,8 @@ def _number_of(facts: dict[str, Any]) -> str:
     number = facts.get("id")
     if "id" not in facts or (number is None and "error" in facts and "method" not in facts):
         return ""  # an error without an id answers a message that had no valid id
-    if isinstance(number, _LongInteger):
-        raise MessageError("the id has too many digits", number=number)
+    if isinstance(number, Decimal):
+        raise MessageError("the id has too many digits", number=str(number))
     if isinstance(number, bool) or not isinstance(number, str | int):
         raise MessageError("an id must be a string or an integer")
     if _SURROGATE.search(str(number)):
@@ -86,15 +89,5 @@ def _number_of(facts: dict[str, Any]) -> str:
     return json.dumps(number)
 
 
-class _LongInteger(str):
-    """An integer of more digits than Python converts, as it was written."""
-
-    __slots__ = ()
-
-
-def _integer(digits: str) -> int | str:
-    return int(digits) if len(digits) <= _MAX_DIGITS else _LongInteger(digits)
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(name)
+def _integer(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) <= _MAX_DIGITS else Decimal(digits)

@@ -138,14 +138,11 @@ def _handle_signals(stop: Callable[[], None], drain: float) -> None:
     """On the first signal, stop and drain; a second one kills the process."""
     loop = asyncio.get_running_loop()
 
-    def end() -> None:
-        stop()
-        # A write to a pipe that the client does not read cannot be interrupted.
-        loop.call_later(drain + _GRACE, os._exit, 0)
-
     def handle(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_DFL)
-        loop.call_soon_threadsafe(end)
+        loop.call_soon_threadsafe(stop)
+        # A write to a pipe that the client does not read cannot be interrupted.
+        loop.call_soon_threadsafe(loop.call_later, drain + _GRACE, os._exit, 0)
 
     for name in ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP"):
         number = getattr(signal, name, None)
