@@ -136,7 +136,7 @@ def test_dropped_lines_are_counted_in_one_line_when_stderr_is_read_again() -> No
         "import logging, os, sys, time\n"
         "from tiktok_pinned_videos.observability.logs import configure_logging\n"
         "configure_logging('INFO', 'text')\n"
-        "for number in range(5000): logging.getLogger('x').info('line %d %s', number, 'y' * 100)\n"
+        "for number in range(5000): logging.getLogger('x').warning('line %d %s', number, 'y' * 100)\n"
         "print('done', flush=True); sys.stdin.read(1)\n"
     )
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
