@@ -124,13 +124,6 @@ def test_a_snapshot_that_another_user_could_have_written_is_not_read(tmp_path: P
         assert read_answers(str(file)) == {}
 
 
-def test_only_the_newest_snapshots_are_kept(tmp_path: Path) -> None:
-    for number in range(30):
-        write_answers(str(tmp_path / f"{number}.json"), {"key": "rest"})
-
-    assert len(list(tmp_path.iterdir())) <= 21
-
-
 def test_other_settings_are_another_snapshot_and_no_secret_decides_its_name(tmp_path: Path) -> None:
     def name(*arguments: str, **env: str) -> str:
         return answers_file(arguments, {"XDG_CACHE_HOME": str(tmp_path), **env})

@@ -42,7 +42,6 @@ _RETRY: Final = 6.0
 """Seconds from one fetch of keys to the next. Longer than a fetch, so that calls that waited do not start another."""
 _logged: Final[deque[float]] = deque(maxlen=20)
 """When rejections were logged: at most 20 within 10 seconds."""
-_MAX_REASON: Final = 300
 
 
 def log_rejection(status: int, reason: str) -> None:
@@ -50,7 +49,7 @@ def log_rejection(status: int, reason: str) -> None:
     now = time.monotonic()
     if len(_logged) < 20 or now - _logged[0] > 10:
         _logged.append(now)
-        _log.info("request rejected with %d: %s", status, reason[:_MAX_REASON])
+        _log.info("request rejected with %d: %s", status, reason[:300])
 
 
 def authentication_for(settings: Settings, *, loopback: bool) -> SharedSecret | JWTVerifier | None:

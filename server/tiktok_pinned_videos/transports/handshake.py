@@ -191,14 +191,15 @@ def answers_file(arguments: Sequence[str], env: Mapping[str, str]) -> str:
     caches = env.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     if not os.path.isabs(caches):
         raise OSError
-    # Installing anything changes its folder. In a copy of the repository the code changes while the version stays.
-    folders = [os.stat(folder).st_mtime_ns for folder in sys.path[1:] if os.path.isdir(folder)]
+    installed = sorted(name for folder in filter(os.path.isdir, sys.path) for name in os.listdir(folder))
+    packages = [name for name in installed if name.endswith(".dist-info")]
+    # In a copy of the repository the code changes while the version stays.
     tree = os.walk(os.path.dirname(os.path.dirname(__file__)))
     files = (f"{folder}/{name}" for folder, _, names in tree for name in names if not name.endswith(".pyc"))
     changed = max(os.stat(file).st_mtime_ns for file in files)
     ours = (name for name in env if name.startswith(("TIKTOK_", "MCP_", "LOG_")))
     settings = sorted((name, "" if name in _SECRETS else env[name]) for name in ours)
-    key = _digest(sys.version, sys.path, folders, changed, arguments, settings)
+    key = _digest(sys.version, sys.path, packages, changed, arguments, settings)
     return f"{caches}/tiktok-pinned-videos-mcp/start-{key}.json"
 
 
