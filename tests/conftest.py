@@ -21,7 +21,7 @@ from kit.calls import ERAS, Era
 from kit.clock import Clock
 from kit.dataset import DataSet
 from kit.processes import COMMAND, TOKEN, HTTPServer, environment, http_server
-from kit.redis_server import RedisDatabase, RedisServer, running_redis
+from kit.redis_server import RedisServer, running_redis
 from kit.stores import Opened, Store
 from kit.tiktok import tiktok
 from kit.upstream import Upstream, serving
@@ -121,9 +121,9 @@ def _session_redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def shared_redis(_session_redis: RedisServer) -> RedisDatabase:
-    """An empty database of the one server of the session."""
-    return RedisDatabase(_session_redis.port, next(_databases))
+def redis_url(_session_redis: RedisServer) -> str:
+    """The URL of an empty database of the one server of the session."""
+    return f"redis://127.0.0.1:{_session_redis.port}/{next(_databases)}"
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Said]]
         for name, words in FROM_STDIN.items()
     }
     done = subprocess.run(
-        [sys.executable, "-m", "kit.forking"],
+        [sys.executable, "-m", "integration.forking"],
         input="\n".join(map(json.dumps, wanted.values())),
         env=environment(
             TIKTOK_SANDBOX="1", PYTHONPATH=str(Path(__file__).parents[1]), COLUMNS="0", TERM="xterm-256color"

@@ -109,7 +109,7 @@ async def ask(line: Line, number: int, *, modern: bool) -> str:
     result = message["result"]
     if result.get("isError"):
         text = result["content"][0]["text"]
-        assert f"@{username}:" in text
+        assert text.startswith("auth_failed: ") or f"@{username}:" in text
         assert not any(word in text for word in ("<html", "clt.", "Traceback", "httpx"))
         return Status(text.partition(":")[0])
     [video] = result["structuredContent"]["videos"]

@@ -85,7 +85,7 @@ async def workers(url: str, ceiling: int) -> AsyncIterator[Callable[[], asyncio.
 async def test_four_processes_count_exactly(medium: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     url = f"sqlite:///{tmp_path}/state.sqlite3"
     if medium == "redis":
-        url = request.getfixturevalue("shared_redis").url
+        url = request.getfixturevalue("redis_url")
     async with workers(url, 395) as start:
         fleet = [await start() for _ in range(4)]
         await asyncio.gather(*(worker.count(100) for worker in fleet))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 NOON = 1_780_315_200.0
 """2026-06-01T12:00:00Z"""
 
@@ -16,9 +14,3 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-async def settle(turns: int = 20) -> None:
-    """Let tasks that are ready run, and those that they wake."""
-    for _ in range(turns):
-        await asyncio.sleep(0)

@@ -8,7 +8,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -60,18 +59,6 @@ class RedisServer:
             connection.sendall(b"PING\r\n")
             return bool(connection.recv(16))
         return False
-
-
-@dataclass(frozen=True)
-class RedisDatabase:
-    """One empty database of a server that other tests use too."""
-
-    port: int
-    number: int
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/{self.number}"
 
 
 @contextlib.contextmanager

@@ -12,13 +12,6 @@ from kit.upstream import PINNED, TOKEN
 from tiktok_pinned_videos.sandbox.app import SandboxApp
 
 BASE = "https://open.tiktokapis.com"
-GOOD_CLIENT = {"client_key": "any", "client_secret": "any", "grant_type": "client_credentials"}
-# As the documentation page lists them, plus the three of the newer page.
-_PAGE_FIELDS = (
-    "id,create_time,username,region_code,video_description,music_id,like_count,comment_count,share_count,view_count,"
-    "hashtag_names,is_stem_verified,favorites_count,video_duration,hashtag_info_list,video_mention_list,video_label"
-)
-ALL_FIELDS = f"{_PAGE_FIELDS},sticker_info_list,effect_info_list,video_tag"
 
 
 class Researcher:
@@ -30,7 +23,9 @@ class Researcher:
 
     async def log_in(self, **changes: str) -> httpx.Response:
         """Ask for a token, and keep it."""
-        response = await self.http.post(TOKEN, data={**GOOD_CLIENT, **changes})
+        response = await self.http.post(
+            TOKEN, data={"client_key": "any", "client_secret": "any", "grant_type": "client_credentials"} | changes
+        )
         self.token = response.json().get("access_token", self.token)
         return response
 
@@ -43,7 +38,7 @@ class Researcher:
             headers={"Authorization": f"Bearer {self.token}", **headers},
         )
 
-    async def videos(self, username: str, fields: str = ALL_FIELDS) -> list[dict[str, Any]]:
+    async def videos(self, username: str, fields: str = "id,view_count,video_description") -> list[dict[str, Any]]:
         """The list of a good answer."""
         response = await self.ask(username, fields)
         assert response.status_code == 200, response.text

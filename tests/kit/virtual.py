@@ -1,7 +1,7 @@
 """An event loop with a virtual clock: when no task can run, the time jumps to the next timer.
 
 Ten minutes of waiting take milliseconds, and no busy machine can make them longer: tests on it may state durations
-exactly. For logic only: nothing on it may wait for a socket or a process (a thread of an executor is waited for).
+exactly. For logic only: nothing on it may wait for a socket, a process or a thread.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import asyncio
 import selectors
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
-from typing import Any
 
 import pytest
 
@@ -22,28 +20,12 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """Its `time()` begins at 0."""
 
     def __init__(self) -> None:
-        self._moment = 0.0
-        self._threads = 0
+        self.moment = 0.0
         super().__init__(_Jumping(self))
 
     def time(self) -> float:
         """Seconds of the loop's own time."""
-        return self._moment
-
-    def run_in_executor(self, executor: Executor | None, func: Any, *args: Any) -> asyncio.Future[Any]:
-        """The same; no time passes while it runs."""
-        future = super().run_in_executor(executor, func, *args)
-        self._threads += 1
-        future.add_done_callback(self._ended)
-        return future
-
-    def pass_time(self, seconds: float) -> bool:
-        """Jump, unless a thread is at work; whether it did."""
-        self._moment += 0 if self._threads else seconds
-        return not self._threads
-
-    def _ended(self, _: asyncio.Future[Any]) -> None:
-        self._threads -= 1
+        return self.moment
 
 
 class _Jumping(selectors.SelectSelector):
@@ -54,12 +36,11 @@ class _Jumping(selectors.SelectSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready now; if nothing is, move the time to the next timer."""
         ready = super().select(0)
-        if ready or timeout == 0:
-            return ready
-        if timeout is not None and self._loop.pass_time(timeout):
-            return []
-        # A thread is working, or there is no timer: an event wakes the loop.
-        return super().select(0.05)
+        if not ready and timeout is None:  # no timer: an event wakes the loop
+            return super().select(0.05)
+        if not ready and timeout is not None:
+            self._loop.moment += timeout
+        return ready
 
 
 VIRTUAL_TIME = pytest.mark.parametrize(

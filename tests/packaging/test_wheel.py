@@ -13,7 +13,6 @@ import pytest
 from kit.built import ROOT, SCRIPT, client_of, distributions, installed, run
 from kit.processes import environment, http_client, http_server
 from kit.programs import need
-from kit.redis_server import RedisServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.builds, pytest.mark.timeout(300)]
 
@@ -90,9 +89,9 @@ def test_redis_without_its_extra_stops_the_start_with_the_command_that_installs_
 
 
 @AGES
-def test_redis_with_its_extra_is_the_state_store(lowest: bool, shared_redis: RedisServer) -> None:
+def test_redis_with_its_extra_is_the_state_store(lowest: bool, redis_url: str) -> None:
     script = installed("otel", "redis", lowest=lowest) / SCRIPT
-    done = run([script, "doctor", "--sandbox"], environment(TIKTOK_STATE=shared_redis.url))
+    done = run([script, "doctor", "--sandbox"], environment(TIKTOK_STATE=redis_url))
 
     assert done.returncode == 0, done.stdout
     assert re.search(r"^ok +state store: redis", done.stdout, re.MULTILINE), done.stdout

@@ -8,7 +8,6 @@ import pytest
 
 from kit.calls import service
 from kit.cli import run_now
-from kit.redis_server import RedisDatabase
 from kit.tiktok import tiktok
 from tiktok_pinned_videos.service.forget import forget_accounts
 
@@ -23,11 +22,7 @@ def content(folder: Path) -> bytes:
 async def test_an_account_is_deleted_for_every_client_key_while_a_server_runs(
     medium: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    if medium == "file":
-        state = f"sqlite:///{tmp_path}/state.sqlite3"
-    else:
-        database: RedisDatabase = request.getfixturevalue("shared_redis")
-        state = database.url
+    state = f"sqlite:///{tmp_path}/state.sqlite3" if medium == "file" else request.getfixturevalue("redis_url")
     async with (
         tiktok() as upstream,
         service(upstream, state=state) as one,

@@ -14,7 +14,6 @@ import pytest
 
 from kit.calls import service
 from kit.clock import NOON, Clock
-from kit.redis_server import RedisDatabase
 from kit.tiktok import SANDBOX, Asked, tiktok
 from kit.upstream import Reply, refusal, videos
 from tiktok_pinned_videos.research.errors import TikTokError
@@ -120,8 +119,7 @@ def stores(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
         case "sqlite":
             return [f"sqlite:///{tmp_path}/state.sqlite3"] * 2
         case _:
-            database: RedisDatabase = request.getfixturevalue("shared_redis")
-            return [database.url] * 2
+            return [request.getfixturevalue("redis_url")] * 2
 
 
 async def play(clock: Clock, script: Script, ask: Callable[[int], Awaitable[Changes | None]]) -> None:

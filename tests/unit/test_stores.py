@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from kit.redis_server import RedisDatabase
 from kit.stores import Opened
 from tiktok_pinned_videos.state.base import Counter, Entry, Store
 from tiktok_pinned_videos.state.open import open_primary, open_store
@@ -24,11 +23,7 @@ def another(request: pytest.FixtureRequest, tmp_path: Path, opened: Opened) -> A
     if request.param == "memory":
         store = opened(open_primary("memory:"))
         return lambda: store
-    if request.param == "file":
-        url = f"sqlite:///{tmp_path}/state.sqlite3"
-    else:
-        database: RedisDatabase = request.getfixturevalue("shared_redis")
-        url = database.url
+    url = f"sqlite:///{tmp_path}/state.sqlite3" if request.param == "file" else request.getfixturevalue("redis_url")
     return lambda: opened(open_primary(url))
 
 
@@ -125,9 +120,9 @@ async def test_four_stores_on_one_medium_count_exactly(another: Another) -> None
     assert (await stores[0].count([counter()], 0)).totals == [150]
 
 
-async def test_a_store_of_a_server_begins_its_keys_with_the_prefix(shared_redis: RedisDatabase, opened: Opened) -> None:
-    plain = opened(open_primary(shared_redis.url))
-    store = opened(open_store(shared_redis.url, prefix="tpv:{0}:"))
+async def test_a_store_of_a_server_begins_its_keys_with_the_prefix(redis_url: str, opened: Opened) -> None:
+    plain = opened(open_primary(redis_url))
+    store = opened(open_store(redis_url, prefix="tpv:{0}:"))
     await store.put(Entry("a", b"1", 60))
 
     assert await plain.find("tpv:{0}:", 9) == ["tpv:{0}:a"]
