@@ -36,13 +36,6 @@ _CREDENTIALS: Final = (
 )
 
 
-class InterruptedByUser(SystemExit):
-    """Ctrl-C or SIGTERM arrived. If it is not caught, it ends the program with 130."""
-
-    def __init__(self) -> None:
-        super().__init__(INTERRUPTED)
-
-
 def need_credentials(settings: Settings) -> None:
     """Exit with 2 and say what to set, unless credentials are set."""
     if not settings.configured:
@@ -61,7 +54,7 @@ def ask_accounts(
     """Return an outcome for each name, in their order. `raw`: send a new request for each and return TikTok's body.
 
     `each` is called with every outcome as it comes, one at a time, in a thread; what it raises ends the requests.
-    Raises InterruptedByUser when requests already sent have ended and `each` has their outcomes.
+    Ctrl-C and SIGTERM raise SystemExit(130) when requests already sent have ended and `each` has their outcomes.
     """
     loaded()
 
@@ -102,7 +95,7 @@ def ask_accounts(
                 bar.erase()
                 await (closing[0] if closing else service.aclose())
         if closing:
-            raise InterruptedByUser
+            raise SystemExit(INTERRUPTED)
         return outcomes
 
     return asyncio.run(run())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,12 +72,10 @@ def run(
     end(outcomes)
 
 
-def _rows(result: dict[str, Any], outcomes: Sequence[Outcome[Answer]]) -> list[list[Any]]:
+def _rows(result: dict[str, Any], outcomes: Sequence[Outcome[Answer]]) -> Iterator[list[Any]]:
     # A ranking has names without control characters.
     about = {clean(each["username"]): each for each in (result_of(outcome) | origin(outcome) for outcome in outcomes)}
-    rows: list[list[Any]] = []
     for account in result["accounts"]:
         top = {"top_video_id": account.get("top_video", {}).get("id")}
         values = {**about.get(account["username"], {}), **account.get("totals", {}), **account, **top}
-        rows.append([values.get(name) for name in _COLUMNS])
-    return rows
+        yield [values.get(name) for name in _COLUMNS]

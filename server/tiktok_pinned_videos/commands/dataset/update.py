@@ -17,7 +17,7 @@ from tiktok_pinned_videos.service.many import Outcome
 from tiktok_pinned_videos.settings import DEFAULT_BASE_URL, Settings
 
 from .. import stop
-from ..ask import INTERRUPTED, InterruptedByUser, ask_accounts, need_credentials
+from ..ask import INTERRUPTED, ask_accounts, need_credentials
 from ..formats import raw_line
 from ..names import key_of
 from . import package as described
@@ -115,7 +115,7 @@ class _DataSet:
         code, faults = 0, list[Exception]()
         try:
             self._request(wanted)
-        except InterruptedByUser:
+        except SystemExit:  # Ctrl-C or SIGTERM
             code = INTERRUPTED
         except (UnusableError, OSError) as error:
             faults.append(error)
