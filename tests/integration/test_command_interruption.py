@@ -15,6 +15,7 @@ import pytest
 
 from kit.cli import several_accounts, there
 from kit.processes import COMMAND, running_async
+from kit.programs import until
 from kit.upstream import EXAMPLE_VIDEOS, Upstream, videos
 
 pytestmark = [
@@ -24,12 +25,6 @@ pytestmark = [
 upstream = pytest.fixture(several_accounts)
 
 
-async def upstream_got(upstream: Upstream, requests: int) -> None:
-    async with asyncio.timeout(30):
-        while len(upstream.research) < requests:  # noqa: ASYNC110 - the kit has no event for it
-            await asyncio.sleep(0.01)
-
-
 async def interrupt(upstream: Upstream, form: str, *, delay: float, signals: list[int]) -> tuple[int, str, str]:
     """Start `get` for six accounts, two at a time; interrupt it when both requests were sent. Status and output."""
     upstream.answer(replace(videos(EXAMPLE_VIDEOS), delay=delay))
@@ -37,7 +32,7 @@ async def interrupt(upstream: Upstream, form: str, *, delay: float, signals: lis
     env = there(upstream, TIKTOK_MAX_CONCURRENCY="2")
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     async with running_async(*command, env=env, **pipes) as process:
-        await upstream_got(upstream, 2)
+        await until(lambda: len(upstream.research) >= 2)
         for number in signals:
             process.send_signal(number)
             await asyncio.sleep(0.3)
@@ -91,7 +86,7 @@ async def test_a_reader_that_pauses_lets_no_request_time_out(upstream: Upstream)
     command = [*COMMAND, "get", *(f"user{number}" for number in range(20)), "--format", "jsonl"]
     env = there(upstream, TIKTOK_TIMEOUT="2")
     async with running_async(*command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        await upstream_got(upstream, 4)
+        await until(lambda: len(upstream.research) >= 4)
         await asyncio.sleep(2.5)
         out, err = await process.communicate()
 

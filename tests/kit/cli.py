@@ -15,7 +15,7 @@ import anyio
 from click.testing import CliRunner
 
 from kit.calls import KEY, SECRET
-from kit.processes import COMMAND, environment
+from kit.processes import environment
 from kit.upstream import EXAMPLE_VIDEOS, Received, Reply, Upstream, refusal, serving, videos
 from tiktok_pinned_videos.cli import cli
 
@@ -82,16 +82,6 @@ def run_now(arguments: tuple[str, ...], env: dict[str, str], stdin: bytes = b"")
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
-    return _checked(Said(result.exit_code, result.stdout, result.stderr, result.output))
-
-
-async def start(*arguments: str | bytes, env: dict[str, str], stdin: bytes = b"") -> Said:
-    """Run the command in a process of its own."""
-    done = await anyio.run_process([*COMMAND, *arguments], input=stdin, env=env, check=False)
-    return _checked(Said(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8")))
-
-
-def _checked(said: Said) -> Said:
-    assert "Traceback" not in said.err + said.out
-    assert SECRET not in said.err + said.out
-    return said
+    assert "Traceback" not in result.output
+    assert SECRET not in result.output
+    return Said(result.exit_code, result.stdout, result.stderr)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kit.calls import SECRET
-from kit.cli import run, several_accounts, start, there
+from kit.cli import run, several_accounts, there
 from kit.processes import environment
 from kit.upstream import Upstream, refusal, videos
 
@@ -77,15 +77,6 @@ async def test_help_and_version_need_no_settings() -> None:
     assert [word for word in commands if word not in main.out] == []
     assert [word for word in options if word not in get.out] == []
     assert re.fullmatch(r"tiktok-pinned-videos-mcp \d+\.\d+\.\d+\S*\n", version.out)
-
-
-async def test_a_newcomer_sees_a_result_with_one_command() -> None:
-    flag = await start("get", "nasa", "--sandbox", env=environment())
-    variable = await run("get", "nasa", "--format", "json", env=environment(TIKTOK_SANDBOX="1"))
-
-    assert (flag.code, variable.code, flag.err) == (0, 0, "")
-    assert "SANDBOX" in flag.out
-    assert variable.json["source"] == "sandbox"
 
 
 async def test_when_the_quota_ends_it_stops_and_says_how_to_continue(upstream: Upstream) -> None:
