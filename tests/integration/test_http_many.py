@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from kit.mcp_http import ACCEPT, LIST, address, answer, call
-from kit.processes import TOKEN, HTTPServer, http_client
+from kit.processes import TOKEN, HTTPServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 CALLERS = 400
@@ -63,16 +63,6 @@ def test_a_rejected_client_that_sends_a_long_body_reads_why(guarded_server: HTTP
 
     assert received.startswith(b"HTTP/1.1 401 ")
     assert received.endswith(b"}")
-
-
-async def test_clients_at_once_lose_no_call(guarded_server: HTTPServer) -> None:
-    async def ask(number: int) -> str:
-        mode = "auto" if number % 2 else "legacy"
-        async with http_client(guarded_server.url, mode=mode, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
-            found = await client.call_tool("get_pinned_videos", {"username": f"user_{number}"})
-            return str((found.structured_content or {}).get("username"))
-
-    assert await asyncio.gather(*(ask(number) for number in range(8))) == [f"user_{number}" for number in range(8)]
 
 
 async def test_a_client_that_leaves_does_not_disturb_the_next(guarded_server: HTTPServer) -> None:

@@ -42,10 +42,7 @@ def verifier_of(authority: Authority, moment: list[float] | None = None) -> JWTV
     ("settings", "named"),
     [
         (Settings(), "MCP_BEARER_TOKEN"),
-        (
-            Settings(bearer_token=SECRET, jwt_issuer="https://issuer"),
-            "MCP_BEARER_TOKEN is set, and so is MCP_JWT_ISSUER",
-        ),
+        (Settings(bearer_token=SECRET, jwt_issuer="https://issuer"), "is set, and so is MCP_JWT_ISSUER"),
         (Settings(jwt_issuer="https://issuer"), "MCP_JWT_ISSUER is set.*Set both"),
         (Settings(jwt_required_scopes=("read",)), "MCP_JWT_REQUIRED_SCOPES is set.*Set both"),
     ],
@@ -53,9 +50,6 @@ def verifier_of(authority: Authority, moment: list[float] | None = None) -> JWTV
 def test_incomplete_or_ambiguous_authentication_is_rejected_with_a_reason(settings: Settings, named: str) -> None:
     with pytest.raises(SettingsError, match=named):
         authentication_for(settings, loopback=False)
-
-
-def test_loopback_needs_no_authentication() -> None:
     assert authentication_for(Settings(), loopback=True) is None
 
 

@@ -144,14 +144,15 @@ async def test_a_thousand_connections_at_the_same_moment_are_all_kept(server: Se
 async def test_of_too_many_old_pending_connections_the_oldest_are_closed_and_no_admitted_one(server: Server) -> None:
     caller = server.connect()
     caller.protocol.data_received(GET.replace(b"/ ", b"/call "))
-    server.connect(1000)
+    server.connect(500)
+    await asyncio.sleep(0.1)
+    server.connect(500)
     await asyncio.sleep(2)
-    server.connect()
 
     kept = [wire for wire in server.wires if wire.open]
     assert len(kept) == MAX_PENDING + 1
     assert kept[0] is caller
-    assert kept[1:] == server.wires[-MAX_PENDING:]
+    assert set(kept[1:]) <= set(server.wires[-500:])
 
 
 async def test_a_rejected_client_that_keeps_sending_is_not_read_and_closed_after_a_second(server: Server) -> None:

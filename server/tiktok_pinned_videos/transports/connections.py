@@ -1,8 +1,8 @@
 """uvicorn's h11 protocol, with limits for connections that uvicorn does not have.
 
-A request must arrive within `REQUEST_TIMEOUT`. When more than `MAX_PENDING` new connections owe a head, the oldest are
-closed, but none that is younger than a second, so that any number of callers may connect at the same moment. After a
-head, nothing more is read until the application asks for the body, which it does after authentication.
+A request must arrive within `REQUEST_TIMEOUT`. When more than `MAX_PENDING` connections owe their first head for a
+second or longer, the oldest are closed. So any number of callers may connect at the same moment. After a head, nothing
+more is read until the application asks for the body, which it does after authentication.
 """
 
 from __future__ import annotations
@@ -47,27 +47,22 @@ async def send_last(scope: Scope, send: Send, message: Message) -> None:
 
 
 class Connection(H11Protocol):
-    """One connection. All connections of a process share the list of those that owe their first head, oldest first."""
+    """One connection. All connections of a process share the list of those that can be evicted, oldest first."""
 
-    _pending: ClassVar[dict[Connection, float]] = {}
+    _pending: ClassVar[dict[Connection, None]] = {}
     lingers = False
     """Whether a request on it was rejected before its body arrived."""
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - as in uvicorn
-        """Wait for the first head, and close the oldest connections if too many are pending."""
+        """Wait for the first head."""
         setattr(transport, "max_size", _MAX_READ)  # noqa: B010 - asyncio declares it for its own transports only
         super().connection_made(transport)
         # Weak, so that a request does not keep what was read from the connection.
         self.app_state = self.app_state | {"connection": weakref.ref(self)}
-        now = self._pending[self] = self.loop.time()
-        self._timer = self.loop.call_later(REQUEST_TIMEOUT, transport.abort)
-        while len(self._pending) > MAX_PENDING:
-            oldest, since = next(iter(self._pending.items()))
-            if now - since < MIN_AGE:
-                break
-            del self._pending[oldest]
-            oldest.transport.abort()
+        # The event loop reads what has arrived before it runs a timer. So on a machine that is too busy to read for a
+        # second, no connection is evicted whose head has arrived.
+        self._timer = self.loop.call_later(MIN_AGE, self._become_pending)
 
     def data_received(self, data: bytes) -> None:
         """Parse the bytes, with a timeout until the request is complete."""
@@ -80,6 +75,16 @@ class Connection(H11Protocol):
                 self.flow.pause_reading()
             else:
                 self._stop_timer()
+
+    def _become_pending(self) -> None:
+        """Close the oldest pending connection if there are too many."""
+        self._timer = self.loop.call_later(REQUEST_TIMEOUT - MIN_AGE, self.transport.abort)
+        if not self._is_answering():
+            self._pending[self] = None
+        if len(self._pending) > MAX_PENDING:
+            oldest = next(iter(self._pending))
+            del self._pending[oldest]
+            oldest.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timer."""

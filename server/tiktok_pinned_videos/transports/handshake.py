@@ -184,13 +184,8 @@ class HandshakeCache:
 
 
 def answers_file(arguments: Sequence[str], env: Mapping[str, str]) -> str:
-    """Return the path of the cache file. Its name is a digest of program, dependencies and settings.
-
-    Raises OSError if there is no cache folder.
-    """
-    caches = env.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    if not os.path.isabs(caches):
-        raise OSError
+    """Return the path of the cache file. Its name is a digest of program, dependencies and settings."""
+    caches = os.path.join(os.path.expanduser("~/.cache"), env.get("XDG_CACHE_HOME", ""))
     installed = sorted(name for folder in filter(os.path.isdir, sys.path) for name in os.listdir(folder))
     packages = [name for name in installed if name.endswith(".dist-info")]
     # In a copy of the repository the code changes while the version stays.

@@ -54,17 +54,15 @@ def read_message(line: bytes | bytearray) -> Message:
         raise MessageError("a message must be one JSON object")
     facts = cast("dict[str, Any]", content)
     number = _number_of(facts)
-    method, params = facts.get("method"), facts.get("params")
-    if method is None and "id" in facts and isinstance(facts.get("result", facts.get("error")), dict):
+    if "method" not in facts and "id" in facts and isinstance(facts.get("result", facts.get("error")), dict):
         # This server sends no requests: the SDK only has to see that it is a response.
         return Message("response", facts, number, f'{{"jsonrpc":"2.0","id":{number or 0},"result":{{}}}}')
-    for is_valid, words in (
-        (facts.get("jsonrpc") == "2.0", '"jsonrpc" must be "2.0"'),
-        (isinstance(method, str), '"method" must be a string'),
-        (isinstance(params, dict | None), '"params" must be an object'),
-    ):
-        if not is_valid:
-            raise MessageError(words, number=number)
+    if facts.get("jsonrpc") != "2.0":
+        raise MessageError('"jsonrpc" must be "2.0"', number=number)
+    if not isinstance(facts.get("method"), str):
+        raise MessageError('"method" must be a string', number=number)
+    if not isinstance(facts.get("params"), dict | None):
+        raise MessageError('"params" must be an object', number=number)
     # Without unknown members and null, in JSON that the SDK's parser accepts.
     kept = {name: facts[name] for name in ("jsonrpc", "id", "method", "params") if facts.get(name) is not None}
     try:
