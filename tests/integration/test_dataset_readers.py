@@ -35,7 +35,7 @@ async def test_frictionless_finds_nothing_wrong(data: DataSet) -> None:
     assert await data.faults() == []
 
 
-async def test_pandas_and_duckdb_read_every_digit_by_the_schema(data: DataSet) -> None:
+async def test_pandas_reads_every_digit_by_the_schema(data: DataSet) -> None:
     pandas = need_module("pandas")
     data.upstream.reply = _hard
     await data.run("hard", "--fields", EVERY_FIELD)
@@ -47,8 +47,6 @@ async def test_pandas_and_duckdb_read_every_digit_by_the_schema(data: DataSet) -
         keep_default_na=False,
         na_values=[""],
     )
-    duckdb = need_module("duckdb")
-    ids = duckdb.sql(f"SELECT id FROM read_csv('{data.path / 'videos.csv'}', all_varchar=true)").fetchall()
 
     assert list(table["id"]) == ["9223372036854775807", "7298740294892660705"]
     assert table["music_id"][0] == "9007199254740993"
@@ -56,4 +54,3 @@ async def test_pandas_and_duckdb_read_every_digit_by_the_schema(data: DataSet) -
     assert pandas.isna(table["view_count"][1])
     assert list(table["video_description"])[1] == "NA"
     assert table["video_description"][0].startswith("'=SUM(1)")
-    assert [row[0] for row in ids] == list(table["id"])

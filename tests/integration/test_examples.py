@@ -118,21 +118,16 @@ def test_an_agent_passes_answers_and_failures_to_its_model(name: str, guarded_se
 # Scripts without a model
 
 
-def test_the_weakest_pin_is_the_last_of_all_pinned_videos() -> None:
-    done = run("examples/weakest_pin.py", "nasa")
+def test_the_weakest_pin_is_the_last_of_all_pinned_videos_and_a_failure_is_not_an_empty_answer() -> None:
+    names = ("nasa", "sandbox_missing", "sandbox_empty")
+    done, missing, empty = (run("examples/weakest_pin.py", name) for name in names)
 
-    assert done.returncode == 0, done.stderr
+    assert [each.returncode for each in (done, missing, empty)] == [0, 1, 0]
     *videos, last = done.stdout.splitlines()
     rates = [int(line.split()[0].replace(",", "")) for line in videos]
     assert len(rates) == 3
     assert rates == sorted(rates, reverse=True)
     assert last == "The last of these 3 gets the fewest views per day (sandbox)."
-
-
-def test_a_failure_is_an_error_and_an_empty_answer_is_not() -> None:
-    missing, empty = run("examples/weakest_pin.py", "sandbox_missing"), run("examples/weakest_pin.py", "sandbox_empty")
-
-    assert (missing.returncode, empty.returncode) == (1, 0)
     assert "not_found: " in missing.stderr
     assert empty.stdout == "@sandbox_empty has no pinned videos that can be compared.\n"
 

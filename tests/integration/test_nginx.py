@@ -259,8 +259,7 @@ async def test_the_other_replica_answers_while_one_is_dead(site: Site) -> None:
 class Tokens:
     """Where the SDK's client keeps its token."""
 
-    def __init__(self) -> None:
-        self.tokens: Any = None
+    tokens: Any = None
 
     async def get_tokens(self) -> Any:
         return self.tokens
@@ -270,9 +269,6 @@ class Tokens:
 
     async def get_client_info(self) -> None:
         return None
-
-    async def set_client_info(self, client_info: Any) -> None:
-        raise AssertionError("a client with credentials is not registered")
 
 
 async def test_the_lines_of_the_page_for_a_program_find_its_token_from_the_address_alone(

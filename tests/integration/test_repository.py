@@ -86,10 +86,11 @@ def test_version_and_description_are_those_of_pyproject_toml_everywhere() -> Non
         ("CITATION.cff", r"(?m)^version: (.*)"),
         ("Dockerfile", r'image\.version="(.*?)"'),
         ("deploy/kubernetes.yaml", r"tiktok-pinned-videos-mcp:(.*)"),
+        ("docs/assistants.md", r"tiktok-pinned-videos-(.*)\.mcpb"),
     ):
         stated += re.findall(pattern, (ROOT / name).read_text(encoding="utf-8"))
 
-    assert stated == [version] * 9
+    assert stated == [version] * 10
     assert {manifest["description"] for manifest in MANIFESTS.values()} == {description}
     assert f'image.description="{description}"' in (ROOT / "Dockerfile").read_text(encoding="utf-8")
 

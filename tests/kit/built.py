@@ -76,15 +76,11 @@ def uv(*arguments: str | Path) -> str:
 
 
 def clone(folder: Path) -> Path:
-    """Clone the repository into `folder`, with the files that are changed and not committed."""
+    """Clone the repository into `folder`, with the changes of its files that are not committed."""
     git = need("git")
+    changed = subprocess.run([git, "stash", "create"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
     subprocess.run([git, "clone", "--quiet", ROOT, folder], check=True)
-    listed = [git, "ls-files", "--modified", "--others", "--exclude-standard"]
-    changed = subprocess.run(listed, cwd=ROOT, capture_output=True, encoding="utf-8", check=True).stdout
-    for name in changed.splitlines():
-        if (ROOT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+    subprocess.run([git, "checkout", "--quiet", changed.stdout.strip() or "HEAD"], cwd=folder, check=True)
     return folder
 
 
