@@ -237,7 +237,7 @@ FAULTS = [
     Fault("the sandbox invents other videos in each process", "sandbox/accounts.py", "Random(seed)", "Random()"),
     Fault("an unknown argument is ignored silently", "mcp_server/tools.py", "result.notes += asked.notes", "pass"),
     Fault("a message with a byte order mark is rejected", "transports/messages.py", "utf-8-sig", "utf-8"),
-    Fault("short keys verify signatures", "transports/keys.py", "BITS: Final = 2048", "BITS: Final = 512"),
+    Fault("short keys verify signatures", "transports/auth.py", '_key_length": True', '_key_length": False'),
     Fault("texts of a comparison are cut for people", "commands/compare.py", "rank_by, whole=True)", "rank_by)"),
     Fault("forget fails with 0", "commands/forget.py", 'Run forget again later.", 1)', 'Run forget again later.", 0)'),
     Fault("a data set is fresh for too long", "commands/dataset/package.py",

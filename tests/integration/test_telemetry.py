@@ -30,6 +30,8 @@ class Collector:
     def __init__(self) -> None:
         self.spans: list[str] = []
         self.totals: dict[str, Any] = {}
+        self.seconds = 0.0
+        """The duration of all calls."""
         self.raw = b""
         need_module("opentelemetry.proto")
         self._server = Loopback(self._reply)
@@ -53,6 +55,7 @@ class Collector:
         for metric in metrics:
             kind = metric.WhichOneof("data")
             points = getattr(metric, kind).data_points
+            self.seconds = sum(point.sum for point in points) if kind == "histogram" else self.seconds
             self.totals[metric.name] = sum(point.count if kind == "histogram" else point.as_int for point in points)
 
     def close(self) -> None:
@@ -69,7 +72,7 @@ def collector() -> Iterator[Collector]:
 async def test_calls_are_exported_without_secrets_and_leave_one_log_line_each(collector: Collector) -> None:
     async with serving() as upstream:
         env = CREDENTIALS | {"TIKTOK_API_BASE_URL": upstream.url, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
-        with http_server(env=env | {"LOG_FORMAT": "json"}, sandbox=False) as server:
+        with http_server(env=env | {"LOG_FORMAT": "json", "OTEL_SERVICE_NAME": "my-name"}, sandbox=False) as server:
             async with http_client(server.url) as client:
                 upstream.answer(videos(EXAMPLE_VIDEOS))
                 await client.call_tool("get_pinned_videos", {"username": "some_body"})
@@ -85,6 +88,8 @@ async def test_calls_are_exported_without_secrets_and_leave_one_log_line_each(co
     assert {name.removeprefix("tiktok_pinned_videos."): value for name, value in collector.totals.items()} == {
         "calls": 3, "call.duration": 3, "requests": 4, "cache.hits": 1, "quota.used": 4,
     }  # fmt: skip
+    assert 1 < collector.seconds < 1000
+    assert b"my-name" in collector.raw
     assert not any(secret in collector.raw for secret in (b"hunter2", b"awkey123", b"clt."))
     assert all("traceparent" not in request.headers for request in received)
     assert [(each["status"], each["requests"], each["cached"]) for each in logged] == [
