@@ -110,16 +110,6 @@ async def test_a_working_store_passes_the_check_that_runs_every_operation(store:
     assert "secret" not in store.describe()
 
 
-async def test_four_stores_on_one_medium_count_exactly(another: Another) -> None:
-    stores = [another() for _ in range(4)]
-
-    async def count(store: Store) -> int:
-        return sum([(await store.count([counter(ceiling=150)])).granted for _ in range(50)])
-
-    assert sum(await asyncio.gather(*map(count, stores))) == 150
-    assert (await stores[0].count([counter()], 0)).totals == [150]
-
-
 async def test_a_store_of_a_server_begins_its_keys_with_the_prefix(redis_url: str, opened: Opened) -> None:
     plain = opened(open_primary(redis_url))
     store = opened(open_store(redis_url, prefix="tpv:{0}:"))
