@@ -23,9 +23,11 @@ def main() -> None:
 
     stdin = begin(sys.argv[1:], os.environ)
     from tiktok_pinned_videos.cli import cli
+    from tiktok_pinned_videos.commands.streams import owned_streams
 
     try:
-        cli(prog_name="tiktok-pinned-videos-mcp", obj=stdin)
+        with owned_streams():
+            cli(prog_name="tiktok-pinned-videos-mcp", obj=stdin)
     finally:
         # During the interpreter's shutdown a signal would print a traceback.
         _handle_signals()

@@ -15,7 +15,6 @@ from click.core import ParameterSource
 
 from .about import NAME
 from .commands import stop
-from .commands.streams import owned_streams
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -25,13 +24,6 @@ _MEASURES = ("view_count", "like_count", "comment_count", "share_count", "favori
 _SECONDS = {"m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _IN_SANDBOX = f"{__package__}.sandbox"
 """Key of the context: whether --sandbox was given, before or after the name of the command."""
-
-
-class _Program(click.Group):
-    def main(self, *args: Any, **extra: Any) -> Any:
-        """Run with streams that write everything or end the program with 1."""
-        with owned_streams():
-            return super().main(*args, **extra)
 
 
 def _keep(ctx: click.Context, _: click.Parameter, given: bool) -> None:
@@ -79,7 +71,7 @@ def _seconds(_: click.Context, __: click.Parameter, age: str) -> float:
     return int(found[1] or 0) * _SECONDS[found[2] or "m"]
 
 
-@click.group(cls=_Program, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name=NAME, prog_name=NAME, message="%(prog)s %(version)s", help="Show the version.")
 @_sandbox
 @click.pass_context

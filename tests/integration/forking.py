@@ -20,6 +20,7 @@ import traceback
 
 import tiktok_pinned_videos
 from tiktok_pinned_videos.cli import cli
+from tiktok_pinned_videos.commands.streams import owned_streams
 
 _UNUSED = re.compile(r"\.(transports|mcp_server|__main__|commands\.(http|stdio))")
 _INPUTS = {"terminal": b"nasa\nesa\n\x04", "latin-1": "müller\nesa\n".encode("latin-1")}
@@ -70,7 +71,8 @@ def _command(wanted: dict[str, list[str]], streams: list[int]) -> None:
         os.close(1)
         sys.stdout = None
     try:
-        cli(wanted["arguments"])
+        with owned_streams():
+            cli(wanted["arguments"])
     except SystemExit as end:
         os._exit(end.code if isinstance(end.code, int) else 1)
     except BaseException:

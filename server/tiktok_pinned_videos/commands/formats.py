@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -92,7 +92,7 @@ def result_of(outcome: Outcome[Answer]) -> dict[str, Any]:
 
 def failure(outcome: Outcome[Any]) -> dict[str, str]:
     """Return `username`, `status` and `reason` of an account that failed."""
-    error = error_of(outcome)
+    error = cast("TikTokError", outcome.error)
     return {"username": outcome.username, "status": str(error.status), "reason": reason(error)}
 
 
@@ -114,7 +114,7 @@ def print_failure(outcome: Outcome[Any]) -> None:
 def raw_line(outcome: Outcome[Fetched], *, body: bool = True) -> str:
     """Return one line of JSON with TikTok's body as it came; `body`: also that of a failure, if it is JSON."""
     if (answer := outcome.answer) is None:
-        error = error_of(outcome)
+        error = cast("TikTokError", outcome.error)
         head: dict[str, Any] = {**failure(outcome), "retrieved_at": iso(time.time())}
         head |= {"code": error.code} if error.code else {}
         return _with_body(head | origin(outcome), error.body if body else b"")
@@ -126,13 +126,6 @@ def raw_line(outcome: Outcome[Fetched], *, body: bool = True) -> str:
         "fields": list(snapshot.fields),
     }
     return _with_body(head | ({"source": source_of(sandbox=True)} if snapshot.sandbox else {}), answer.body)
-
-
-def error_of(outcome: Outcome[Any]) -> TikTokError:
-    """Return the error of an account that failed."""
-    if outcome.error is None:
-        raise ValueError("an outcome has an answer or an error")
-    return outcome.error
 
 
 def _with_body(head: dict[str, Any], content: bytes) -> str:
