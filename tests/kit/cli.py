@@ -75,13 +75,14 @@ async def run(*arguments: str, env: dict[str, str], stdin: bytes = b"") -> Said:
 
 def run_now(arguments: tuple[str, ...], env: dict[str, str], stdin: bytes = b"") -> Said:
     """Run the command in this process, without an event loop around it."""
-    root = logging.getLogger()
-    handlers, level, root.handlers[:] = root.handlers[:], root.level, []
+    root, ours = logging.getLogger(), logging.getLogger("tiktok_pinned_videos")
+    handlers, levels, root.handlers[:] = root.handlers[:], (root.level, ours.level), []
     try:
         result = CliRunner().invoke(cli, arguments, input=stdin, env=env | dict.fromkeys(os.environ.keys() - env))
     finally:
         root.handlers[:] = handlers
-        root.setLevel(level)
+        root.setLevel(levels[0])
+        ours.setLevel(levels[1])
     assert "Traceback" not in result.output
     assert SECRET not in result.output
     return Said(result.exit_code, result.stdout, result.stderr)

@@ -66,7 +66,7 @@ def compared(outcomes: Sequence[Outcome[Answer]], measure: Measure, *, whole: bo
     """
     answers = [outcome.answer for outcome in outcomes if outcome.answer is not None]
     if not answers:
-        raise all_failed(outcomes)
+        raise _all_failed(outcomes)
     clipping = Clipping(whole=whole)
     found = [_answered(answer, measure, clipping) for answer in answers if answer.snapshot.videos]
     ranked = [account for account in found if _value(account, measure) is not None]
@@ -114,7 +114,7 @@ def comparison_text(comparison: Comparison) -> str:
     return answer_text(head, body, comparison.notes)
 
 
-def all_failed(outcomes: Sequence[Outcome[Answer]]) -> errors.TikTokError:
+def _all_failed(outcomes: Sequence[Outcome[Answer]]) -> errors.TikTokError:
     """One error for a call in which no account was answered: the common status, else `upstream_error`.
 
     It has the reason of the first account with each status, so that no further call is needed to learn it.
@@ -128,21 +128,14 @@ def all_failed(outcomes: Sequence[Outcome[Answer]]) -> errors.TikTokError:
         status: f"{error.what[:1].upper()}{error.what[1:]} {error.next_step}" for status, error in firsts.items()
     }
     common = len(firsts) == 1
-    return AllFailedError(
-        failures[0].status if common else errors.Status.UPSTREAM_ERROR,
+    error = errors.TikTokError(
         f"no account was answered: {each}.",
         next_step=" ".join(why if common else f"{status}: {why}" for status, why in reasons.items()).strip(),
         code=failures[0].code if common else None,
-        sandbox=any(error.sandbox for error in failures),
+        sandbox=any(failure.sandbox for failure in failures),
     )
-
-
-class AllFailedError(errors.TikTokError):
-    """Every account of a call failed."""
-
-    def __init__(self, status: errors.Status, what: str, *, next_step: str, code: str | None, sandbox: bool) -> None:
-        super().__init__(what, next_step=next_step, code=code, sandbox=sandbox)
-        self.status = status
+    error.status = failures[0].status if common else errors.Status.UPSTREAM_ERROR
+    return error
 
 
 _FINAL: Final = (
