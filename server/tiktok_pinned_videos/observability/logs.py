@@ -50,10 +50,11 @@ class CallRecord:
 
 def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
     """Set up the root logger, before the SDK does it its own way."""
-    logging.basicConfig(handlers=[_Handler(as_json=log_format == "json")], force=True)
-    ours, others = logging.getLogger("tiktok_pinned_videos"), logging.getLogger()
-    ours.setLevel(level)
-    others.setLevel(max(logging.WARNING, ours.level))  # httpx logs every address
+    handler = _Handler(as_json=log_format == "json")
+    logging.basicConfig(
+        level=max(logging.WARNING, logging.getLevelNamesMapping()[level]), handlers=[handler], force=True
+    )
+    logging.getLogger("tiktok_pinned_videos").setLevel(level)
     # Any client can cause its warnings: one for each malformed request.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
@@ -126,8 +127,11 @@ def _message(record: logging.LogRecord) -> str:
     """Return the message in one line, without characters that a terminal obeys."""
     message = record.getMessage()
     if record.name.startswith("opentelemetry"):
-        # It does not say which variable is wrong, and traces of an exporter that cannot connect are long.
-        message += f" Check {', '.join(sorted(name for name in os.environ if name.startswith('OTEL_')))}."
+        # It does not say which variable is wrong, repeats secret headers, and its tracebacks are long.
+        names = sorted(name for name in os.environ if name.startswith("OTEL_"))
+        for secret in re.split("[,=]", ",".join(os.environ[name] for name in names if "HEADERS" in name)):
+            message = message.replace(secret.strip() or "\0", "...")
+        message += f" Check {', '.join(names)}."
     elif record.exc_info:
         message += " | " + logging.Formatter().formatException(record.exc_info).replace("\n", " | ")
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in message)
