@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kit.processes import COMMAND, HELLO, META, environment, message, running
-from tiktok_pinned_videos.transports.handshake import answers_file, begin, read_answers, write_answers
+from tiktok_pinned_videos.transports.handshake import answers_file, read_answers, write_answers
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the pipes of Windows cannot be waited for")
 LISTS = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
@@ -105,11 +105,6 @@ def test_an_outdated_answer_is_detected_reported_and_replaced(tmp_path: Path) ->
     assert any(b"PINNED" in line for line in lines)
     assert b"outdated cache" in said
     assert json.loads(file.read_text(encoding="utf-8")) == known
-
-
-@pytest.mark.parametrize("arguments", [("get", "nasa"), ("http",), ("--version",), ("doctor",)])
-def test_other_commands_have_no_handshake(arguments: tuple[str, ...]) -> None:
-    assert begin(arguments, {}) is None
 
 
 def test_a_snapshot_that_another_user_could_have_written_is_not_read(tmp_path: Path) -> None:

@@ -105,12 +105,6 @@ def test_responses_and_notifications_are_distinguished_and_the_sdk_can_read_both
         assert jsonrpc_message_adapter.validate_json(each.text)
 
 
-def test_a_request_with_a_result_is_still_a_request_for_the_sdk() -> None:
-    message = read_message(b'{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}')
-
-    assert "result" not in json.loads(message.text)
-
-
 @given(st.dictionaries(_TEXT, _JSON, max_size=3), st.integers() | _TEXT)
 def test_an_ordinary_request_reaches_the_sdk_unchanged(params: dict[str, Any], number: int | str) -> None:
     sent = {"jsonrpc": "2.0", "id": number, "method": "ping", "params": params}

@@ -50,11 +50,9 @@ class CallRecord:
 
 def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
     """Set up the root logger, before the SDK does it its own way."""
-    handler = _Handler(as_json=log_format == "json")
-    logging.basicConfig(
-        level=max(logging.WARNING, logging.getLevelNamesMapping()[level]), handlers=[handler], force=True
-    )
+    logging.basicConfig(level=level, handlers=[_Handler(as_json=log_format == "json")], force=True)
     logging.getLogger("tiktok_pinned_videos").setLevel(level)
+    logging.getLogger().setLevel(max(logging.WARNING, logging.getLogger().level))  # httpx logs every address
     # Any client can cause its warnings: one for each malformed request.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
