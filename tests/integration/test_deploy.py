@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.built import uv_environment, uv_program
+from kit.built import run, uv_environment, uv_program
 from kit.configurations import variables
 from kit.processes import COMMAND, environment, http_server
 from kit.programs import need
@@ -78,10 +78,7 @@ def test_the_command_of_the_image_serves_and_its_health_check_sees_it() -> None:
         healthy = subprocess.run(probe, check=False)
         server.kill()
         dead = subprocess.run(probe, check=False, stderr=subprocess.DEVNULL)
-    open_to_all = subprocess.run(
-        [*COMMAND, command, *options, "--port", "0"],
-        env=environment(), capture_output=True, encoding="utf-8", timeout=20, check=False,
-    )  # fmt: skip
+    open_to_all = run([*COMMAND, command, *options, "--port", "0"])
 
     assert (healthy.returncode, dead.returncode) == (0, 1)
     assert (open_to_all.returncode, "MCP_BEARER_TOKEN" in open_to_all.stderr) == (2, True)
@@ -131,9 +128,7 @@ def test_every_supervisor_waits_longer_than_the_server_takes_to_stop() -> None:
 def test_the_kubernetes_manifest_is_valid_and_agrees_with_the_image(tmp_path: Path) -> None:
     def valid(manifest: Path) -> int:
         command = ["tool", "run", "--quiet", "--from", "kubernetes-validate==1.37.0", "kubernetes-validate", "--strict"]
-        return subprocess.run(
-            [uv_program(), *command, manifest], env=uv_environment(), capture_output=True, check=False, timeout=100
-        ).returncode
+        return run([uv_program(), *command, manifest], uv_environment()).returncode
 
     text = KUBERNETES.read_text(encoding="utf-8")
     broken = tmp_path / "broken.yaml"
@@ -155,10 +150,7 @@ def test_the_lines_at_the_top_of_the_unit_install_the_program_it_starts(tmp_path
     [start] = re.findall(r"ExecStart=(\S+)", text)
     env = {name: value for name, value in uv_environment().items() if name != "UV_PYTHON"}
 
-    installed = subprocess.run(
-        [need("bash"), "-c", f"{venv} && {install} && {start} --version"],
-        cwd=ROOT, env=env, capture_output=True, encoding="utf-8", check=False,
-    )  # fmt: skip
+    installed = run([need("bash"), "-c", f"{venv} && {install} && {start} --version"], env, ROOT)
 
     assert installed.stdout.startswith("tiktok-pinned-videos-mcp "), installed.stderr
     assert (tmp_path / "tiktok-pinned-videos-mcp" / "bin" / "python").exists()
@@ -172,13 +164,9 @@ def test_systemd_and_caddy_accept_their_files(tmp_path: Path) -> None:
     assert script in text
     (tmp_path / unit).write_text(text.replace(script, sys.executable), encoding="utf-8")
 
-    analyzed = subprocess.run(
-        [need("systemd-analyze"), "verify", tmp_path / unit], capture_output=True, encoding="utf-8", check=False
-    )
-    validated = subprocess.run(
-        [need("caddy"), "validate", "--adapter", "caddyfile", "--config", DEPLOY / "Caddyfile"],
-        env=environment(HOME=str(tmp_path)), capture_output=True, encoding="utf-8", check=False,
-    )  # fmt: skip
+    analyzed = run([need("systemd-analyze"), "verify", tmp_path / unit])
+    caddyfile = ["validate", "--adapter", "caddyfile", "--config", DEPLOY / "Caddyfile"]
+    validated = run([need("caddy"), *caddyfile], environment(HOME=str(tmp_path)))
 
     assert (analyzed.returncode, analyzed.stderr) == (0, "")
     assert validated.returncode == 0, validated.stderr

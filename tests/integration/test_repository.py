@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from kit.built import ROOT, client_of, distributions, uv_environment, uv_program
+from kit.built import ROOT, client_of, distributions, run, uv_environment, uv_program
 from kit.pages import PAGES
 from kit.programs import need
 
@@ -28,10 +28,8 @@ MANIFESTS = {
 
 def tool(package: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     program = package.removesuffix("-py")
-    return subprocess.run(
-        [uv_program(), "tool", "run", "--quiet", "--from", f"{package}=={TOOLS[package]}", program, *arguments],
-        cwd=ROOT, env=uv_environment(), capture_output=True, encoding="utf-8", check=False, timeout=100,
-    )  # fmt: skip
+    command = [uv_program(), "tool", "run", "--quiet", "--from", f"{package}=={TOOLS[package]}", program, *arguments]
+    return run(command, uv_environment(), ROOT)
 
 
 @pytest.mark.builds
@@ -39,9 +37,7 @@ def test_the_linters_of_workflows_scripts_and_citation_find_nothing() -> None:
     # actionlint needs a newer Node than Debian's: the one that tests/conformance installs.
     script = ROOT / "tests" / "packaging" / "node_modules" / "@tktco" / "node-actionlint" / "bin" / "node-actionlint.js"
     node = shutil.which("node", path=NODE) or need("node 22, installed by npm in tests/conformance")
-    actionlint = subprocess.run(
-        [node, script, ".github/workflows/*.yml"], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
-    )
+    actionlint = run([node, script, ".github/workflows/*.yml"], cwd=ROOT)
     runs = [
         tool("zizmor", "--offline", "--no-progress", "--persona", "pedantic", ".github"),
         tool("cffconvert", "--validate"),
@@ -65,13 +61,7 @@ def test_git_ignores_secrets_where_the_docs_have_them_written() -> None:
     texts = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     names = sorted({*re.findall(r"[\w.-]*secret[\w.-]*\.txt", texts), ".env"})
 
-    done = subprocess.run(
-        [need("git"), "check-ignore", "--no-index", *names],
-        cwd=ROOT,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
+    done = run([need("git"), "check-ignore", "--no-index", *names], cwd=ROOT)
 
     assert len(names) > 1
     assert done.stdout.splitlines() == names

@@ -60,10 +60,12 @@ def uv_environment() -> dict[str, str]:
     return dict(_environment()) or {"": need("a package index that answers")}
 
 
-def run(command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command outside the checkout."""
+def run(
+    command: Sequence[str | Path], env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command, by default outside the checkout."""
     return subprocess.run(
-        list(command), env=env or environment(), cwd=workshop(), capture_output=True, encoding="utf-8",
+        list(command), env=env or environment(), cwd=cwd or workshop(), capture_output=True, encoding="utf-8",
         check=False, timeout=100,
     )  # fmt: skip
 
