@@ -28,7 +28,6 @@ _PLACEHOLDER: Final = re.compile(
     r"<.*>|x{3,}|\*{3,}|\.{3,}|your[-_ ].*|undefined|null|none|change[-_ ]?me|placeholder|todo", re.IGNORECASE
 )
 _VARIABLE: Final = re.compile(r"\$\{[^}]*\}|\{\{[^}]*\}\}|\$env:\w+|\$[A-Za-z_]\w*|%[A-Za-z_]\w*%")
-_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "WARN")
 
 Channels = Literal["both", "text"]
 """The channels of a result: text and structured data, or text only."""
@@ -97,11 +96,8 @@ def load_settings(env: Mapping[str, str], *, sandbox: bool = False) -> Settings:
     secret = secret if secret or in_sandbox else read("TIKTOK_CLIENT_SECRET_FILE", "", _secret_in)
     url = accepted_by(_check_url, "should be the https URL of a host and at most a path (plain http only on loopback)")
     host = accepted_by(parse_host, "should be host, host:port or host:*, separated by commas")
-    origin = accepted_by(
-        parse_origin,
-        "should be full origins such as https://app.example.org or vscode-webview://*, separated by commas",
-    )
-    level = read("LOG_LEVEL", "", one_of(*_LEVELS))
+    origin = accepted_by(parse_origin, "should be full origins such as https://app.example.org or vscode-webview://*")
+    level = read("LOG_LEVEL", "", one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "WARN"))
     return Settings(
         client_key=read("TIKTOK_CLIENT_KEY", "", _credential),
         client_secret=secret,
@@ -119,7 +115,7 @@ def load_settings(env: Mapping[str, str], *, sandbox: bool = False) -> Settings:
         log_format=cast('Literal["text", "json"]', read("LOG_FORMAT", "text", one_of("text", "json"))),
         bearer_token=read("MCP_BEARER_TOKEN", "", _bearer),
         jwt_issuer=read("MCP_JWT_ISSUER", "", url),
-        jwt_audience=read("MCP_JWT_AUDIENCE", "", _audience),
+        jwt_audience=read("MCP_JWT_AUDIENCE", "", accepted_by(_check_audience, "should be a URL or other text")),
         jwks_url=read("MCP_JWKS_URL", "", url),
         jwt_required_scopes=read("MCP_JWT_REQUIRED_SCOPES", (), listed(str)),
         public_url=read("MCP_PUBLIC_URL", "", url),
@@ -152,6 +148,12 @@ def _bearer(token: str) -> str:
     if len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token:
         raise ValueError("should be at least 16 printable ASCII characters without spaces")
     return token
+
+
+def _check_audience(text: str) -> None:
+    # It may be any text. If it is a URL, it is also the endpoint's address in the metadata for clients.
+    if urlsplit(text).scheme in ("http", "https"):
+        parse_host(urlsplit(text).netloc)
 
 
 def _state(url: str) -> str:
@@ -193,9 +195,3 @@ def _check_url(url: str) -> None:
     allowed = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
     if not allowed or parts.query or parts.fragment or re.search(r"\s", url):
         raise ValueError("not such a URL")
-
-
-def _audience(value: str) -> str:
-    # It may be any text. If it is a URL, it is also the endpoint's address in the metadata for clients.
-    is_url = value.lower().startswith(("http:", "https:"))
-    return accepted_by(lambda url: is_url and parse_host(urlsplit(url).netloc), "should be a URL or other text")(value)

@@ -14,10 +14,6 @@ from tiktok_pinned_videos.service.forget import forget_accounts
 pytestmark = pytest.mark.anyio
 
 
-def content(folder: Path) -> bytes:
-    return b"".join(file.read_bytes() for file in folder.iterdir())
-
-
 @pytest.mark.parametrize("medium", ["file", "redis"])
 async def test_an_account_is_deleted_for_every_client_key_while_a_server_runs(
     medium: str, tmp_path: Path, request: pytest.FixtureRequest
@@ -32,7 +28,7 @@ async def test_an_account_is_deleted_for_every_client_key_while_a_server_runs(
             for name in ("nasa", "esa"):
                 await asked.answer(name, ("id", "video_description"))
         forgotten = await forget_accounts(state, ["NASA", "unknown"])
-        left = content(tmp_path)
+        left = b"".join(file.read_bytes() for file in tmp_path.iterdir())
 
         assert dict(forgotten.entries) == {"NASA": 8, "unknown": 0}
         assert forgotten.namespaces == 2
