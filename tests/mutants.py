@@ -39,9 +39,10 @@ class Fault:
 
 
 TESTS = {
-    "research/client.py": "client formats",
+    "research/client.py": "client formats quota",
     "research/errors.py": "refusals quota",
     "research/models.py": "wire",
+    "research/transport.py": "transport single_flight",
     "state/open.py": "stores settings",
     "state/sql.py": "stores",
     "service/accounts.py": "accounts history",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from mcp.client import Client
 
 from kit.calls import compare, get, service, statuses, talking
 from kit.clock import NOON, Clock
-from kit.tiktok import MANY, SANDBOX, Asked, pinned, quota_spent, tiktok, too_fast, unknown_account
+from kit.tiktok import MANY, SANDBOX, Asked, by_name, pinned, quota_spent, tiktok, too_fast, unknown_account
 from kit.upstream import Reply, html, refusal
 from kit.virtual import VIRTUAL_TIME, now
 from tiktok_pinned_videos.research.errors import QuotaExceededError
@@ -65,7 +66,10 @@ async def test_when_tiktok_says_the_quota_is_spent_only_cached_answers_are_retur
         }  # fmt: skip
 
 
-async def test_one_probe_an_hour_finds_out_whether_the_day_is_open_again(clock: Clock) -> None:
+@pytest.mark.parametrize(("reply", "status"), [(pinned, "found"), (unknown_account, "not_found")])
+async def test_one_probe_an_hour_finds_out_whether_the_day_is_open_again(
+    clock: Clock, reply: Callable[[Asked], Reply], status: str
+) -> None:
     async with tiktok(lambda _: quota_spent()) as upstream, talking(upstream, clock=clock) as client:
         await get(client, "nasa")
         for hour in (1, 2, 3):
@@ -74,12 +78,12 @@ async def test_one_probe_an_hour_finds_out_whether_the_day_is_open_again(clock: 
 
             assert {status_of(answer) for answer in answers} == {"quota_exceeded"}
             assert len(upstream.asked) == 1 + hour
-        upstream.reply = pinned
+        upstream.reply = by_name(probe=reply)
         clock.now += HOUR
         probed = await get(client, "probe")
         after = await compare(client, MANY[:5])
 
-        assert status_of(probed) == "found"
+        assert status_of(probed) == status
         assert set(statuses(after).values()) == {"found"}
         assert (await quota(client))["closed_by_tiktok"] is False
 

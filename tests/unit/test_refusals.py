@@ -35,7 +35,7 @@ TABLE: dict[str, tuple[Reply, str, bool]] = {
     "odd 403": (refusal(403, "blocked_by_policy"), "upstream_error", False),
     "private 403": (refusal(403, "invalid_params", "is private"), "refused", False),
     "bare 429": (refusal(429, ""), "rate_limited", True),
-    "odd 503": (refusal(503, "odd"), "upstream_error", True),
+    "odd 500": (refusal(500, "odd"), "upstream_error", True),
     "html 401": (html(401), "auth_failed", True),
     "html 403": (html(403), "upstream_error", True),
     "html 429": (html(429), "rate_limited", True),
@@ -49,6 +49,9 @@ def test_every_row_of_the_table_has_its_status_and_is_retried_only_where_that_ca
     found = {name: (str(failure(reply).status), failure(reply).retryable) for name, (reply, *_) in TABLE.items()}
 
     assert found == {name: (status, retryable) for name, (_, status, retryable) in TABLE.items()}
+    assert {name for name, (reply, *_) in TABLE.items() if failure(reply).for_every_account} == {
+        "token", "no scope", "scope missed", "quota", "quota in a 500", "bare 401", "html 401",
+    }  # fmt: skip
 
 
 def test_errors_say_what_a_reader_must_know() -> None:

@@ -140,7 +140,8 @@ def test_a_complete_list_with_a_5xx_and_code_ok_is_an_answer() -> None:
     assert len(parsed(videos(EXAMPLE_VIDEOS, status=500))) == 3
     for reply in (videos([], status=500), raw({"data": {}, "error": OK}, 503), videos([{"id": -1}], status=500)):
         assert failure(reply).retryable
-    assert failure(videos(EXAMPLE_VIDEOS, status=400)).status is errors.Status.UPSTREAM_ERROR
+    for status in (302, 400):
+        assert failure(videos(EXAMPLE_VIDEOS, status=status)).status is errors.Status.UPSTREAM_ERROR
 
 
 def test_retry_after_is_read_in_both_forms_and_nonsense_is_ignored() -> None:
