@@ -18,13 +18,12 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from kit.authority import Authority, authority_of_a_test
 from kit.calls import ERAS, Era
-from kit.clock import Clock
 from kit.dataset import DataSet
 from kit.processes import COMMAND, TOKEN, HTTPServer, environment, http_server
-from kit.redis_server import RedisServer, running_redis
-from kit.stores import Opened, Store
+from kit.stores import Opened, RedisServer, Store, running_redis
 from kit.tiktok import tiktok
 from kit.upstream import Upstream, serving
+from kit.virtual import Clock
 from tiktok_pinned_videos.app import build_server
 from tiktok_pinned_videos.settings import Settings
 

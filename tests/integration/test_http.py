@@ -11,8 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from kit.mcp_http import ACCEPT, LIST, address, answer, call
-from kit.processes import META, HTTPServer, http_client, http_server
+from kit.processes import ACCEPT, LIST, META, HTTPServer, answer, call, http_client, http_server
 
 pytestmark = pytest.mark.anyio
 SECRET = "correct-horse-battery-staple"
@@ -45,7 +44,7 @@ def post(server: HTTPServer, content: Any = LIST, path: str = "", **headers: str
 
 def raw(server: HTTPServer, head: str, body: bytes = b"") -> bytes:
     """What the server sends to these bytes until it closes the connection."""
-    with socket.create_connection(address(server), timeout=30) as connection:
+    with socket.create_connection(server.address, timeout=30) as connection:
         connection.sendall(head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body)
         received = b""
         while part := connection.recv(65536):
@@ -97,7 +96,7 @@ def test_a_rejected_request_leaves_a_line_with_the_reason_and_no_token(server: H
     [("/mcp/", 401), ("/mcp%0A", 404), ("//mcp", 404), ("/%6dcp", 404), ("/MCP", 404)],
 )
 def test_paths_are_exact_and_never_redirect(server: HTTPServer, path: str, status: int) -> None:
-    connection = http.client.HTTPConnection(*address(server))
+    connection = http.client.HTTPConnection(*server.address)
     connection.request("POST", path, json.dumps(LIST), ACCEPT)
 
     assert connection.getresponse().status == status

@@ -10,8 +10,7 @@ import socket
 import httpx
 import pytest
 
-from kit.mcp_http import ACCEPT, LIST, address, answer, call
-from kit.processes import TOKEN, HTTPServer
+from kit.processes import ACCEPT, LIST, TOKEN, HTTPServer, answer, call
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 CALLERS = 400
@@ -26,7 +25,7 @@ def head(token: str, length: int) -> bytes:
 
 async def test_of_many_callers_that_connect_at_once_none_is_reset(guarded_server: HTTPServer) -> None:
     body = json.dumps(LIST).encode()
-    connections = await asyncio.gather(*(asyncio.open_connection(*address(guarded_server)) for _ in range(CALLERS)))
+    connections = await asyncio.gather(*(asyncio.open_connection(*guarded_server.address) for _ in range(CALLERS)))
     for _, writer in connections:
         writer.write(head(TOKEN, len(body)) + body)
     async with asyncio.timeout(60):
@@ -43,7 +42,7 @@ async def test_of_many_callers_that_connect_at_once_none_is_reset(guarded_server
 def test_silent_half_and_rejected_connections_keep_no_caller_out(guarded_server: HTTPServer, sent: bytes) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(CALLERS):
-            connection = stack.enter_context(socket.create_connection(address(guarded_server), timeout=30))
+            connection = stack.enter_context(socket.create_connection(guarded_server.address, timeout=30))
             with contextlib.suppress(OSError):
                 connection.sendall(sent)
         headers = ACCEPT | {"Authorization": f"Bearer {TOKEN}"}
@@ -54,7 +53,7 @@ def test_silent_half_and_rejected_connections_keep_no_caller_out(guarded_server:
 
 
 def test_a_rejected_client_that_sends_a_long_body_reads_why(guarded_server: HTTPServer) -> None:
-    with socket.create_connection(address(guarded_server), timeout=30) as connection:
+    with socket.create_connection(guarded_server.address, timeout=30) as connection:
         connection.sendall(head("wrong", 10**6))
         connection.sendall(b"x" * 50_000)
         received = b""

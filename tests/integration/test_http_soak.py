@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from kit.mcp_http import ACCEPT
-from kit.processes import HTTPServer, http_server
+from kit.processes import ACCEPT, HTTPServer, http_server
 from kit.programs import need_module
 from kit.upstream import Received, Reply, Upstream, html, refusal, serving, videos
 from tiktok_pinned_videos.research.errors import Status

@@ -16,8 +16,7 @@ import pytest
 from mcp.client import Client
 
 from kit.cli import run_now
-from kit.mcp_http import ACCEPT, address, call
-from kit.processes import COMMAND, environment, http_server
+from kit.processes import ACCEPT, COMMAND, call, environment, http_server
 from kit.programs import until
 
 pytestmark = pytest.mark.anyio
@@ -72,7 +71,7 @@ async def test_a_call_in_progress_is_answered_though_the_server_is_stopped(mode:
             calling = asyncio.create_task(client.call_tool("get_pinned_videos", {"username": "sandbox_slow"}))
             await asyncio.sleep(0.5)
             server.terminate(getattr(signal, number))
-            await until(lambda: _is_closed(address(server)))
+            await until(lambda: _is_closed(server.address))
             result = await calling
         code = await asyncio.to_thread(server.wait)
 
@@ -92,7 +91,7 @@ def test_a_call_that_never_ends_is_ended_with_503() -> None:
             "TIKTOK_API_BASE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
         }  # fmt: skip
         server = stack.enter_context(http_server(env=env, sandbox=False))
-        connection = stack.enter_context(socket.create_connection(address(server), timeout=60))
+        connection = stack.enter_context(socket.create_connection(server.address, timeout=60))
         body = json.dumps(call("get_pinned_videos", username="a")).encode()
         connection.sendall(
             b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json\r\n"
@@ -111,7 +110,7 @@ def test_a_call_that_never_ends_is_ended_with_503() -> None:
 @pytest.mark.slow
 def test_nothing_that_clients_hold_open_delays_the_end() -> None:
     with http_server() as server, contextlib.ExitStack() as stack:
-        _idle, unfinished = (stack.enter_context(socket.create_connection(address(server))) for _ in range(2))
+        _idle, unfinished = (stack.enter_context(socket.create_connection(server.address)) for _ in range(2))
         unfinished.sendall(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{")
         httpx.get(server.base + "/healthz", timeout=60)
         server.terminate()

@@ -8,8 +8,7 @@ import httpx
 import pytest
 
 from kit.authority import Authority, authority_of_a_test
-from kit.mcp_http import ACCEPT, LIST, answer, call
-from kit.processes import HTTPServer, http_server
+from kit.processes import ACCEPT, LIST, HTTPServer, answer, call, http_server
 
 METADATA = "/.well-known/oauth-protected-resource"
 AUDIENCE = "api://pinned"  # not a URL, as of some vendors

@@ -13,7 +13,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from kit.calls import KEY, SECRET, ask, status
 from kit.processes import COMMAND, environment
-from kit.redis_server import RedisServer
+from kit.stores import RedisServer
 from kit.tiktok import MANY, TikTok, tiktok
 
 pytestmark = pytest.mark.anyio

@@ -27,11 +27,10 @@ from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuth
 from mcp.client.streamable_http import streamable_http_client
 
 from kit.authority import Authority
-from kit.mcp_http import ACCEPT, answer, call
 from kit.pages import blocks
-from kit.processes import HTTPServer
+from kit.processes import ACCEPT, HTTPServer, answer, call
 from kit.programs import need
-from kit.redis_server import running_redis
+from kit.stores import running_redis
 
 pytestmark = [pytest.mark.anyio, pytest.mark.tools]
 

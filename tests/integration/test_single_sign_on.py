@@ -12,9 +12,8 @@ import httpx
 import pytest
 
 from kit.authority import Authority
-from kit.mcp_http import ACCEPT, answer, call
 from kit.pages import PAGES, blocks, commands
-from kit.processes import environment, http_server
+from kit.processes import ACCEPT, answer, call, environment, http_server
 from kit.programs import need
 
 PAGE = PAGES["docs/single-sign-on.md"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.redis_server import RedisServer, running_redis
+from kit.stores import RedisServer, running_redis
 
 pytestmark = pytest.mark.anyio
 WORKER = """

@@ -174,6 +174,7 @@ def test_a_line_of_the_log_has_one_record_even_if_it_quotes_line_breaks(capfd: p
         message = root.handlers[0].format(logging.makeLogRecord(facts | {"msg": "a\nb\x1b[31m\u202e"}))
     finally:
         root.handlers[:], root.level = handlers, level
+        logging.getLogger("tiktok_pinned_videos").setLevel(logging.NOTSET)
 
     assert 'account="a b\\n status=found"' in formatted
     assert "\n" not in message

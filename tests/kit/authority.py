@@ -58,17 +58,12 @@ class Authority:
 
     def public_keys(self) -> list[dict[str, Any]]:
         """The key set."""
+        kinds = ((rsa.RSAPublicKey, RSAAlgorithm), (ec.EllipticCurvePublicKey, ECAlgorithm), (object, OKPAlgorithm))
         published: list[dict[str, Any]] = []
         for kid, key in self.keys.items():
-            public = key.public_key()
-            match public:
-                case rsa.RSAPublicKey():
-                    described = RSAAlgorithm.to_jwk(public, as_dict=True)
-                case ec.EllipticCurvePublicKey():
-                    described = ECAlgorithm.to_jwk(public, as_dict=True)
-                case _:
-                    described = OKPAlgorithm.to_jwk(public, as_dict=True)
-            published.append({**described, "kid": kid, "use": "enc" if kid == "encryption" else "sig"})
+            algorithm: Any = next(algorithm for kind, algorithm in kinds if isinstance(key.public_key(), kind))
+            use = "enc" if kid == "encryption" else "sig"
+            published.append({**algorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, "use": use})
         return published
 
     def claims(self, **changed: Any) -> dict[str, Any]:

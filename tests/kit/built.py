@@ -102,22 +102,6 @@ def distributions() -> tuple[Path, Path]:
     return next(folder.glob("*.whl")), next(folder.glob("*.tar.gz"))
 
 
-@functools.cache
-def installed(*extras: str, lowest: bool) -> Path:
-    """Return the folder of scripts of an environment with the wheel, its extras, and what they depend on."""
-    home = workshop() / "-".join(["venv", *extras, "lowest" if lowest else "newest"])
-    uv("venv", "--quiet", home)
-    python = home / ("Scripts" if os.name == "nt" else "bin") / "python"
-    versions = home / "versions.txt"
-    with_extras = [option for extra in extras for option in ("--extra", extra)]
-    resolution = "lowest-direct" if lowest else "highest"
-    uv("pip", "compile", "--quiet", ROOT / "pyproject.toml", *with_extras, "--resolution", resolution, "-o", versions)
-    uv("pip", "sync", "--quiet", "--python", python, versions)
-    uv("pip", "install", "--quiet", "--python", python, "--no-deps", distributions()[0])
-    uv("pip", "check", "--quiet", "--python", python)
-    return python.parent
-
-
 @asynccontextmanager
 async def client_of(command: str, args: Sequence[str], env: Mapping[str, str]) -> AsyncIterator[Client]:
     """Connect an MCP client to a server that this command starts outside the checkout."""

@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import IO, Any
 
+import httpx
 import httpx2
 import pytest
 from mcp.client import Client
@@ -100,6 +101,8 @@ class HTTPServer:
             raise
         self.url = started.group(1)
         self.base = self.url.removesuffix("/mcp")
+        host, _, port = self.base.removeprefix("http://").rpartition(":")
+        self.address = (host, int(port))
 
     def wait_for(self, pattern: str, *, within: float = 60) -> re.Match[str]:
         """The first line on stderr, from the last one waited for on, that has `pattern` in it."""
@@ -159,3 +162,20 @@ async def http_client(
         Client(streamable_http_client(url, http_client=http), mode=mode) as client,
     ):
         yield client
+
+
+ACCEPT = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+"""The headers that every call needs."""
+LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+
+
+def call(tool: str, **arguments: Any) -> dict[str, Any]:
+    """A complete request of the older era: needs no session here."""
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+
+
+def answer(response: httpx.Response) -> dict[str, Any]:
+    """The JSON-RPC message in an event stream."""
+    assert response.status_code == 200, response.text
+    data = [line.removeprefix("data:") for line in response.text.splitlines() if line.startswith("data:")]
+    return json.loads(data[-1])

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from kit.clock import Clock
 from kit.upstream import PINNED, TOKEN
+from kit.virtual import Clock
 from tiktok_pinned_videos.sandbox.app import SandboxApp
 
 BASE = "https://open.tiktokapis.com"

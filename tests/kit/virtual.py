@@ -1,4 +1,4 @@
-"""An event loop with a virtual clock: when no task can run, the time jumps to the next timer.
+"""A clock that a test moves, and an event loop whose time jumps to the next timer when no task can run.
 
 Ten minutes of waiting take milliseconds, and no busy machine can make them longer: tests on it may state durations
 exactly. For logic only: nothing on it may wait for a socket, a process or a thread.
@@ -13,7 +13,18 @@ from collections.abc import Callable
 
 import pytest
 
-from kit.clock import NOON
+NOON = 1_780_315_200.0
+"""2026-06-01T12:00:00Z"""
+
+
+class Clock:
+    """Unix seconds: `clock()` reads them, `clock.now += 5` moves them."""
+
+    def __init__(self, now: float = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):

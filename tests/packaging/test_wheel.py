@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import email
+import functools
+import os
 import re
 import subprocess
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 
-from kit.built import ROOT, SCRIPT, client_of, distributions, installed, run
+from kit.built import ROOT, SCRIPT, client_of, distributions, run, uv, workshop
 from kit.processes import environment, http_client, http_server
 from kit.programs import need
 
 pytestmark = [pytest.mark.anyio, pytest.mark.builds, pytest.mark.timeout(300)]
 
 AGES = pytest.mark.parametrize("lowest", [True, False], ids=["lowest", "newest"])
+
+
+@functools.cache
+def installed(*extras: str, lowest: bool) -> Path:
+    """Return the folder of scripts of an environment with the wheel, its extras, and what they depend on."""
+    home = workshop() / "-".join(["venv", *extras, "lowest" if lowest else "newest"])
+    uv("venv", "--quiet", home)
+    python = home / ("Scripts" if os.name == "nt" else "bin") / "python"
+    versions = home / "versions.txt"
+    with_extras = [option for extra in extras for option in ("--extra", extra)]
+    resolution = "lowest-direct" if lowest else "highest"
+    uv("pip", "compile", "--quiet", ROOT / "pyproject.toml", *with_extras, "--resolution", resolution, "-o", versions)
+    uv("pip", "sync", "--quiet", "--python", python, versions)
+    uv("pip", "install", "--quiet", "--python", python, "--no-deps", distributions()[0])
+    uv("pip", "check", "--quiet", "--python", python)
+    return python.parent
 
 
 def files_of_the_package() -> set[str]:

@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 
 from kit.calls import KEY, SECRET, compare, get, service, settings, talking
-from kit.clock import Clock
 from kit.stores import Opened
 from kit.tiktok import SANDBOX, Asked, TikTok, pinned, tiktok, too_fast, unknown_account, video
 from kit.upstream import Reply, html, refusal, videos
-from kit.virtual import VIRTUAL_TIME, wall_clock
+from kit.virtual import VIRTUAL_TIME, Clock, wall_clock
 from tiktok_pinned_videos.state.base import Entry
 from tiktok_pinned_videos.state.open import open_primary
 

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.clock import Clock
 from kit.stores import Opened
-from kit.virtual import VIRTUAL_TIME, now, wall_clock
+from kit.virtual import VIRTUAL_TIME, Clock, now, wall_clock
 from tiktok_pinned_videos.state.base import Counter, Entry, StateStoreError
 from tiktok_pinned_videos.state.open import open_store
 from tiktok_pinned_videos.state.sql import SQLStore

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from kit.calls import service
-from kit.clock import NOON, Clock
 from kit.tiktok import SANDBOX, Asked, tiktok
 from kit.upstream import Reply, refusal, videos
+from kit.virtual import NOON, Clock
 from tiktok_pinned_videos.research.errors import TikTokError
 from tiktok_pinned_videos.research.fields import COUNTS, DEFAULT
 from tiktok_pinned_videos.service.history import Changes, Observation

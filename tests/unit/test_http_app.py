@@ -24,7 +24,11 @@ from tiktok_pinned_videos.transports.http import build_app
     ],
 )
 async def test_the_metadata_names_the_endpoint_as_clients_see_it(changed: dict[str, Any], resource: str) -> None:
-    jwt = {"jwt_issuer": "https://issuer.example", "jwt_audience": "api://pinned", "jwks_url": "https://issuer.example"}
+    jwt: dict[str, Any] = {
+        "jwt_issuer": "https://issuer.example",
+        "jwt_audience": "api://pinned",
+        "jwks_url": "https://issuer.example",
+    }
     settings = Settings(sandbox=True, **(jwt | changed))
     backend = Backend(settings, build_service)
     app = build_app(

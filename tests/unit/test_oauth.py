@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from kit.calls import KEY, SECRET
-from kit.clock import Clock
 from kit.sandbox import BASE
 from kit.upstream import issued, refusal
+from kit.virtual import Clock
 from tiktok_pinned_videos.research import errors
 from tiktok_pinned_videos.research.oauth import AccessToken, ClientCredentialsAuth
 

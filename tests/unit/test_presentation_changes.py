@@ -6,9 +6,8 @@ import pytest
 
 from kit.answers import account, answer
 from kit.calls import compare, get, talking
-from kit.clock import Clock
 from kit.tiktok import pinned, tiktok
-from kit.virtual import VIRTUAL_TIME
+from kit.virtual import VIRTUAL_TIME, Clock
 from tiktok_pinned_videos.presentation.comparison import compared, comparison_text
 from tiktok_pinned_videos.presentation.text import account_text
 from tiktok_pinned_videos.service.history import Change, Changes

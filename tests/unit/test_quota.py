@@ -12,10 +12,9 @@ import pytest
 from mcp.client import Client
 
 from kit.calls import compare, get, service, statuses, talking
-from kit.clock import NOON, Clock
 from kit.tiktok import MANY, SANDBOX, Asked, by_name, pinned, quota_spent, tiktok, too_fast, unknown_account
 from kit.upstream import Reply, html, refusal
-from kit.virtual import VIRTUAL_TIME, now
+from kit.virtual import NOON, VIRTUAL_TIME, Clock, now
 from tiktok_pinned_videos.research.errors import QuotaExceededError
 from tiktok_pinned_videos.service.caller import CALLER
 

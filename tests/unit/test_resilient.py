@@ -8,8 +8,7 @@ import logging
 import pytest
 
 from kit.programs import until
-from kit.redis_server import RedisServer
-from kit.stores import Opened
+from kit.stores import Opened, RedisServer
 from tiktok_pinned_videos.state.base import Counter, Entry, Store
 from tiktok_pinned_videos.state.open import open_primary, open_store
 from tiktok_pinned_videos.state.resilient import NAMESPACES

@@ -12,10 +12,9 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference, ResourceTemplateReference
 
 from kit.calls import KEY, SECRET, compare, get, talking
-from kit.clock import Clock
 from kit.tiktok import counts, tiktok, unknown_account, video
 from kit.upstream import videos
-from kit.virtual import VIRTUAL_TIME
+from kit.virtual import VIRTUAL_TIME, Clock
 from tiktok_pinned_videos.research.fields import NAMES
 
 pytestmark = [pytest.mark.anyio, VIRTUAL_TIME]

@@ -13,10 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.clock import Clock
 from kit.sandbox import BASE, Researcher, error_of, researcher
 from kit.upstream import PINNED, TOKEN
-from kit.virtual import VIRTUAL_TIME, now
+from kit.virtual import VIRTUAL_TIME, Clock, now
 from tiktok_pinned_videos.sandbox.accounts import pinned_videos
 from tiktok_pinned_videos.sandbox.app import SandboxApp
 

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from kit.calls import compare, get, service, settings, talking
-from kit.clock import NOON
 from kit.programs import until
 from kit.stores import Opened
 from kit.tiktok import MANY, Asked, pinned, tiktok
 from kit.upstream import Reply, refusal
-from kit.virtual import VIRTUAL_TIME, now, wall_clock
+from kit.virtual import NOON, VIRTUAL_TIME, now, wall_clock
 from tiktok_pinned_videos.service.service import StoppingError
 from tiktok_pinned_videos.state.base import Entry
 from tiktok_pinned_videos.state.open import open_primary

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kit.redis_server import RedisServer, running_redis
-from kit.stores import Opened
+from kit.stores import Opened, RedisServer, running_redis
 from tiktok_pinned_videos.state.base import Counter, Entry, StateStoreError, UnusableStoreError
 from tiktok_pinned_videos.state.open import check_usable, open_primary, open_store
 

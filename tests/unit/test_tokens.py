@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kit.clock import NOON, Clock
 from kit.stores import Opened
+from kit.virtual import NOON, Clock
 from tiktok_pinned_videos.research.oauth import AccessToken
 from tiktok_pinned_videos.service.tokens import SharedTokens
 from tiktok_pinned_videos.state.base import Entry

@@ -9,10 +9,9 @@ import re
 import pytest
 
 from kit.calls import SECRET, ask, compare, connected, data, status, statuses, talking, text
-from kit.clock import Clock
 from kit.tiktok import MANY, Asked, by_name, pinned, quota_spent, tiktok, unknown_account, video
 from kit.upstream import EXAMPLE_VIDEOS, Reply, html, refusal, videos
-from kit.virtual import VIRTUAL_TIME, now
+from kit.virtual import VIRTUAL_TIME, Clock, now
 from tiktok_pinned_videos.research.fields import DEFAULT, NAMES
 from tiktok_pinned_videos.settings import Settings
 
