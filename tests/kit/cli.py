@@ -85,4 +85,4 @@ def run_now(arguments: tuple[str, ...], env: dict[str, str], stdin: bytes = b"")
         ours.setLevel(levels[1])
     assert "Traceback" not in result.output
     assert SECRET not in result.output
-    return Said(result.exit_code, result.stdout, result.stderr)
+    return Said(result.exit_code, result.stdout, result.stderr, result.output)
