@@ -92,3 +92,17 @@ async def test_a_reader_that_pauses_lets_no_request_time_out(upstream: Upstream)
 
     assert (process.returncode, err) == (0, b"")
     assert len(out.splitlines()) == 20
+
+
+@pytest.mark.slow
+async def test_a_reader_that_reads_no_more_does_not_keep_an_interrupted_command(upstream: Upstream) -> None:
+    upstream.answer(videos([{"id": 1, "video_description": "x" * 30_000}]))
+    command = [*COMMAND, "get", *(f"user{number}" for number in range(20)), "--format", "jsonl"]
+    unread, stdout = os.pipe()
+    async with running_async(*command, env=there(upstream), stdout=stdout) as process:
+        os.close(stdout)
+        await until(lambda: len(upstream.research) >= 4)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(30):
+            assert await process.wait() == 130
+    os.close(unread)

@@ -79,16 +79,18 @@ async def test_help_and_version_need_no_settings() -> None:
     assert re.fullmatch(r"tiktok-pinned-videos-mcp \d+\.\d+\.\d+\S*\n", version.out)
 
 
-async def test_when_the_quota_ends_it_stops_and_says_how_to_continue(upstream: Upstream) -> None:
+async def test_when_the_quota_ends_it_stops_and_says_how_to_continue(upstream: Upstream, tmp_path: Path) -> None:
     spent = refusal(429, "daily_quota_limit_exceeded", "The API daily quota limit exceeded.")
     upstream.answer_by(lambda request: videos([]) if request.json["username"] in ("a", "b") else spent)
-    said = await run("get", *"abc", "--format", "jsonl", env=there(upstream, TIKTOK_MAX_CONCURRENCY="1"))
-    more = await run("get", *"abcdef", "--format", "jsonl", env=there(upstream, TIKTOK_MAX_CONCURRENCY="1"))
+    env = there(upstream, TIKTOK_MAX_CONCURRENCY="1", TIKTOK_STATE=f"sqlite:///{tmp_path.as_posix()}/state.sqlite3")
+    said = await run("get", *"abc", "--format", "jsonl", env=env)
+    more = await run("get", *"dcbef", "--format", "jsonl", env=env)
+    statuses = [one["status"] for one in more.lines]
 
     assert (said.code, more.code) == (1, 1)
-    assert [one["status"] for one in more.lines] == [*["nothing_pinned"] * 2, *["quota_exceeded"] * 4]
     assert "2 of 3 accounts done, 1 left, from c on. After 00:00 UTC" in said.err
-    assert len(upstream.research) == 6
+    assert statuses == ["quota_exceeded", "quota_exceeded", "nothing_pinned", "quota_exceeded", "quota_exceeded"]
+    assert len(upstream.research) == 3  # b was answered from the cache
 
 
 async def test_refresh_and_all_fields_reach_tiktok(upstream: Upstream, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from kit.dataset import FILES, DataSet
 from kit.tiktok import Asked, by_name, pinned, quota_spent, unknown_account, video
 from kit.upstream import Reply, html, raw, refusal, videos
+from tiktok_pinned_videos.presentation.times import iso
 
 pytestmark = pytest.mark.anyio
 
@@ -131,7 +133,6 @@ async def test_only_new_failed_and_old_accounts_are_requested(data: DataSet) -> 
     ("moment", "max_age", "requested"),
     [
         ("2001-01-01T00:00:00Z", "999999d", []),
-        ("2001-01-01T00:00:00Z", "14d", ["nasa"]),
         ("2089-01-01T00:00:00Z", "30m", ["nasa"]),
     ],
 )
@@ -146,6 +147,16 @@ async def test_an_answer_is_old_by_its_age_or_if_it_is_dated_in_the_future(
     assert (ran.code, data.upstream.names) == (0, requested)
     assert (data.lines[0]["retrieved_at"] == moment) == (data.package["refresh_by"] == "2001-01-16") == (not requested)
     data.check()
+
+
+async def test_an_answer_is_old_after_fourteen_days_unless_another_age_is_given(data: DataSet) -> None:
+    await data.run("nasa", "esa")
+    for days, name in ((13.9, "nasa"), (14.1, "esa")):
+        dated(data, iso(time.time() - days * 86_400), name)
+    data.upstream.asked.clear()
+    await data.run()
+
+    assert data.upstream.names == ["esa"]
 
 
 async def test_a_refresh_that_fails_keeps_the_answer(data: DataSet) -> None:
