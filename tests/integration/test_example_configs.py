@@ -160,7 +160,8 @@ IN_THE_CHECKOUT = {
     # The command of a page, the line to run in a clean clone, and what it prints.
     "claude plugin validate --strict .": ("", "Validation passed"),
     "claude --plugin-dir /path/to/tiktok-pinned-videos-mcp": (
-        "claude --plugin-dir . mcp list", r"plugin:tiktok-pinned-videos:.* - ✔ Connected",
+        "for act in 'mcp list' 'plugin configure tiktok-pinned-videos@inline'; do claude --plugin-dir . $act; done",
+        r"plugin:tiktok-pinned-videos:.* - ✔ Connected[\s\S]*client_secret — Client secret .*not set",
     ),
     "gemini extensions validate .": ("", "successfully validated"),
     # It asks whether the folder is trusted, then for the settings.
