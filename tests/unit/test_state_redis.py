@@ -52,6 +52,15 @@ async def test_a_cluster_of_one_node_works_and_a_node_of_several_is_refused() ->
         await ready(other)
         with pytest.raises(UnusableStoreError, match="MOVED"):
             await check_usable(other.url, prefix=PREFIX)
+        # Now it has the slot of the prefix, and not that of the list of prefixes.
+        await one.command("FLUSHALL")
+        for node in (other, one):
+            owner = (await other.command("CLUSTER", "MYID")).decode()
+            slot = await node.command("CLUSTER", "KEYSLOT", PREFIX)
+            await node.command("CLUSTER", "SETSLOT", str(slot), "NODE", owner)
+        await ready(other)
+        with pytest.raises(UnusableStoreError, match="MOVED"):
+            await check_usable(other.url, prefix=PREFIX)
 
 
 @contextlib.contextmanager
