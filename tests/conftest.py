@@ -7,6 +7,7 @@ import itertools
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from kit.authority import Authority, authority_of_a_test
+from kit.authority import Authority
 from kit.calls import ERAS, Era
 from kit.dataset import DataSet
 from kit.processes import COMMAND, TOKEN, HTTPServer, environment, http_server
@@ -142,7 +143,8 @@ def guarded_server() -> Iterator[HTTPServer]:
 @pytest.fixture(scope="module")
 def authority() -> Iterator[Authority]:
     """An authorization server."""
-    yield from authority_of_a_test()
+    with closing(Authority()) as running:
+        yield running
 
 
 @pytest.fixture(

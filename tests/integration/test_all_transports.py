@@ -10,7 +10,7 @@ from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference, ResourceTemplateReference, TextResourceContents
 
-from kit.calls import VERSIONS, data, text
+from kit.calls import data, text
 from tiktok_pinned_videos.app import build_server
 from tiktok_pinned_videos.settings import Settings
 
@@ -33,7 +33,7 @@ async def test_the_requested_era_is_spoken_and_the_server_introduces_itself(
 ) -> None:
     _way, era = request.node.callspec.params["client"]
 
-    assert client.protocol_version == VERSIONS[era]
+    assert client.protocol_version == {"auto": "2026-07-28", "legacy": "2025-11-25"}[era]
     assert client.server_info is not None
     assert client.server_info.name == "tiktok-pinned-videos"
     assert "never means" in (client.instructions or "")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import httpx
 import pytest
 
-from kit.authority import Authority, authority_of_a_test
+from kit.authority import Authority
 from kit.processes import ACCEPT, LIST, HTTPServer, answer, call, http_server
 
 METADATA = "/.well-known/oauth-protected-resource"
@@ -83,7 +84,7 @@ def test_each_caller_has_a_share_of_the_day(server: HTTPServer, authority: Autho
 
 
 def test_keys_that_cannot_be_fetched_are_503_and_a_garbled_token_is_still_401() -> None:
-    for authority in authority_of_a_test():
+    with closing(Authority()) as authority:
         authority.paths["/keys"] = lambda: (500, {})
         env = {"MCP_JWT_ISSUER": authority.issuer, "MCP_JWT_AUDIENCE": AUDIENCE}
         with http_server(env=env) as server:

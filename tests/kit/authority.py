@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jwt
@@ -17,7 +17,7 @@ from kit.upstream import Received, Reply, raw
 AUDIENCE = "https://mcp.example.org/mcp"
 
 
-class Authority:
+class Authority(Loopback):
     """An authorization server: metadata, keys and tokens."""
 
     def __init__(self) -> None:
@@ -26,8 +26,8 @@ class Authority:
         self.forms: list[dict[str, str]] = []
         """What was sent to the token endpoint."""
         self.keys: dict[str, Any] = {}
-        self._server = Loopback(self._reply)
-        self.issuer = f"{self._server.url}/tenant"
+        super().__init__(self._reply)
+        self.issuer = f"{self.url}/tenant"
         self.paths["/.well-known/oauth-authorization-server/tenant"] = self.metadata
         self.paths["/keys"] = lambda: (200, {"keys": self.public_keys()})
         self.add("first", rsa.generate_private_key(public_exponent=65537, key_size=2048))
@@ -75,13 +75,3 @@ class Authority:
     def token(self, kid: str | None = "first", algorithm: str = "RS256", key: Any = None, **changed: Any) -> str:
         signing = key or self.keys[kid or "first"]
         return jwt.encode(self.claims(**changed), signing, algorithm, headers={"kid": kid} if kid else {})
-
-    def close(self) -> None:
-        self._server.close()
-
-
-def authority_of_a_test() -> Iterator[Authority]:
-    """A fixture by `authority = pytest.fixture(authority_of_a_test)`."""
-    authority = Authority()
-    yield authority
-    authority.close()

@@ -20,8 +20,6 @@ from tiktok_pinned_videos.settings import Settings
 
 Era = Literal["auto", "legacy"]
 ERAS: tuple[Era, ...] = ("auto", "legacy")
-VERSIONS = {"auto": "2026-07-28", "legacy": "2025-11-25"}
-"""The protocol version of each era."""
 SECRET = "s3cr3t-Of-The-Project"
 KEY = "aw-client-key-7"
 SETTINGS = Settings(client_key=KEY, client_secret=SECRET, cache_ttl=0, timeout=10)

@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import IO, Any
 
@@ -95,7 +94,7 @@ class HTTPServer:
         self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
         self._reader.start()
         try:
-            started = self.wait_for(r"MCP server on (http://\S+)", within=60)
+            started = self.wait_for(r"MCP server on (http://\S+)")
         except BaseException:
             self.kill()
             raise
@@ -104,18 +103,12 @@ class HTTPServer:
         host, _, port = self.base.removeprefix("http://").rpartition(":")
         self.address = (host, int(port))
 
-    def wait_for(self, pattern: str, *, within: float = 60) -> re.Match[str]:
+    def wait_for(self, pattern: str) -> re.Match[str]:
         """The first line on stderr, from the last one waited for on, that has `pattern` in it."""
-        deadline = time.monotonic() + within
-        while True:
-            try:
-                line = self._news.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                line = None
-            if line is None:
-                pytest.fail(f"no {pattern!r} on stderr, but: {self.lines}")
+        while (line := self._news.get(timeout=60)) is not None:
             if found := re.search(pattern, line):
                 return found
+        pytest.fail(f"no {pattern!r} on stderr, but: {self.lines}")
 
     def terminate(self, number: int = signal.SIGTERM) -> None:
         """SIGTERM, or another signal."""

@@ -7,13 +7,14 @@ import base64
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from kit.authority import AUDIENCE, Authority, authority_of_a_test
+from kit.authority import AUDIENCE, Authority
 from tiktok_pinned_videos.environment import SettingsError
 from tiktok_pinned_videos.settings import Settings
 from tiktok_pinned_videos.transports.auth import (
@@ -29,7 +30,8 @@ SECRET = "correct-horse-battery-staple"
 
 @pytest.fixture(scope="module")
 def authority() -> Iterator[Authority]:
-    yield from authority_of_a_test()
+    with closing(Authority()) as running:
+        yield running
 
 
 def verifier_of(authority: Authority, moment: list[float] | None = None) -> JWTVerifier:
@@ -145,7 +147,7 @@ async def test_scopes_come_from_each_of_the_usual_claims(authority: Authority, c
 
 @pytest.mark.parametrize("answer", [(500, {}), (200, b"<html>"), (200, {"keys": 5}), (200, {"keys": []}), (302, {})])
 async def test_keys_that_cannot_be_fetched_say_nothing_about_a_token(answer: tuple[int, Any]) -> None:
-    for broken in authority_of_a_test():
+    with closing(Authority()) as broken:
         broken.paths["/keys"] = lambda: answer
 
         with pytest.raises(KeysUnavailableError):
@@ -188,7 +190,7 @@ async def test_invented_key_ids_cause_one_fetch(authority: Authority) -> None:
 
 
 async def test_metadata_of_another_issuer_or_over_plain_http_gives_no_keys() -> None:
-    for authority in authority_of_a_test():
+    with closing(Authority()) as authority:
         good = authority.metadata()[1]
         for wrong in ({"issuer": "https://other.example"}, {"jwks_uri": "http://192.0.2.1/keys"}, {"jwks_uri": 5}):
             content = good | wrong
