@@ -137,6 +137,13 @@ async def test_every_malformed_value_is_named_and_nothing_is_sent(upstream: Upst
     assert ran.about("state store") == "skip  state store: not checked before TIKTOK_STATE is correct."
 
 
+async def test_no_credentials_are_sent_before_every_value_is_correct(upstream: Upstream) -> None:
+    ran = await configured(upstream, TIKTOK_TIMEOUT="soon")
+
+    assert (ran.code, upstream.received) == (1, [])
+    assert ran.about("endpoint") == "skip  endpoint: nothing sent before the configuration is correct."
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [

@@ -109,8 +109,8 @@ class Journal:
         self.sources: set[Source] = set()
         self._interrupted = 0
         content = (folder.read(RESPONSES) or b"").removeprefix(codecs.BOM_UTF8)
-        # Split as bytes: in text U+2028 ends a line too. A power failure can leave NUL bytes at the end.
-        lines = [(number, line.strip(b" \t\0")) for number, line in enumerate(content.splitlines(), 1)]
+        # Split as bytes: in text U+2028 ends a line too.
+        lines = [(number, line.strip(b" \t")) for number, line in enumerate(content.splitlines(), 1)]
         lines = [(number, line) for number, line in lines if line]
         for number, line in lines:
             try:
