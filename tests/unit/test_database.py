@@ -140,7 +140,7 @@ async def test_a_damaged_file_is_moved_aside_until_something_is_deleted(path: Pa
     with path.open("r+b") as file:
         file.seek(100)
         file.write(b"x" * 16_000)
-    moved = [await opened(SQLStore(path)).get("a"), damaged.exists()]
+    moved = [await store.get("a"), damaged.exists()]
     await store.put(delete=("a",))
 
     assert moved == [[None], True]

@@ -58,6 +58,7 @@ class Database:
         while True:
             try:
                 file = self._opened()
+                file.execute("PRAGMA shrink_memory")  # read the file again, because it may have been damaged meanwhile
                 with file:  # commits, or rolls back after a failure
                     file.execute("BEGIN IMMEDIATE")
                     return operation(file)
