@@ -268,7 +268,8 @@ def failure(files: Iterable[str], fault: Fault | None) -> str:
             source.write_text(text.replace(fault.old, fault.new), encoding="utf-8", newline="\n")
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "pytest", "-xq", "-n0", f"--timeout={TEST_TIMEOUT}", "-m", SELECTION, *files],
+                [sys.executable, "-m", "pytest", "-xq", f"--timeout={TEST_TIMEOUT}", "-m", SELECTION,
+                 "-n", "0" if fault else str(AT_ONCE), *files],
                 cwd=copy, env=os.environ | {"PYTHONPATH": str(copy / "server"), "CI": ""}, timeout=TIME_LIMIT,
                 capture_output=True, encoding="utf-8", errors="replace", check=False,
             )  # fmt: skip
