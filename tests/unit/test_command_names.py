@@ -64,10 +64,10 @@ def test_column_chooses_one_of_several_by_its_header(tmp_path: Path) -> None:
         (b"a,b\nnasa,1\n", (), "several columns (a, b). Choose one with --column NAME"),
         (b"a,b\nnasa,1\n", ("--column", "c"), "no column 'c'. Its first line is: a, b."),
         ("müller\nnasa".encode("latin-1"), (), "is not UTF-8"),
-        ("nasa\n".encode("utf-16-le"), (), "is not UTF-8"),
+        (b'username,bio\nnasa,"not closed\nesa,1\n', (), "not a valid CSV file"),
         (b"a,b\n" + b"x" * 140_000 + b",1\n", ("--column", "a"), "not a valid CSV file"),
     ],
-    ids=["several columns", "unknown column", "Latin-1", "UTF-16 without a mark", "a huge cell"],
+    ids=["several columns", "unknown column", "Latin-1", "an open quotation mark", "a huge cell"],
 )
 def test_a_list_that_cannot_be_read_ends_with_2_and_one_line(
     tmp_path: Path, content: bytes, arguments: tuple[str, ...], said: str

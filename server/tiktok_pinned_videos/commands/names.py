@@ -95,7 +95,7 @@ def _rows(text: str) -> list[list[str]]:
         # No CSV file, or one with a single column: a comment may follow the username.
         names = [content for line in lines if (content := line.partition("#")[0].strip())]
         return [cells if len(cells := _cells(name, ",")) == 1 else [name] for name in names]
-    rows = csv.reader(_without_comments(lines), delimiter=separator)
+    rows = csv.reader(_without_comments(lines), delimiter=separator, strict=True)
     return [row for row in rows if any(cell.strip() for cell in row) and not row[0].lstrip().startswith("#")]
 
 

@@ -115,7 +115,7 @@ class Accounts:
             **{field.name: getattr(snapshot, field.name) for field in fields(snapshot)}, changes=changes
         )
         entries = [Entry(_seen_key(account), b"1", _SEEN_TTL)]
-        richer = isinstance(stored, CachedSnapshot) and stored.videos and not new.serves(stored.fields)
+        richer = isinstance(stored, CachedSnapshot) and stored.videos and len(stored.fields) > len(new.fields)
         if self.cached and not richer:
             entries.append(self._entry(new))
         if self._history:
