@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 
 from kit.built import ROOT, uv_environment, uv_program
-from kit.loopback import Loopback
 from kit.processes import TOKEN, HTTPServer
-from kit.upstream import Received, Reply, raw
+from kit.upstream import Loopback, Received, Reply, raw
 from tiktok_pinned_videos.app import build_service
 from tiktok_pinned_videos.settings import Settings
 

@@ -59,4 +59,4 @@ def test_the_line_for_entra_sends_the_form_of_the_grant(authority: Authority) ->
     subprocess.run([need("curl"), *shlex.split(filled)[1:]], env=environment(), capture_output=True, check=True)
 
     grant = {"grant_type": "client_credentials", "client_id": "lab", "client_secret": "lab", "scope": "lab/.default"}
-    assert authority.forms[-1] == grant
+    assert authority.received[-1].form == grant

@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 
-from kit.loopback import Loopback
 from kit.processes import COMMAND, HELLO, environment, http_client, http_server, message
 from kit.programs import need_module
-from kit.upstream import EXAMPLE_VIDEOS, Received, Reply, refusal, serving, videos
+from kit.upstream import EXAMPLE_VIDEOS, Loopback, Received, Reply, refusal, serving, videos
 from tiktok_pinned_videos.observability.logs import CallRecord, configure_logging
 
 pytestmark = pytest.mark.anyio

@@ -11,8 +11,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from kit.loopback import Loopback
-from kit.upstream import Received, Reply, raw
+from kit.upstream import Loopback, Received, Reply, raw
 
 AUDIENCE = "https://mcp.example.org/mcp"
 
@@ -22,22 +21,17 @@ class Authority(Loopback):
 
     def __init__(self) -> None:
         self.paths: dict[str, Callable[[], tuple[int, Any]]] = {}
-        self.asked: list[str] = []
-        self.forms: list[dict[str, str]] = []
-        """What was sent to the token endpoint."""
         self.keys: dict[str, Any] = {}
         super().__init__(self._reply)
         self.issuer = f"{self.url}/tenant"
         self.paths["/.well-known/oauth-authorization-server/tenant"] = self.metadata
         self.paths["/keys"] = lambda: (200, {"keys": self.public_keys()})
-        self.add("first", rsa.generate_private_key(public_exponent=65537, key_size=2048))
+        self.keys["first"] = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
     def _reply(self, request: Received) -> Reply:
         if request.method == "GET":
-            self.asked.append(request.path)
             status, content = self.paths.get(request.path, lambda: (404, {}))()
             return raw(content, status)
-        self.forms.append(request.form)
         known = request.headers.get("authorization") == "Basic " + base64.b64encode(b"lab:s3cret").decode()
         if request.path != "/token" or request.form.get("grant_type") != "client_credentials" or not known:
             return raw({"error": "invalid_client"}, 401)
@@ -51,10 +45,6 @@ class Authority(Loopback):
             "authorization_endpoint": root + "/authorize", "response_types_supported": ["code"],
             "grant_types_supported": ["client_credentials"],
         }  # fmt: skip
-
-    def add(self, kid: str, key: Any) -> None:
-        """A private key, whose public half is among the keys from now on."""
-        self.keys[kid] = key
 
     def public_keys(self) -> list[dict[str, Any]]:
         """The key set."""

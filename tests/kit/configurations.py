@@ -10,7 +10,6 @@ from typing import Any
 
 from tiktok_pinned_videos import settings
 
-NAMES = ("claude-desktop", "claude-code", "vscode", "cursor", "codex", "gemini-cli", "zed", "opencode")
 _SECTIONS = {"codex": "mcp_servers", "opencode": "mcp", "vscode": "servers", "zed": "context_servers"}
 
 

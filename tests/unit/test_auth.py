@@ -90,7 +90,7 @@ async def test_every_asymmetric_algorithm_works_and_keys_added_later_are_found(
     moment = [0.0]
     verifier = verifier_of(authority, moment)
     assert await verifier.verify_token(authority.token())
-    authority.add(kid, key)
+    authority.keys[kid] = key
     moment[0] += 10
 
     assert await verifier.verify_token(authority.token(kid, algorithm))
@@ -182,10 +182,10 @@ async def test_invented_key_ids_cause_one_fetch(authority: Authority) -> None:
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     tokens = [jwt.encode(authority.claims(), other, "RS256", headers={"kid": str(n)}) for n in range(40)]
     verifier = verifier_of(authority)
-    before = authority.asked.count("/keys")
+    before = [each.path for each in authority.received].count("/keys")
     results = await asyncio.gather(*(verifier.verify_token(token) for token in tokens))
 
-    assert authority.asked.count("/keys") - before == 1
+    assert [each.path for each in authority.received].count("/keys") - before == 1
     assert results == [None] * 40
 
 
@@ -202,6 +202,6 @@ async def test_metadata_of_another_issuer_or_over_plain_http_gives_no_keys() -> 
 @pytest.mark.filterwarnings("ignore:The RSA key is 1024 bits long")
 @pytest.mark.parametrize(("kid", "size"), [("encryption", 2048), ("short", 1024)])
 async def test_a_key_for_encryption_or_a_short_one_verifies_no_token(authority: Authority, kid: str, size: int) -> None:
-    authority.add(kid, rsa.generate_private_key(public_exponent=65537, key_size=size))
+    authority.keys[kid] = rsa.generate_private_key(public_exponent=65537, key_size=size)
 
     assert await verifier_of(authority).verify_token(authority.token(kid)) is None

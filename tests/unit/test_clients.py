@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from kit.configurations import NAMES, command_of, entry_of
+from kit.configurations import command_of, entry_of
 from tiktok_pinned_videos.cli import doctor
 from tiktok_pinned_videos.commands.clients import configuration, endpoint, instructions, this_program
 
+NAMES = ("claude-desktop", "claude-code", "vscode", "cursor", "codex", "gemini-cli", "zed", "opencode")
 SCRIPT = "tiktok-pinned-videos-mcp"
 URL = "https://mcp.example.org/tiktok/mcp"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kit.answers import answer
+from kit.calls import answer
 from tiktok_pinned_videos.presentation.comparison import MEASURES, Comparison, compared, comparison_text
 from tiktok_pinned_videos.presentation.notes import UNTRUSTED
 from tiktok_pinned_videos.research import errors

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kit.answers import account
+from kit.calls import account
 from tiktok_pinned_videos.presentation.notes import UNTRUSTED
 from tiktok_pinned_videos.presentation.text import account_text
 from tiktok_pinned_videos.research.fields import DEFAULT

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kit.answers import account, answer
-from kit.calls import compare, get, talking
+from kit.calls import account, answer, compare, get, talking
 from kit.tiktok import pinned, tiktok
 from kit.virtual import VIRTUAL_TIME, Clock
 from tiktok_pinned_videos.presentation.comparison import compared, comparison_text

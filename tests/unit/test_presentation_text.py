@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.answers import account
+from kit.calls import account
 from kit.upstream import EXAMPLE_VIDEOS
 from tiktok_pinned_videos.presentation.notes import UNTRUSTED
 from tiktok_pinned_videos.presentation.text import account_text, cell, error_text, failure_text, reason, table

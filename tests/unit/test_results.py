@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.answers import account
+from kit.calls import account
 from kit.upstream import EXAMPLE_VIDEOS
 from tiktok_pinned_videos.presentation.results import video_url
 from tiktok_pinned_videos.presentation.times import iso

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from kit.answers import account
+from kit.calls import account
 from tiktok_pinned_videos.presentation import comparison, results
 from tiktok_pinned_videos.presentation.text import account_text
 from tiktok_pinned_videos.presentation.untrusted import Clipping, Explanation, Phrase, Prose, UntrustedJSON

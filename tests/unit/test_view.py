@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from kit.answers import account
+from kit.calls import account
 from tiktok_pinned_videos.presentation.view import page
 
 EVIL = "</script><script>alert(1)</script><style>*{display:none}</style>"
