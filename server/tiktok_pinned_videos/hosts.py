@@ -30,7 +30,7 @@ class Address:
     """Digits, `*` for any, or empty if none was written."""
     scheme: str = ""
 
-    def admits(self, other: Address) -> bool:
+    def matches(self, other: Address) -> bool:
         """Return whether `other` matches this pattern."""
         same = self.scheme == other.scheme and self.name in ("*", other.name)
         return same and self.port in ("*", other.port)

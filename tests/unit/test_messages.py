@@ -47,7 +47,7 @@ def error_of(line: bytes) -> tuple[Any, int]:
 def test_an_unusual_but_valid_request_reaches_the_sdk_with_its_id(params: str) -> None:
     message = read_message(codecs.BOM_UTF8 + request(params))
 
-    assert (message.kind, message.number) == ("request", "7")
+    assert (message.kind, message.id_text) == ("request", "7")
     assert jsonrpc_message_adapter.validate_json(message.text).id == 7  # type: ignore[union-attr]
 
 

@@ -1,7 +1,7 @@
 """Authentication of HTTP callers by a shared secret or by tokens of an OAuth authorization server.
 
-Verifiers for the SDK's bearer middleware. Rejections are logged at a limited rate, because clients without a token can
-send any number. No token is ever logged.
+The SDK's bearer middleware calls the verifiers. Rejections are logged at a limited rate, because unauthenticated
+clients can send any number of requests. No token is ever logged.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from tiktok_pinned_videos.settings import Settings
 
 _log = logging.getLogger(__name__)
 _ALGORITHMS: Final = (*(kind + bits for kind in ("RS", "PS", "ES") for bits in ("256", "384", "512")), "EdDSA")
-"""None is symmetric: a public key must not work as a secret."""
+"""Asymmetric algorithms only. With a symmetric one, anyone could sign a token with the public key."""
 _CLOCK_SKEW: Final = 10
 """Seconds that the authorization server's clock may be ahead of ours."""
-_LIFETIME: Final = 3600.0
+_KEYS_TTL: Final = 3600.0
 _TIMEOUT: Final = 5.0
-_RETRY: Final = 6.0
-"""Seconds from one fetch of keys to the next. Longer than a fetch, so that calls that waited do not start another."""
+_FETCH_INTERVAL: Final = 6.0
+"""Minimum seconds between fetches of keys. More than `_TIMEOUT`, so that calls that waited do not fetch again."""
 _logged: Final[deque[float]] = deque(maxlen=20)
 """When rejections were logged: at most 20 within 10 seconds."""
 
@@ -53,7 +53,7 @@ def log_rejection(status: int, reason: str) -> None:
 
 
 def authentication_for(settings: Settings, *, loopback: bool) -> SharedSecret | JWTVerifier | None:
-    """Return the verifier that `settings` describe; None on loopback without any. Raises `SettingsError`."""
+    """Return the verifier that `settings` describe, or None (loopback only). Raises `SettingsError`."""
     values = {
         "MCP_JWT_ISSUER": settings.jwt_issuer,
         "MCP_JWT_AUDIENCE": settings.jwt_audience,
@@ -79,7 +79,7 @@ def authentication_for(settings: Settings, *, loopback: bool) -> SharedSecret | 
 
 
 class BearerBackend(BearerAuthBackend):
-    """The SDK's backend. It also sets the caller for the quota, and logs requests without a usable header."""
+    """The SDK's backend. It also sets the caller for the quota, and logs requests without exactly one bearer token."""
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, AuthenticatedUser] | None:
         """See Starlette."""
@@ -103,7 +103,7 @@ class SharedSecret:
     secret: str
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """See the SDK's `TokenVerifier`. The time depends only on the token's length."""
+        """See the SDK's `TokenVerifier`. The time for the comparison depends only on the token's length."""
         if not hmac.compare_digest(token.strip().encode(errors="replace"), self.secret.encode()):
             log_rejection(401, "the token is not MCP_BEARER_TOKEN")
             return None
@@ -113,7 +113,7 @@ class SharedSecret:
 class JWTVerifier:
     """Verifies tokens of one issuer for one audience.
 
-    The issuer's keys are kept for an hour. Without `MCP_JWKS_URL`, their URL is read from the issuer's metadata (RFC
+    The issuer's keys are cached for an hour. Without `MCP_JWKS_URL`, their URL is read from the issuer's metadata (RFC
     8414 or OpenID). Tokens with invented key ids cause at most one fetch every few seconds.
     """
 
@@ -121,7 +121,7 @@ class JWTVerifier:
         self._settings = settings
         self._monotonic = monotonic
         self._keys: list[jwt.PyJWK] = []
-        self._tried_at = -_LIFETIME
+        self._tried_at = -_KEYS_TTL
         self._failed = False
         self._fetching = asyncio.Lock()
 
@@ -160,15 +160,15 @@ class JWTVerifier:
                     leeway=_CLOCK_SKEW,
                     options={"require": ["exp", "aud", "iss"], "enforce_minimum_key_length": True},
                 )
-        raise jwt.InvalidSignatureError("no key of the issuer fits the signature")
+        raise jwt.InvalidSignatureError("no key of the issuer matches the signature")
 
     async def _find(self, kid: object) -> list[Any]:
         """Return the keys with this id (None: all); fetch them if there is none. Raises `KeysUnavailableError`."""
-        # While one call fetches keys that are an hour old, the others use these.
-        if (known := self._known(kid)) and self._monotonic() - self._tried_at < _LIFETIME:
+        # While one call refreshes the keys, other calls use the old ones.
+        if (known := self._known(kid)) and self._monotonic() - self._tried_at < _KEYS_TTL:
             return known
         async with self._fetching:
-            if self._monotonic() - self._tried_at >= _RETRY:
+            if self._monotonic() - self._tried_at >= _FETCH_INTERVAL:
                 await self._fetch()
         known = self._known(kid)
         if self._failed and not known:
@@ -192,7 +192,7 @@ class JWTVerifier:
         self._failed = False
 
     async def _discover(self) -> str:
-        """Return the URL of the keys. Raises ValueError if the metadata does not name it."""
+        """Return the URL of the keys. Raises ValueError if the metadata does not contain it."""
         for url in build_oauth_authorization_server_metadata_discovery_urls(
             self._settings.jwt_issuer, self._settings.jwt_issuer
         ):
@@ -202,7 +202,7 @@ class JWTVerifier:
                 is_safe = found.scheme == "https" or is_loopback(found.hostname or "")
                 if metadata.get("issuer") == self._settings.jwt_issuer and is_safe:
                     return found.geturl()
-        raise ValueError("its metadata names no jwks_uri with https. Set MCP_JWKS_URL.")
+        raise ValueError("its metadata has no jwks_uri with https. Set MCP_JWKS_URL.")
 
 
 def _scopes(claims: dict[str, Any]) -> list[str]:
@@ -216,8 +216,8 @@ def _scopes(claims: dict[str, Any]) -> list[str]:
 
 
 async def _json(url: str) -> dict[str, Any]:
-    """Return the JSON object at a URL. Raises ValueError if it sends something else."""
-    # In a thread, because it reads all certificate authorities and would block the event loop.
+    """Return the JSON object at a URL. Raises ValueError for any other response."""
+    # In a thread, because reading all certificate authorities blocks the event loop.
     transport = await asyncio.to_thread(network_transport, url)
     async with httpx.AsyncClient(transport=transport, timeout=_TIMEOUT, trust_env=False) as client:
         try:

@@ -1,8 +1,8 @@
-"""Stdin, read from the start of the process on, and a cache that answers the first requests before the SDK is loaded.
+"""Read stdin from the start of the process, and answer the first requests from a cache before the SDK is loaded.
 
-The cache is a file in the user's cache folder. It has the SDK's answers to the same messages from an earlier start of
-the same program with the same settings. Once it is loaded, the SDK gets all messages from the first on. Its answers to
-messages already answered are compared with those that were sent, and not sent again. ADR 9 has the reasons.
+The cache is a file in the user's cache folder. It contains the SDK's answers to the same messages from an earlier start
+of the same program with the same settings. When the SDK is loaded, it gets all messages, also those already answered.
+Its answers to these are compared with the cached ones and not sent again. ADR 9 has the reasons.
 
 pathlib, platformdirs and typing are not imported, because that would take longer than the rest of this module.
 """
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
 MAX_LENGTH: Final = 16 * 1024 * 1024
-"""Bytes of a message."""
+"""Maximum size of a message in bytes."""
 _CACHEABLE: Final = {"initialize", "server/discover", "ping"} | {
     f"{what}/list" for what in ("tools", "prompts", "resources", "resources/templates")
 }
-"""Requests whose answer depends only on the program, its settings and the messages before."""
+"""Requests whose answer depends only on the program, its settings and the earlier messages."""
 _SIMPLE_ID: Final = re.compile(r'-?\d{1,15}|"[\w .:/+-]{0,100}"|null', re.ASCII)
-"""Ids that every JSON library writes in the same way; null stands for none."""
+"""Ids that every JSON library writes in the same way; null if a message has no id."""
 _PREFIX: Final = '{"jsonrpc":"2.0","id":'
 """The beginning of the SDK's answers. The text after the id is stored."""
 _MAX_ANSWERS: Final = 64
 _SECRETS: Final = ("TIKTOK_CLIENT_KEY", "TIKTOK_CLIENT_SECRET", "TIKTOK_STATE", "MCP_BEARER_TOKEN")
-"""Variables that can hold a secret: only whether they are set counts. None of them changes an answer."""
+"""Variables with secrets: the key of the cache contains only which are set. Their values change no answer."""
 
 
 def begin(arguments: Sequence[str], env: Mapping[str, str]) -> Input | None:
@@ -52,8 +52,8 @@ def split_answer(line: str) -> tuple[str, str] | None:
     """Split an answer of the SDK into its id, as JSON, and the text after it; None for any other message."""
     if not line.startswith(_PREFIX):
         return None
-    number, end = json.JSONDecoder().raw_decode(line, len(_PREFIX))
-    return json.dumps(number), line[end:]
+    request_id, end = json.JSONDecoder().raw_decode(line, len(_PREFIX))
+    return json.dumps(request_id), line[end:]
 
 
 def write_all(descriptor: int, text: bytes) -> None:
@@ -70,7 +70,7 @@ class Input:
         with contextlib.suppress(OSError, AttributeError):  # not a pipe; Windows before Python 3.12
             os.set_blocking(0, True)
             os.set_blocking(1, True)
-        nothing = os.open(os.devnull, os.O_RDWR)  # takes the place of a closed stderr, which no pipe may take
+        nothing = os.open(os.devnull, os.O_RDWR)  # becomes descriptor 2 if stderr is closed, so that no pipe does
         self.descriptor = os.dup(0)
         os.dup2(nothing, 0)
         self._lines: list[bytearray | None] = []
@@ -79,7 +79,7 @@ class Input:
         threading.Thread(target=self._read, name="stdin", daemon=True).start()
 
     def attach(self, deliver: Callable[[Sequence[bytearray | None]], None]) -> None:
-        """Deliver all lines from the first on, and None at the end. Nothing is answered from the cache any more."""
+        """Deliver all lines, including earlier ones, and None at the end. Stop answering from the cache."""
         with self._lock:
             self._deliver = deliver
             deliver(self._lines)
@@ -107,7 +107,7 @@ class Input:
 
 
 class HandshakeCache:
-    """The answers to the first messages of a conversation: those known, and those sent from here.
+    """The stored answers to the first messages of a session, and which of them were sent.
 
     The key of an answer is a digest of all messages up to its request, without their ids.
     """
@@ -115,43 +115,43 @@ class HandshakeCache:
     def __init__(self, file: str) -> None:
         self._file = file
         self._known = read_answers(file)
-        self._digest: str | None = ""  # of the messages so far; None after an unusual one
-        self._ahead = 0  # messages seen here, which the SDK has not got yet
+        self._digest: str | None = ""  # of the messages so far; None after one that is not cacheable
+        self._not_in_sdk = 0  # messages handled here that the SDK has not received
         self._open: dict[str, str] = {}  # by id: the key of the answer that the SDK will give
         self._sent: set[str] = set()  # ids
-        self._behind = not self._known  # whether the SDK has to answer from here on
+        self._sdk_answers = not self._known  # whether the SDK answers all further messages
 
     def answer(self, lines: Sequence[bytearray | None]) -> None:
-        """Send the answers to these lines as far as they are known. End the process if all input is answered."""
+        """Answer these lines up to the first without a stored answer. End the process at the end of the input."""
         for line in lines:
-            if self._behind:
+            if self._sdk_answers:
                 return
             if line is None:
                 os._exit(0)
             try:
                 message = json.loads(line.decode())
                 key = self._next_key(message)
-                self._ahead += 1
+                self._not_in_sdk += 1
                 if key is None or "id" in message:
-                    number = json.dumps(message["id"])
-                    write_all(1, f"{_PREFIX}{number}{self._known[key or '']}".encode())
-                    self._sent.add(number)
+                    id_text = json.dumps(message["id"])
+                    write_all(1, f"{_PREFIX}{id_text}{self._known[key or '']}".encode())
+                    self._sent.add(id_text)
             except BrokenPipeError:
                 os._exit(0)  # the client has closed stdout
             except (OSError, ValueError, LookupError, TypeError, RecursionError):
-                self._behind = bool(line.strip())
+                self._sdk_answers = bool(line.strip())
 
     def received_message(self, message: dict[str, Any]) -> None:
-        """Note a message that the SDK gets."""
-        if self._ahead:
-            self._ahead -= 1
+        """Handle a message that the SDK receives."""
+        if self._not_in_sdk:
+            self._not_in_sdk -= 1
         else:
             self._next_key(message)
 
-    def was_sent(self, number: str, rest: str) -> bool:
+    def was_sent(self, id_text: str, rest: str) -> bool:
         """Return whether this answer of the SDK (see `split_answer`) was sent from the cache; store it if it is new."""
-        key, sent = self._open.pop(number, None), number in self._sent
-        self._sent.discard(number)
+        key, sent = self._open.pop(id_text, None), id_text in self._sent
+        self._sent.discard(id_text)
         if key and self._known.get(key) != rest:
             if sent:
                 import logging
@@ -164,22 +164,22 @@ class HandshakeCache:
         return sent
 
     def _next_key(self, message: Any) -> str | None:
-        """Return the key of the answer to the next message; None after an unusual message."""
+        """Return the key of the answer to the next message; None after a message that is not cacheable."""
         facts: dict[str, Any] = {**message} if isinstance(message, dict) else {}
-        method, number = facts.get("method"), json.dumps(facts.pop("id", None))
-        usual = method == "notifications/initialized" if number == "null" else method in _CACHEABLE
+        method, id_text = facts.get("method"), json.dumps(facts.pop("id", None))
+        cacheable = method == "notifications/initialized" if id_text == "null" else method in _CACHEABLE
         if (
-            not usual
-            or not _SIMPLE_ID.fullmatch(number)
-            or number in {*self._open, *self._sent}
+            not cacheable
+            or not _SIMPLE_ID.fullmatch(id_text)
+            or id_text in {*self._open, *self._sent}
             or facts.get("jsonrpc") != "2.0"
         ):
             self._digest = None
         elif self._digest is not None:
             self._digest = _digest(self._digest, facts)
-        self._open.pop(number, None)  # an id used twice: the answers cannot be told apart
-        if number != "null" and self._digest:
-            self._open[number] = self._digest
+        self._open.pop(id_text, None)  # an id used twice: the answers cannot be distinguished
+        if id_text != "null" and self._digest:
+            self._open[id_text] = self._digest
         return self._digest
 
 
@@ -188,7 +188,7 @@ def answers_file(arguments: Sequence[str], env: Mapping[str, str]) -> str:
     caches = os.path.join(os.path.expanduser("~/.cache"), env.get("XDG_CACHE_HOME", ""))
     installed = sorted(name for folder in filter(os.path.isdir, sys.path) for name in os.listdir(folder))
     packages = [name for name in installed if name.endswith(".dist-info")]
-    # In a copy of the repository the code changes while the version stays.
+    # In a copy of the repository the code changes without a new version.
     tree = os.walk(os.path.dirname(os.path.dirname(__file__)))
     files = (f"{folder}/{name}" for folder, _, names in tree for name in names if not name.endswith(".pyc"))
     changed = max(os.stat(file).st_mtime_ns for file in files)
@@ -203,7 +203,7 @@ def _digest(*facts: Any) -> str:
 
 
 def read_answers(file: str) -> dict[str, str]:
-    """Read the answers by key; none if the file is missing, broken or writable by another user."""
+    """Return the stored answers by key; {} if the file is missing, broken or writable by another user."""
     with contextlib.suppress(OSError, ValueError, AttributeError, RecursionError), open(file, "rb") as opened:
         facts = os.fstat(opened.fileno())
         known = json.loads(opened.read())

@@ -1,4 +1,4 @@
-"""MCP over Streamable HTTP: the application from settings.
+"""Build the ASGI application that serves MCP over Streamable HTTP.
 
 The server keeps no sessions, so any replica can answer any request.
 """
@@ -41,7 +41,7 @@ _METADATA: Final = "/.well-known/oauth-protected-resource"
 _HEALTH: Final = ("/healthz", "/readyz")
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _CHECK_INTERVAL: Final = 1.0
-"""Seconds between two checks of the store: a check writes to it, and clients without a token can cause one."""
+"""Minimum seconds between checks of the store. A check writes to it, and unauthenticated clients can cause checks."""
 
 
 def build_app(
@@ -73,11 +73,11 @@ def build_app(
                 "authorization_servers": [settings.jwt_issuer],  # as configured: pydantic would add a slash
                 "bearer_methods_supported": ["header"],
             } | ({"scopes_supported": settings.jwt_required_scopes} if settings.jwt_required_scopes else {})
-            described = JSONResponse(metadata, headers={"Cache-Control": "max-age=3600"})
-            routes += [Route(each, described, methods=["GET"]) for each in {path, _METADATA, _METADATA + PATH}]
-        required = RequireAuthMiddleware(endpoint.app, [*settings.jwt_required_scopes], metadata_url)
+            metadata_response = JSONResponse(metadata, headers={"Cache-Control": "max-age=3600"})
+            routes += [Route(each, metadata_response, methods=["GET"]) for each in {path, _METADATA, _METADATA + PATH}]
+        authenticated_only = RequireAuthMiddleware(endpoint.app, [*settings.jwt_required_scopes], metadata_url)
         protected = AuthenticationMiddleware(
-            required,
+            authenticated_only,
             BearerBackend(verifier),
             lambda _, error: refusal(
                 503, f"The token cannot be checked now: {error}. Try again.", {"Retry-After": "3"}
@@ -100,26 +100,26 @@ def build_app(
 
 
 def is_allowed(header: str | None, patterns: Iterable[str], parse: Callable[[str], Address]) -> bool:
-    """Return whether one of the patterns admits the value of a `Host` or `Origin` header."""
+    """Return whether the value of a `Host` or `Origin` header matches one of the patterns."""
     try:
         given = parse(header or "")
     except ValueError:
         return False
-    return "*" not in (given.name, given.port) and any(parse(pattern).admits(given) for pattern in patterns)
+    return "*" not in (given.name, given.port) and any(parse(pattern).matches(given) for pattern in patterns)
 
 
 def _guarded(app: ASGIApp, paths: set[str], hosts: list[str], origins: list[str]) -> ASGIApp:
     """Check path, Host and Origin, and close the connections of rejected requests."""
 
     def rejection(scope: Scope) -> Response | None:
-        # Exact and as it was sent: a decoded path could be another one to a proxy.
+        # Compare the path as it was sent: a proxy may decode it in another way.
         path = bytes(scope["raw_path"]).decode("latin-1")
         headers = Headers(scope=scope)
         host, origin = headers.get("host"), headers.get("origin")
-        if "://" in path:  # the absolute form, whose host counts
+        if "://" in path:  # the absolute form: its host replaces Host
             host, slash, path = path.partition("://")[2].partition("/")
             path = scope["path"] = slash + path
-        # Probes send an address or no Host.
+        # Health probes send an IP address as Host, or none.
         if path not in _HEALTH and not is_allowed(host, hosts, parse_host):
             log_rejection(421, f"the Host is {host!r}, expected one of: {', '.join(hosts)}")
             return refusal(421, "This Host is not allowed. The operator can allow it with MCP_ALLOWED_HOSTS.")
@@ -143,7 +143,7 @@ def _guarded(app: ASGIApp, paths: set[str], hosts: list[str], origins: list[str]
 
 
 def _health_routes(backend: Backend) -> list[Route]:
-    """Return the routes for load balancers and orchestrators: no authentication, nothing secret."""
+    """Return the routes for load balancers and orchestrators. They need no authentication and return no secret."""
     checked_at, state = -_CHECK_INTERVAL, "ok"
 
     async def readyz(_: Request) -> Response:

@@ -25,20 +25,20 @@ _KINDS: Final = {-32700: "Parse error", -32600: "Invalid Request", -32602: "Inva
 class MessageError(Exception):
     """A message that the SDK must not see; `answer` is the JSON-RPC error to send instead."""
 
-    def __init__(self, words: str, *, number: str = "null", code: int = -32600, status: int = 400) -> None:
-        super().__init__(words)
-        error = json.dumps({"code": code, "message": f"{_KINDS[code]}: {words}."})
-        self.answer = f'{{"jsonrpc":"2.0","id":{number or "null"},"error":{error}}}'
+    def __init__(self, what: str, *, id_text: str = "null", code: int = -32600, status: int = 400) -> None:
+        super().__init__(what)
+        error = json.dumps({"code": code, "message": f"{_KINDS[code]}: {what}."})
+        self.answer = f'{{"jsonrpc":"2.0","id":{id_text or "null"},"error":{error}}}'
         self.status = status
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A valid message. `content` is the client's JSON, `number` the id as JSON, `text` the JSON for the SDK."""
+    """A valid message. `content` is the client's JSON, `id_text` the id as JSON, `text` the JSON for the SDK."""
 
     kind: Literal["request", "notification", "response"]
     content: dict[str, Any]
-    number: str
+    id_text: str
     text: str
 
 
@@ -53,38 +53,38 @@ def read_message(line: bytes | bytearray) -> Message:
     if not isinstance(content, dict):
         raise MessageError("a message must be one JSON object")
     facts = cast("dict[str, Any]", content)
-    number = _number_of(facts)
+    id_text = _id_of(facts)
     if "method" not in facts and "id" in facts and isinstance(facts.get("result", facts.get("error")), dict):
         # This server sends no requests: the SDK only has to see that it is a response.
-        return Message("response", facts, number, f'{{"jsonrpc":"2.0","id":{number or 0},"result":{{}}}}')
+        return Message("response", facts, id_text, f'{{"jsonrpc":"2.0","id":{id_text or 0},"result":{{}}}}')
     if facts.get("jsonrpc") != "2.0":
-        raise MessageError('"jsonrpc" must be "2.0"', number=number)
+        raise MessageError('"jsonrpc" must be "2.0"', id_text=id_text)
     if not isinstance(facts.get("method"), str):
-        raise MessageError('"method" must be a string', number=number)
+        raise MessageError('"method" must be a string', id_text=id_text)
     if not isinstance(facts.get("params"), dict | None):
-        raise MessageError('"params" must be an object', number=number)
+        raise MessageError('"params" must be an object', id_text=id_text)
     # Without unknown members and null, in JSON that the SDK's parser accepts.
     kept = {name: facts[name] for name in ("jsonrpc", "id", "method", "params") if facts.get(name) is not None}
     try:
         text = _SURROGATE.sub("\ufffd", json.dumps(kept, ensure_ascii=False, default=str))
         from_json(text)
     except (ValueError, RecursionError):
-        raise MessageError("nested too deeply", number=number, code=-32602) from None
-    return Message("request" if number else "notification", facts, number, text)
+        raise MessageError("nested too deeply", id_text=id_text, code=-32602) from None
+    return Message("request" if id_text else "notification", facts, id_text, text)
 
 
-def _number_of(facts: dict[str, Any]) -> str:
+def _id_of(facts: dict[str, Any]) -> str:
     """Return the id as JSON; empty if there is none."""
-    number = facts.get("id")
-    if "id" not in facts or (number is None and "error" in facts and "method" not in facts):
+    id_text = facts.get("id")
+    if "id" not in facts or (id_text is None and "error" in facts and "method" not in facts):
         return ""  # an error without an id answers a message that had no valid id
-    if isinstance(number, Decimal):
-        raise MessageError("the id has too many digits", number=str(number))
-    if isinstance(number, bool) or not isinstance(number, str | int):
+    if isinstance(id_text, Decimal):
+        raise MessageError("the id has too many digits", id_text=str(id_text))
+    if isinstance(id_text, bool) or not isinstance(id_text, str | int):
         raise MessageError("an id must be a string or an integer")
-    if _SURROGATE.search(str(number)):
-        raise MessageError("the id is not valid Unicode", number=json.dumps(number))
-    return json.dumps(number)
+    if _SURROGATE.search(str(id_text)):
+        raise MessageError("the id is not valid Unicode", id_text=json.dumps(id_text))
+    return json.dumps(id_text)
 
 
 def _integer(digits: str) -> int | Decimal:

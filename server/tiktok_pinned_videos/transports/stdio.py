@@ -1,7 +1,7 @@
 """The MCP server on stdin and stdout.
 
-The SDK's transport gets its lines from here and writes its answers here. After the end of input or a signal, received
-calls are still answered for a few seconds.
+`_Pipes` gives the SDK's transport the lines of stdin and writes its answers to stdout. After the end of input or a
+signal, received calls are still answered for a few seconds.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from .handshake import Input, split_answer, write_all
 from .messages import Message, MessageError, read_message
 
 _MAX_CHUNKS: Final = 64
-"""Chunks of 64 KiB that are read ahead of the server."""
+"""Chunks of at most 64 KiB that are read before the server handles them."""
 _GRACE: Final = 0.7
-"""Seconds after the drain for closing connections and store; then the process ends in any case."""
+"""Seconds to close connections and the store after the drain that a signal starts. Then the process is ended."""
 
 
 async def serve_stdio(server: MCPServer[Any], stdin: Input, *, drain: float, stopping: Callable[[], None]) -> None:
     """Serve until the client closes a pipe or a signal arrives.
 
-    `drain`: seconds that received calls may take at the end; `stopping` is called at its start. Raises OSError if
+    `drain`: seconds that received calls may take at the end. `stopping` is called before them. Raises OSError if
     stdout cannot be written although the client has not closed it.
     """
     low_level = server._lowlevel_server  # pyright: ignore[reportPrivateUsage] - the SDK has no public way to give it streams
@@ -43,7 +43,7 @@ async def serve_stdio(server: MCPServer[Any], stdin: Input, *, drain: float, sto
 
 
 class _Pipes:
-    """Stdin as valid messages, stdout as the SDK's file, and the ids of requests that are not answered yet."""
+    """Gives the SDK valid messages from stdin, writes its lines to stdout and notes which requests are unanswered."""
 
     def __init__(self, stdin: Input, *, drain: float, stopping: Callable[[], None]) -> None:
         self.fault: OSError | None = None
@@ -53,24 +53,24 @@ class _Pipes:
         self._stopping = stopping
         self._loop = asyncio.get_running_loop()
         self._chunks: asyncio.Queue[Sequence[bytearray | None]] = asyncio.Queue()
-        self._ahead = threading.Semaphore(_MAX_CHUNKS)
+        self._free_chunks = threading.Semaphore(_MAX_CHUNKS)
         self._writing = asyncio.Lock()
-        self._open: set[str] = set()
+        self._unanswered: set[str] = set()
         self._all_answered = asyncio.Event()
         self._all_answered.set()
         self._stdout = os.dup(1)
-        os.dup2(2, 1)  # what other code prints goes to stderr
+        os.dup2(2, 1)  # output of other code goes to stderr
         stdin.attach(self._deliver)
 
     def stop(self) -> None:
-        """End the input after what was read."""
+        """End the input after the lines that were read."""
         self._chunks.put_nowait([None])
 
     async def messages(self) -> AsyncGenerator[str]:
-        """Yield valid messages. Invalid ones are answered here."""
+        """Yield valid messages, and answer invalid ones with an error."""
         while True:
             lines = await self._chunks.get()
-            self._ahead.release()
+            self._free_chunks.release()
             for line in lines:
                 if line is None:
                     await self._finish()
@@ -94,15 +94,15 @@ class _Pipes:
                 await self._all_answered.wait()
 
     async def write(self, text: str) -> None:
-        """Send a line of the SDK, unless it was sent before the SDK was loaded."""
+        """Send a line of the SDK, unless the cache sent this answer before the SDK was loaded."""
         answer = split_answer(text)
         if answer is None or self._cache is None or not self._cache.was_sent(*answer):
             await self._send(text)
         if answer is not None:
-            self._settle(answer[0])
+            self._mark_answered(answer[0])
 
     async def flush(self) -> None:
-        """Do nothing: `write` has written."""
+        """Do nothing: `write` does not buffer."""
 
     async def _send(self, text: str) -> None:
         async with self._writing:
@@ -114,7 +114,7 @@ class _Pipes:
                 self.stop()
 
     def _deliver(self, lines: Sequence[bytearray | None]) -> None:
-        self._ahead.acquire()
+        self._free_chunks.acquire()
         with contextlib.suppress(RuntimeError):  # the loop has been closed
             self._loop.call_soon_threadsafe(self._chunks.put_nowait, lines)
 
@@ -122,15 +122,15 @@ class _Pipes:
         if self._cache is not None:
             self._cache.received_message(message.content)
         if message.kind == "request":
-            self._open.add(message.number)
+            self._unanswered.add(message.id_text)
             self._all_answered.clear()
         elif message.content.get("method") == "notifications/cancelled":
             params: dict[str, Any] = message.content.get("params") or {}
-            self._settle(json.dumps(params.get("requestId")))  # a cancelled request gets no answer
+            self._mark_answered(json.dumps(params.get("requestId")))  # a cancelled request gets no answer
 
-    def _settle(self, number: str) -> None:
-        self._open.discard(number)
-        if not self._open:
+    def _mark_answered(self, id_text: str) -> None:
+        self._unanswered.discard(id_text)
+        if not self._unanswered:
             self._all_answered.set()
 
 
@@ -146,5 +146,5 @@ def _handle_signals(stop: Callable[[], None], drain: float) -> None:
 
     for name in ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP"):
         number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as nohup sets it
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
             signal.signal(number, handle)
