@@ -46,6 +46,14 @@ async def test_a_store_that_does_not_exist_has_nothing_to_delete(tmp_path: Path)
         assert (forgotten.namespaces, dict(forgotten.entries)) == (0, {"nasa": 0})
 
 
+def test_a_file_that_was_moved_aside_and_may_be_of_another_program_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state.sqlite3").write_bytes(b"captions")
+    said = run_now(("forget", "nasa"), {"TIKTOK_STATE": f"sqlite:///{tmp_path}/state.sqlite3"})
+
+    assert said.code == 1
+    assert f"may hold data: {tmp_path}/state.sqlite3.unreadable-" in said.err
+
+
 def test_a_store_that_cannot_be_reached_is_an_error() -> None:
     said = run_now(("forget", "nasa"), {"TIKTOK_STATE": "redis://127.0.0.1:1"})
 

@@ -66,6 +66,7 @@ def test_an_unexpanded_variable_elsewhere_is_the_default() -> None:
     for variable in ("TIKTOK_TIMEOUT", "TIKTOK_STATE", "TIKTOK_API_BASE_URL", "LOG_LEVEL", "TIKTOK_SANDBOX"):
         for value in ("", " ", "${X}", "%X%", "{{X}}"):
             assert load_settings({**GOOD, variable: value}) == load_settings(GOOD)
+    assert load_settings({**GOOD, "MCP_BEARER_TOKEN": "your-bearer-token"}) == load_settings(GOOD)
 
 
 @pytest.mark.parametrize("secret", ["$ecret", "a${b}c", "x", "yourself", "100%real%"])
@@ -158,7 +159,7 @@ BAD = {
     "MCP_JWT_ISSUER": ["http://issuer.example", "issuer"],
     "MCP_JWKS_URL": ["http://issuer.example/jwks"],
     "MCP_PUBLIC_URL": ["host/mcp"],
-    "MCP_ALLOWED_HOSTS": ["http://host", "host:port", "a b", "host/path"],
+    "MCP_ALLOWED_HOSTS": ["http://host", "host:port", "a b", "host/path", ","],
     "MCP_ALLOWED_ORIGINS": ["host", "https://host/path", "*", "null"],
 }  # fmt: skip
 HOSTILE = ["a\nb\x1b[31m", "\u202ex", "\x00", "/" * 5000, "\udcff"]

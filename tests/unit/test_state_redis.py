@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from kit.cli import run
 from kit.stores import Opened, RedisServer, running_redis
 from tiktok_pinned_videos.state.base import Counter, Entry, StateStoreError, UnusableStoreError
 from tiktok_pinned_videos.state.open import check_usable, open_primary, open_store
@@ -25,8 +26,13 @@ async def test_a_user_without_a_permission_is_refused_and_its_password_shown_to_
     url = redis_server.url.replace("127", "mcp:s3cret@127")
     with pytest.raises(UnusableStoreError, match="NOPERM") as refused:
         await check_usable(url, prefix=PREFIX)
+    said = await run(
+        "get", "nasa", env={"TIKTOK_STATE": url, "TIKTOK_CLIENT_KEY": "key", "TIKTOK_CLIENT_SECRET": "secret"}
+    )
 
     assert "s3cret" not in str(refused.value)
+    assert said.code == 2
+    assert said.err.startswith("not_configured: @nasa: The state store of TIKTOK_STATE cannot work: ")
 
 
 async def test_a_user_of_one_prefix_without_dangerous_commands_is_enough(redis_server: RedisServer) -> None:

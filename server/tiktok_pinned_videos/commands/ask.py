@@ -102,7 +102,10 @@ def ask_accounts(
 
 
 def end(outcomes: Sequence[Outcome[Any]]) -> NoReturn:
-    """Exit with 0, or with 1 if an account failed. After the quota has ended, print on stderr how to continue."""
+    """Exit with 0, with 1 if an account failed, or with 2 if the configuration made it fail.
+
+    After the quota has ended, print on stderr how to continue.
+    """
     # The sandbox's simulated quota concerns one account only.
     errors = {one.username: one.error for one in outcomes if one.error and one.error.for_every_account}
     left = [name for name, error in errors.items() if error.status is Status.QUOTA_EXCEEDED]
@@ -113,6 +116,8 @@ def end(outcomes: Sequence[Outcome[Any]]) -> NoReturn:
             "to a file, one per line, and use --from FILE; get --out DIR continues by itself).",
             err=True,
         )
+    if any(error.status is Status.NOT_CONFIGURED for error in errors.values()):
+        raise SystemExit(2)
     raise SystemExit(1 if any(outcome.error for outcome in outcomes) else 0)
 
 

@@ -10,7 +10,7 @@ from tiktok_pinned_videos.presentation.text import error_text
 from tiktok_pinned_videos.research.errors import InvalidArgumentError
 from tiktok_pinned_videos.research.names import parse_username
 from tiktok_pinned_videos.settings import Settings
-from tiktok_pinned_videos.state.base import StateStoreError
+from tiktok_pinned_videos.state.base import StateStoreError, UnusableStoreError
 
 from . import stop
 
@@ -26,7 +26,11 @@ def run(settings: Settings, *, usernames: tuple[str, ...]) -> None:
     try:
         forgotten = asyncio.run(forget_accounts(settings.state, names))
     except StateStoreError as fault:
-        stop(f"The state store cannot be used, so something may be left in it: {fault}. Run forget again later.", 1)
+        then = fault.next_step if isinstance(fault, UnusableStoreError) else "Run forget again later."
+        stop(f"The state store cannot be used, so something may be left in it: {fault}. {then}", 1)
     for name, count in forgotten.entries.items():
         what = f"deleted {count} stored values" if count else "nothing was stored"
         click.echo(f"@{name}: {what} ({forgotten.state}, client keys that used it: {forgotten.namespaces}).")
+    if forgotten.unreadable:
+        files = ", ".join(map(str, forgotten.unreadable))
+        stop(f"An earlier state file could not be read and may hold data: {files}. Delete it if you do not need it.", 1)
