@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import replace
 from typing import Any, Literal
 
 import httpx
@@ -25,13 +24,12 @@ Era = Literal["auto", "legacy"]
 ERAS: tuple[Era, ...] = ("auto", "legacy")
 SECRET = "s3cr3t-Of-The-Project"
 KEY = "aw-client-key-7"
-SETTINGS = Settings(client_key=KEY, client_secret=SECRET, cache_ttl=0, timeout=10)
-"""Credentials, no cache, nothing on disk."""
 
 
 def settings(upstream: Upstream | TikTok | None = None, **changes: Any) -> Settings:
-    """Return `SETTINGS` with an upstream of the test and these changes."""
-    return replace(SETTINGS, **({"api_base_url": upstream.url} if upstream else {}), **changes)
+    """Settings with credentials, no cache, nothing on disk, an upstream of the test and these changes."""
+    given: dict[str, Any] = {"client_key": KEY, "client_secret": SECRET, "cache_ttl": 0, "timeout": 10}
+    return Settings(**given | ({"api_base_url": upstream.url} if upstream else {}) | changes)
 
 
 @contextlib.asynccontextmanager
