@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import click
 
@@ -11,6 +12,7 @@ from tiktok_pinned_videos.research.errors import InvalidArgumentError
 from tiktok_pinned_videos.research.names import parse_username
 from tiktok_pinned_videos.settings import Settings
 from tiktok_pinned_videos.state.base import StateStoreError, UnusableStoreError
+from tiktok_pinned_videos.state.open import check_url
 
 from . import stop
 
@@ -31,6 +33,8 @@ def run(settings: Settings, *, usernames: tuple[str, ...]) -> None:
     for name, count in forgotten.entries.items():
         what = f"deleted {count} stored values" if count else "nothing was stored"
         click.echo(f"@{name}: {what} ({forgotten.state}, client keys that used it: {forgotten.namespaces}).")
-    if forgotten.unreadable:
-        files = ", ".join(map(str, forgotten.unreadable))
+    path = check_url(settings.state)["path"]
+    # What was moved aside and may be of another program is named, not deleted.
+    if path and (unreadable := sorted(Path(path).parent.glob(f"{Path(path).name}.unreadable-*"))):
+        files = ", ".join(map(str, unreadable))
         stop(f"An earlier state file could not be read and may hold data: {files}. Delete it if you do not need it.", 1)

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from tiktok_pinned_videos.state.base import Counter
-from tiktok_pinned_videos.state.open import check_url, open_primary
+from tiktok_pinned_videos.state.open import open_primary
 from tiktok_pinned_videos.state.resilient import NAMESPACES
 
 from .accounts import account_keys
 
 
 class Forgotten(NamedTuple):
-    """The store, how many sources (client key and address) used it, and how many values were deleted by username.
-
-    `unreadable`: files beside it that may hold data too. They were moved aside, and may be another program's.
-    """
+    """The store, how many sources (client key and address) used it, and how many values were deleted by username."""
 
     state: str
     namespaces: int
     entries: Mapping[str, int]
-    unreadable: Sequence[Path]
 
 
 async def forget_accounts(state_url: str, usernames: Sequence[str]) -> Forgotten:
@@ -38,8 +33,6 @@ async def forget_accounts(state_url: str, usernames: Sequence[str]) -> Forgotten
                 keys = [prefix + key for key in account_keys(name, time.time())]
                 deleted[name] += sum(value is not None for value in await store.get(*keys))
                 await store.put(delete=keys)
-        path = check_url(state_url)["path"]
-        unreadable = sorted(Path(path).parent.glob(f"{Path(path).name}.unreadable-*")) if path else []
-        return Forgotten(store.describe(), len(prefixes), deleted, unreadable)
+        return Forgotten(store.describe(), len(prefixes), deleted)
     finally:
         await store.aclose()
