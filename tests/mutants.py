@@ -143,7 +143,7 @@ FAULTS = [
           "lasting = isinstance(stored, CachedSnapshot) and stored.videos",
           "lasting = isinstance(stored, CachedSnapshot)"),
     Fault("an answer of a clock that is ahead is used", "service/accounts.py",
-          "if not -_CLOCKS_DIFFER <= self._clock()", "if not self._clock()"),
+          "if not -_CLOCK_SKEW <= self._clock()", "if not self._clock()"),
     Fault("one request more than the quota", "service/quota.py",
           "Counter(f\"used:{day}\", self._quota, ", "Counter(f\"used:{day}\", self._quota + 1, "),
     Fault("a closed day is asked about as before", "service/quota.py",

@@ -1,6 +1,6 @@
-"""Logging to stderr for people or for machines, without ever waiting for stderr.
+"""Log to stderr as text or JSON, without waiting for stderr.
 
-Stdout belongs to the protocol. No secret and no caption is logged. Lines go through a bounded queue to a daemon thread
+Stdout is only for the protocol. No secret and no caption is logged. Lines go through a bounded queue to a daemon thread
 that writes to descriptor 2. If the pipe is full, lines are dropped and counted.
 """
 
@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 _MAX_LINES: Final = 1000
-"""Lines that wait to be written."""
+"""Maximum number of lines that wait to be written."""
 _FLUSH_TIMEOUT: Final = 0.5
 """Seconds that the end of the program waits for lines to be written."""
 _NOTICE: Final = 60
@@ -29,7 +29,7 @@ _PLAIN: Final = re.compile(r"[\w.,:/@+-]+", re.ASCII)
 
 @dataclass(slots=True)
 class CallRecord:
-    """One tool call that has ended; no text of TikTok's users, no token and no secret."""
+    """One tool call that has ended. It contains no untrusted text, no token and no secret."""
 
     tool: str
     accounts: tuple[str, ...] = ()
@@ -42,18 +42,18 @@ class CallRecord:
     caller: str | None = None
 
     def facts(self) -> dict[str, Any]:
-        """Return what is logged."""
+        """Return the fields to log."""
         facts = {"tool": self.tool, "account": ",".join(self.accounts), "status": str(self.status)}
         facts |= {"requests": self.requests, "cached": self.cached, "ms": round(self.milliseconds, 1)}
         return facts | {"log_id": self.log_id} | ({"caller": self.caller} if self.caller else {})
 
 
 def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
-    """Set up the root logger, before the SDK does it its own way."""
+    """Configure the root logger. Call this before the SDK configures it."""
     logging.basicConfig(level=level, handlers=[_Handler(as_json=log_format == "json")], force=True)
     logging.getLogger("tiktok_pinned_videos").setLevel(level)
-    logging.getLogger().setLevel(max(logging.WARNING, logging.getLogger().level))  # httpx logs every address
-    # Any client can cause its warnings: one for each malformed request.
+    logging.getLogger().setLevel(max(logging.WARNING, logging.getLogger().level))  # httpx logs every URL
+    # Any client can cause its warnings: uvicorn logs one for each malformed request.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
@@ -122,10 +122,10 @@ def _write(line: bytes) -> None:
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return the message in one line, without characters that a terminal obeys."""
+    """Return the message in one line, without control characters."""
     message = record.getMessage()
     if record.name.startswith("opentelemetry"):
-        # It does not say which variable is wrong, repeats secret headers, and its tracebacks are long.
+        # OpenTelemetry does not name the wrong variable, repeats secret headers, and logs long tracebacks.
         names = sorted(name for name in os.environ if name.startswith("OTEL_"))
         for secret in re.split("[,=]", ",".join(os.environ[name] for name in names if "HEADERS" in name)):
             message = message.replace(secret.strip() or "\0", "...")
@@ -136,7 +136,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _quoted(value: object) -> str:
-    # Callers write usernames: none may imitate the next field or a separator.
+    # Usernames come from callers and must not imitate the next field or a separator.
     if not isinstance(value, str):
         return str(value)
     return value if _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=True)

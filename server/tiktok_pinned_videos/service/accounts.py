@@ -1,7 +1,7 @@
-"""What a store has of an account: its answer, its observations and its name, each for a limited time.
+"""The stored data of an account: its answer, its observations and its name, each for a limited time.
 
 A stored answer serves any subset of its fields. "Nothing pinned" and "no such account" are stored for at most a minute,
-other failures never. An account has one observation for each UTC day, the first of that day, and the latest. The values
+other failures never. The observations of an account are the first of each UTC day and the latest. The values
 are cleaned texts and counts as TikTok sent them; none is secret.
 """
 
@@ -25,7 +25,7 @@ _DAY: Final = 86_400
 _MAX_DAYS: Final = 15
 _SHORT_TTL: Final = 60.0
 _SEEN_TTL: Final = 15.0 * _DAY
-_CLOCKS_DIFFER: Final = 60.0
+_CLOCK_SKEW: Final = 60.0
 """Seconds by which another server's clock may be ahead. Answers further in the future are ignored."""
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ class Missing:
         return True
 
     def error(self) -> NotFoundError:
-        """Make the error again."""
+        """Return the error of this answer."""
         what = "TikTok found no account with this name."
         return NotFoundError(what, code=self.code, log_id=self.log_id, sandbox=self.sandbox)
 
@@ -126,14 +126,14 @@ class Accounts:
         return new
 
     async def remove(self, username: str, error: TikTokError) -> None:
-        """Delete what is stored of an account that is gone, except the name, and remember a `NotFoundError`."""
+        """Delete what is stored of an account that is gone, except the name, and store a `NotFoundError`."""
         now = self._clock()
         missing = Missing(username, now, error.code, error.log_id, error.sandbox)
         entries = [self._entry(missing)] if self.cached and isinstance(error, NotFoundError) else []
         await self._store.put(*entries, delete=account_keys(username, now)[:-1])
 
     async def seen(self, prefix: str, *, limit: int) -> list[str]:
-        """Return usernames that were answered before and begin with `prefix`, in lower case."""
+        """Return the usernames of earlier answers that begin with `prefix`, in lower case."""
         keys = await self._store.find(_seen_key(in_key(prefix)), limit)
         return sorted(unquote(key.removeprefix("seen:")) for key in keys)
 
@@ -144,9 +144,9 @@ class Accounts:
     def _entry(self, stored: Stored) -> Entry:
         ttl = self._ttl_of(stored)
         if isinstance(stored, CachedSnapshot) and stored.changes is not None:
-            # Changes have ids of the oldest observation, and are not kept longer than that.
+            # Changes contain ids of the oldest observation, so they expire with it.
             ttl = min(ttl, stored.changes.since + self._history - stored.retrieved_at)
-        # Of a video, what TikTok did not send is not set.
+        # `exclude_unset` omits what TikTok did not send about a video.
         return Entry(_answer_key(in_key(stored.username)), _STORED.dump_json(stored, exclude_unset=True), ttl)
 
     def _current(self, value: bytes | None) -> Stored | None:
@@ -154,7 +154,7 @@ class Accounts:
         stored = decoded(_STORED, value)
         if stored is None or not self.cached:
             return None
-        if not -_CLOCKS_DIFFER <= self._clock() - stored.retrieved_at < self._ttl_of(stored):
+        if not -_CLOCK_SKEW <= self._clock() - stored.retrieved_at < self._ttl_of(stored):
             return None
         if isinstance(stored, CachedSnapshot) and stored.changes and not self._in_history(stored.changes.since):
             return replace(stored, changes=None)

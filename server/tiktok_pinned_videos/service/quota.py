@@ -1,7 +1,7 @@
-"""The ledger: it reserves each request in the day's quota before it is sent, and keeps the pause after a rate limit.
+"""Reserve each request in the day's quota before it is sent, and store the pause after a rate limit.
 
-TikTok counts per project and resets the count at 00:00 UTC. No endpoint returns the rest, so the ledger counts the
-requests of all processes that share the store.
+TikTok counts per project and resets the count at 00:00 UTC. No endpoint returns the remaining quota, so the
+ledger counts the requests of all processes that share the store.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from .caller import CALLER
 MAX_PAUSE: Final = 60.0
 """The longest pause in seconds, even if TikTok asks for a longer one."""
 
-_ONE: Final = timedelta(days=1)
+_ONE_DAY: Final = timedelta(days=1)
 _PROBE_INTERVAL: Final = 3600.0
 _NOTE_FROM: Final = 0.8
 _PAUSE: Final = "pause"
 
 
 class QuotaStatus(NamedTuple):
-    """The quota of the current day: research requests reserved since 00:00 UTC, and whether TikTok closed the day."""
+    """The quota of the current day: requests since 00:00 UTC, and whether TikTok said it is used up (`closed`)."""
 
     used: int
     quota: int
@@ -36,7 +36,7 @@ class QuotaStatus(NamedTuple):
 
 
 class Ledger:
-    """Implements `research.budget.Budget` on a `Store`. `caller_quota`: for one caller, 0 for no limit."""
+    """Implements `research.budget.Budget` on a `Store`. `caller_quota`: requests per caller and day, 0: no limit."""
 
     def __init__(self, store: Store, *, quota: int, clock: Callable[[], float], caller_quota: int = 0) -> None:
         self._store = store
@@ -49,11 +49,11 @@ class Ledger:
         """See `Budget.reserve`."""
         day = self._today()
         closed, pause = await self._store.get(_closed(day), _PAUSE)
-        if (left := self._left_of(pause)) > 0:
+        if (left := self._rest_of(pause)) > 0:
             raise PausedError(left)
-        # One probe per hour, for all processes with the same quota, checks whether TikTok reopened the day.
+        # One probe per hour, for all processes with the same quota, checks whether TikTok accepts requests again.
         if closed and not await self._store.add(self._probe(day)):
-            raise self._exceeded("TikTok said that the daily quota of the project is spent", context)
+            raise self._exceeded("TikTok reported that the project's daily quota is used up", context)
         counters = [self._counter(day)]
         caller = CALLER.get()
         if self._caller_quota and caller is not None:
@@ -72,16 +72,16 @@ class Ledger:
         """See `Budget.pause`."""
         seconds = min(MAX_PAUSE, max(0.05, seconds))
         (pause,) = await self._store.get(_PAUSE)
-        if seconds > self._left_of(pause):
+        if seconds > self._rest_of(pause):
             await self._store.put(Entry(_PAUSE, str(self._clock() + seconds).encode(), seconds))
 
     async def refused(self, reservation: Reservation) -> None:
-        """See `Budget.refused`: close the day. Until the next one only probes are sent."""
+        """See `Budget.refused`: close the day. Until 00:00 UTC only probes are sent."""
         day = reservation.day
-        await self._store.put(Entry(_closed(day), b"1", self._left(day)), self._probe(day))
+        await self._store.put(Entry(_closed(day), b"1", self._seconds_left(day)), self._probe(day))
 
     async def answered(self, reservation: Reservation) -> None:
-        """See `Budget.answered`. Only a probe opens a closed day: other requests may be older than its closing."""
+        """See `Budget.answered`. Only a probe reopens a closed day: other requests may have been sent before."""
         if reservation.probe:
             await self._store.put(delete=(_closed(reservation.day),))
 
@@ -89,7 +89,7 @@ class Ledger:
         """Read the store; sends nothing."""
         day = self._today()
         (closed,) = await self._store.get(_closed(day))
-        return QuotaStatus(await self._used(day), self._quota, f"{day + _ONE}T00:00:00Z", closed is not None)
+        return QuotaStatus(await self._used(day), self._quota, f"{day + _ONE_DAY}T00:00:00Z", closed is not None)
 
     def seen_today(self) -> int:
         """Return today's requests as this process last read them (0 before); callable from any thread, no I/O."""
@@ -108,19 +108,19 @@ class Ledger:
         self._seen = (day, counts.totals[0])
         return counts.totals[0]
 
-    def _left_of(self, pause: bytes | None) -> float:
-        """Return the rest of a pause in seconds. A pause longer than `MAX_PAUSE` comes from a wrong clock."""
+    def _rest_of(self, pause: bytes | None) -> float:
+        """Return the remaining seconds of a pause; 0 for more than `MAX_PAUSE`, which a wrong clock has caused."""
         left = float(pause) - self._clock() if pause is not None else 0.0
         return left if left <= MAX_PAUSE else 0.0
 
     def _probe(self, day: date) -> Entry:
         # One key per quota: after a change of TIKTOK_DAILY_QUOTA the next request is a probe at once.
-        return Entry(f"probe:{day}:{self._quota}", b"1", min(_PROBE_INTERVAL, self._left(day)))
+        return Entry(f"probe:{day}:{self._quota}", b"1", min(_PROBE_INTERVAL, self._seconds_left(day)))
 
     def _counter(self, day: date) -> Counter:
         return Counter(f"used:{day}", self._quota, _end_of(day))
 
-    def _left(self, day: date) -> float:
+    def _seconds_left(self, day: date) -> float:
         """Return the seconds until the day ends; at least one, in case the day has just ended."""
         return max(1.0, _end_of(day) - self._clock())
 
@@ -133,7 +133,7 @@ class Ledger:
 
 
 def _end_of(day: date) -> float:
-    return datetime.combine(day + _ONE, time(), UTC).timestamp()
+    return datetime.combine(day + _ONE_DAY, time(), UTC).timestamp()
 
 
 def _closed(day: date) -> str:

@@ -1,7 +1,7 @@
-"""Single flight: simultaneous calls for one account share one request, in this process and, for 10 s, in all.
+"""Single flight: simultaneous calls for one account share one request, in this process and for 10 s across processes.
 
-A request is a task of its own, so that a cancelled call does not end it for the others. When no caller waits any more,
-or the program ends, a request that was sent is completed, and one that was not sent is cancelled.
+Each request runs in its own task, so that a cancelled call does not end it for other callers. When no caller waits any
+more, or the program ends, a request that was sent is completed, and one that was not sent is cancelled.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ async def lease(
 ) -> AsyncGenerator[K]:
     """Hold the lease `key` while sending a request, and yield what `read` returned last.
 
-    If another process has the lease, wait until `read` returns `enough` or its lease ends. Without a store there is
-    nothing to wait for.
+    If another process has the lease, wait until `read` returns `enough` or its lease ends. Without a store, do not
+    wait.
     """
     if store is None:
         yield await read()

@@ -1,7 +1,7 @@
-"""An SQLite database that opens its file again after it was deleted, replaced or damaged under a running process.
+"""An SQLite database that reopens its file after it was deleted, replaced or damaged under a running process.
 
-A damaged file of this program is moved aside. Expired and deleted values are overwritten. Operations run on the event
-loop: each takes less time than handing it to a thread, and none waits for the disk.
+A damaged file of this program is renamed. Expired and deleted values are overwritten. Operations run on the event
+loop, because each takes less time than handing it to a thread, and none waits for the disk.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from .base import StateStoreError
 
 _MAX_WAIT: Final = 2.0
 """Seconds that an operation may wait for other processes."""
-_POLL: Final = 0.005
+_POLL: Final = 0.005  # seconds
 _PURGE_EVERY: Final = 30.0
-"""Seconds between two purges while a process uses the database. Opening the file purges too."""
-_DAMAGED_KEPT: Final = 86_400.0
+"""Seconds between two purges while a process uses the database. Opening the file also purges."""
+_DAMAGED_TTL: Final = 86_400.0
 _APPLICATION_ID: Final = 0x54545056
 """`TTPV`: marks the files of this program."""
 _SCHEMA_VERSION: Final = 3
@@ -49,7 +49,7 @@ class Database:
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, operation: Callable[[sqlite3.Connection], R]) -> R:
-        """Run one transaction that excludes all others. Raises `StateStoreError`.
+        """Run one exclusive transaction. Raises `StateStoreError`.
 
         It is tried again while another process has the file locked, and after a repair.
         """
@@ -68,7 +68,7 @@ class Database:
             await asyncio.sleep(_POLL)
 
     def delete_damaged(self, *, before: float) -> None:
-        """Delete a damaged file that was moved aside before this time. After an error the next purge tries again."""
+        """Delete a damaged file that was renamed before this time. After an error the next purge tries again."""
         with suppress(OSError):
             if self._path is not None and (damaged := Path(f"{self._path}.damaged")).stat().st_mtime < before:
                 damaged.unlink()
@@ -100,7 +100,7 @@ class Database:
             # Deleted values are overwritten, not only marked as free; the rollback journal is emptied.
             file.execute("PRAGMA secure_delete = ON")
             file.execute("PRAGMA journal_mode = TRUNCATE")
-            # Do not wait for the disk. If the computer loses power, the file may be damaged, and is then moved aside.
+            # Do not wait for the disk. If the computer loses power, the file may be damaged, and is then renamed.
             file.execute("PRAGMA synchronous = OFF")
             _check_or_create(file)
         except Exception:
@@ -118,27 +118,27 @@ class Database:
         self._file = None
 
     def _purge(self) -> None:
-        """Delete and overwrite expired values, now and from time to time. After an error the next purge tries again."""
+        """Delete and overwrite expired values, now and periodically. After an error the next purge tries again."""
         self._timer = asyncio.get_running_loop().call_later(_PURGE_EVERY, self._purge)
         now = self._clock()
-        self.delete_damaged(before=now - _DAMAGED_KEPT)
+        self.delete_damaged(before=now - _DAMAGED_TTL)
         with suppress(sqlite3.Error):
             if self._file is not None:
                 self._file.execute("DELETE FROM entries WHERE expires_at <= ?", (now,))
                 self._file.execute("DELETE FROM counters WHERE expires_at <= ?", (now,))
 
     def _may_succeed_later(self, error: Exception) -> bool:
-        """Return whether to try again. Close the file after an error, and move a damaged file aside."""
+        """Return whether to try again. Close the file after an error, and rename a damaged file."""
         path, seen, code = self._path, self._identity, getattr(error, "sqlite_errorcode", 0) & 0xFF
         if path is None or code == sqlite3.SQLITE_BUSY:
             return path is not None
         self._disconnect()
         # Another process may have replaced a damaged file already.
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) and _identity(path) == seen:
-            # What may be a file of another program gets a name of its own, and is never deleted.
+            # A file that may belong to another program gets a unique name and is never deleted.
             ours = self._was_ours or _is_ours(path)
             aside = Path(f"{path}.damaged" if ours else f"{path}.unreadable-{int(self._clock())}")
-            with suppress(OSError):  # Windows does not move a file that another process has open
+            with suppress(OSError):  # Windows does not rename a file that another process has open
                 path.replace(aside)
                 _log.warning("The state file %s could not be read (%s). It was moved to %s.", path, error, aside.name)
         return _identity(path) != seen
@@ -146,7 +146,7 @@ class Database:
 
 def _check_or_create(file: sqlite3.Connection) -> None:
     """Create the tables; delete the data of another schema. Raises `StateStoreError` for a file of another program."""
-    # With the lock, all queries see the file before another process creates it, or all after that.
+    # The lock prevents another process from creating the tables between these queries.
     file.execute("BEGIN IMMEDIATE")
     owner, version = (file.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
     tables = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()]
@@ -163,7 +163,7 @@ def _check_or_create(file: sqlite3.Connection) -> None:
 
 
 def _identity(path: Path) -> tuple[int, ...]:
-    """Identify the file behind a path; () while it is missing."""
+    """Return device and inode of the file at a path; () if it is missing."""
     try:
         found = path.stat()
     except OSError:
