@@ -240,7 +240,7 @@ FAULTS = [
     Fault("a message with a byte order mark is rejected", "transports/messages.py", "utf-8-sig", "utf-8"),
     Fault("short keys verify signatures", "transports/auth.py", '_key_length": True', '_key_length": False'),
     Fault("texts of a comparison are cut for people", "commands/compare.py", "rank_by, whole=True)", "rank_by)"),
-    Fault("forget fails with 0", "commands/forget.py", 'Run forget again later.", 1)', 'Run forget again later.", 0)'),
+    Fault("forget fails with 0", "commands/forget.py", '{fault}. {then}", 1)', '{fault}. {then}", 0)'),
     Fault("a data set is fresh for too long", "commands/dataset/package.py",
           "datetime.fromtimestamp(times[0], UTC)", "datetime.fromtimestamp(times[-1], UTC)"),
 ]  # fmt: skip

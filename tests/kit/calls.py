@@ -29,7 +29,8 @@ KEY = "aw-client-key-7"
 def settings(upstream: Upstream | TikTok | None = None, **changes: Any) -> Settings:
     """Settings with credentials, no cache, nothing on disk, an upstream of the test and these changes."""
     given: dict[str, Any] = {"client_key": KEY, "client_secret": SECRET, "cache_ttl": 0, "timeout": 10}
-    return Settings(**given | ({"api_base_url": upstream.url} if upstream else {}) | changes)
+    given |= {"api_base_url": upstream.url} if upstream else {}
+    return Settings(**given | changes)
 
 
 @contextlib.asynccontextmanager

@@ -49,10 +49,6 @@ class RedisServer:
             self._process.wait(60)
             self._process = None
 
-    def restart(self) -> None:
-        self.kill()
-        self.start()
-
     async def command(self, *words: str) -> Any:
         from redis.asyncio import Redis
 
