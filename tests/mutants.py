@@ -184,8 +184,6 @@ FAULTS = [
           "RequestBodyLimitMiddleware(self._answer, MAX_BODY)", "self._answer"),
     Fault("outdated answers stay", "transports/handshake.py",
           "if key and self._known.get(key) != rest:", "if key and key not in self._known:"),
-    Fault("answers that another user can write are used", "transports/handshake.py",
-          "facts.st_uid == os.geteuid() and not facts.st_mode & 0o022", "True"),
     Fault("small replies wait for each other in the network stack", "serving.py",
           "socket.SOCK_STREAM, socket.IPPROTO_TCP)", "socket.SOCK_STREAM)"),
     Fault("durations are exported in milliseconds", "observability/telemetry.py",

@@ -26,7 +26,6 @@ def build_service(
 ) -> PinnedVideosService:
     """Build the client, the cache, the quota and the store. `transport` replaces the network."""
 
-    from .observability.telemetry import watch_quota
     from .research.client import ResearchClient
     from .service.accounts import Accounts
     from .service.quota import Ledger
@@ -36,7 +35,6 @@ def build_service(
 
     store = open_store(settings.state, prefix=settings.namespace + ":", clock=clock)
     ledger = Ledger(store, quota=settings.daily_quota, caller_quota=settings.caller_quota, clock=clock)
-    watch_quota(ledger.seen_today)
     if transport is None and settings.sandbox:
         import httpx
 

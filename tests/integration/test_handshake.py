@@ -107,13 +107,10 @@ def test_an_outdated_answer_is_detected_reported_and_replaced(tmp_path: Path) ->
     assert json.loads(file.read_text(encoding="utf-8")) == known
 
 
-def test_a_snapshot_that_another_user_could_have_written_is_not_read(tmp_path: Path) -> None:
+def test_a_broken_snapshot_is_not_used(tmp_path: Path) -> None:
     file = tmp_path / "start.json"
     write_answers(str(file), {"key": "value"})
     assert read_answers(str(file)) == {"key": "value"}
-    file.chmod(0o666)
-    assert read_answers(str(file)) == {}
-    file.chmod(0o600)
     for content in ("", "[]", '{"key":5}', "[" * 10_000, "\u00ff"):
         file.write_text(content, encoding="latin-1")
         assert read_answers(str(file)) == {}

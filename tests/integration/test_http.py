@@ -153,7 +153,9 @@ def test_in_the_2025_era_one_accepted_type_is_enough_and_is_sent(server: HTTPSer
 
     assert (response.status_code, response.headers["content-type"].split(";")[0]) == (200, kind)
     assert post(server, LIST | {"params": META}, accept=kind, **MODERN).status_code == 406
-    assert post(server, accept="text/html").status_code == 406
+    refused = post(server, accept="text/html")
+    assert (refused.status_code, "Accept must name" in refused.json()["error"]["message"]) == (406, True)
+    server.wait_for("rejected with 406: POST '/mcp'")
 
 
 def test_media_types_are_compared_without_case(server: HTTPServer) -> None:

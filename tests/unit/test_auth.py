@@ -112,6 +112,7 @@ def forged(authority: Authority) -> dict[str, str]:
         "symmetric": jwt.encode(authority.claims(), "x" * 32, "HS256", headers={"kid": "first"}),
         "unsigned": jwt.encode(authority.claims(), "", "none"),
         "cut": authority.token()[:-40],
+        "surrogate": authority.token(sub="\ud83d"),
         "nested": base64.urlsafe_b64encode(b'{"kid":' + b"[" * 9000).decode() + ".e30.c2ln",
         "no token": "token",
     }

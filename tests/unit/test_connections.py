@@ -177,3 +177,4 @@ async def test_a_broken_request_is_answered_with_400_and_ends_the_call_of_its_co
     await asyncio.sleep(2)
 
     assert (wire.open, other.open) == (False, False)
+    assert other.sent.startswith(b"HTTP/1.1 400 ")

@@ -20,8 +20,6 @@ from typing import Any, Final, Literal
 
 _MAX_LINES: Final = 1000
 """Maximum number of lines that wait to be written."""
-_FLUSH_TIMEOUT: Final = 0.5
-"""Seconds that the end of the program waits for lines to be written."""
 _NOTICE: Final = 60
 _calls: Final = logging.getLogger("tiktok_pinned_videos.calls")
 _PLAIN: Final = re.compile(r"[\w.,:/@+-]+", re.ASCII)
@@ -104,9 +102,11 @@ class _Handler(logging.Handler):
             if dropped:
                 _write(f"{dropped} log lines were dropped because nothing read stderr.\n".encode())
             self._lines.task_done()
+            if self._lines.empty():  # write in batches: to wake this thread takes longer than to queue a line
+                time.sleep(0.02)
 
     def _flush(self) -> None:
-        deadline = time.monotonic() + _FLUSH_TIMEOUT
+        deadline = time.monotonic() + 0.5
         while self._lines.unfinished_tasks and time.monotonic() < deadline:
             time.sleep(0.005)
 

@@ -23,11 +23,8 @@ _log = logging.getLogger(__name__)
 _PREFIX: Final = "tiktok_pinned_videos"
 _counters: Final[list[Callable[[CallRecord], None]]] = []
 """One as soon as metrics are exported."""
-_quota: Final[list[Callable[[], int]]] = []
-"""Reads the count of today's requests."""
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 240)
 """Bounds of durations. The default bounds are meant for milliseconds."""
-_STOP_TIMEOUT: Final = 1.0
 _GROUPS: Final = {
     "OTEL_PROPAGATORS": "opentelemetry_propagator",
     "OTEL_PYTHON_CONTEXT": "opentelemetry_context",
@@ -91,17 +88,13 @@ def _started(signals: list[str]) -> Callable[[], None]:
         reader = PeriodicExportingMetricReader(OTLPMetricExporter())
         metering = MeterProvider([reader], resource=resource, shutdown_on_exit=False)
         metrics.set_meter_provider(metering)
-        meter = metering.get_meter(_PREFIX)
-        meter.create_observable_gauge(
-            f"{_PREFIX}.quota.used", [lambda _: [metrics.Observation(read()) for read in _quota]], "{request}"
-        )
-        _counters[:] = [_counter(meter)]
+        _counters[:] = [_counter(metering.get_meter(_PREFIX))]
         stops.append(metering.shutdown)
 
     def stop() -> None:
         thread = threading.Thread(target=lambda: [each() for each in stops], daemon=True)
         thread.start()
-        thread.join(_STOP_TIMEOUT)
+        thread.join(1.0)
 
     return stop
 
@@ -110,11 +103,6 @@ def meter_call(record: CallRecord) -> None:
     """Count one tool call."""
     for count in _counters:
         count(record)
-
-
-def watch_quota(read: Callable[[], int]) -> None:
-    """Export what `read` returns as today's requests, instead of what was set before."""
-    _quota[:] = [read]
 
 
 def _counter(meter: Meter) -> Callable[[CallRecord], None]:

@@ -43,7 +43,6 @@ class Ledger:
         self._quota = quota
         self._caller_quota = caller_quota
         self._clock = clock
-        self._seen = (date.min, 0)  # day, requests used
 
     async def reserve(self, context: RequestContext) -> Reservation:
         """See `Budget.reserve`."""
@@ -61,7 +60,6 @@ class Ledger:
             counters.append(Counter(key, self._caller_quota, _end_of(day)))
         counts = await self._store.count(counters)
         if counts.granted:
-            self._seen = (day, counts.totals[0])
             return Reservation(day, probe=closed is not None)
         if counts.totals[0] >= self._quota:
             raise self._exceeded(f"today's quota of {self._quota} (TIKTOK_DAILY_QUOTA) is used up", context)
@@ -91,11 +89,6 @@ class Ledger:
         (closed,) = await self._store.get(_closed(day))
         return QuotaStatus(await self._used(day), self._quota, f"{day + _ONE_DAY}T00:00:00Z", closed is not None)
 
-    def seen_today(self) -> int:
-        """Return today's requests as this process last read them (0 before); callable from any thread, no I/O."""
-        day, used = self._seen
-        return used if day == self._today() else 0
-
     async def note(self) -> str | None:
         """Return the note for answers once 80 % of the day's quota is used; None before."""
         used = await self._used(self._today())
@@ -105,7 +98,6 @@ class Ledger:
 
     async def _used(self, day: date) -> int:
         counts = await self._store.count([self._counter(day)], 0)
-        self._seen = (day, counts.totals[0])
         return counts.totals[0]
 
     def _rest_of(self, pause: bytes | None) -> float:

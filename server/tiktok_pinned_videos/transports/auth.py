@@ -132,6 +132,8 @@ class JWTVerifier:
             claims = await self._claims(token)
             if (expires_at := int(claims["exp"])) <= time.time():  # the clock skew applies to nbf and iat only
                 raise jwt.ExpiredSignatureError("the token has expired")
+            named = (claims.get(name) for name in ("sub", "client_id", "azp"))
+            subject = next((name for name in named if isinstance(name, str) and name.encode()), "unknown")
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as fault:
             reason = str(fault)
             if isinstance(fault, jwt.InvalidAudienceError | jwt.InvalidIssuerError):
@@ -140,8 +142,6 @@ class JWTVerifier:
                 reason += f"its iss is {received['iss']!r}, expected {self._settings.jwt_issuer!r}"
             log_rejection(401, reason)
             return None
-        named = (claims.get(name) for name in ("sub", "client_id", "azp"))
-        subject = next((name for name in named if isinstance(name, str) and name), "unknown")
         scopes = _scopes(claims)
         if missing := [scope for scope in self._settings.jwt_required_scopes if scope not in scopes]:
             log_rejection(403, f"the token of {subject!r} lacks {', '.join(missing)}; its scopes: {', '.join(scopes)}")
@@ -192,17 +192,22 @@ class JWTVerifier:
         self._failed = False
 
     async def _discover(self) -> str:
-        """Return the URL of the keys. Raises ValueError if the metadata does not contain it."""
+        """Return the URL of the keys. Raises ValueError with the last reason."""
+        reason = ""
         for url in build_oauth_authorization_server_metadata_discovery_urls(
             self._settings.jwt_issuer, self._settings.jwt_issuer
         ):
-            with contextlib.suppress(ValueError):
+            try:
                 metadata = await _json(url)
-                found = urlsplit(str(metadata.get("jwks_uri")))
-                is_safe = found.scheme == "https" or is_loopback(found.hostname or "")
-                if metadata.get("issuer") == self._settings.jwt_issuer and is_safe:
-                    return found.geturl()
-        raise ValueError("its metadata has no jwks_uri with https. Set MCP_JWKS_URL.")
+            except ValueError as fault:
+                reason = str(fault)
+                continue
+            found = urlsplit(str(metadata.get("jwks_uri")))
+            is_safe = found.scheme == "https" or is_loopback(found.hostname or "")
+            if metadata.get("issuer") == self._settings.jwt_issuer and is_safe:
+                return found.geturl()
+            reason = f"{url} is for another issuer or has no jwks_uri with https"
+        raise ValueError(f"{reason}. Set MCP_JWKS_URL if they are elsewhere.")
 
 
 def _scopes(claims: dict[str, Any]) -> list[str]:
@@ -224,7 +229,9 @@ async def _json(url: str) -> dict[str, Any]:
             response = await client.get(url, headers={"Accept": "application/json"})
         except httpx.HTTPError as fault:
             raise connection_error(fault, url) from None
-    content: object = response.json() if response.status_code == 200 else None
+    content: object = None
+    with contextlib.suppress(ValueError):
+        content = response.json() if response.status_code == 200 else None
     if not isinstance(content, dict):
         raise ValueError(f"{url} answered {response.status_code} without a JSON object")  # noqa: TRY004 - not our type
     return cast("dict[str, Any]", content)

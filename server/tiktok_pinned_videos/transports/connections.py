@@ -16,11 +16,13 @@ import h11
 from starlette.types import Message, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from .auth import log_rejection
+
 MAX_PENDING: Final = 256
 MIN_AGE: Final = 1.0
 """Seconds for which a connection cannot be evicted."""
 REQUEST_TIMEOUT: Final = 20.0
-_MAX_READ: Final = 4 * 1024
+_MAX_READ: Final = 2 * 1024
 """Bytes that one read returns: all that h11 parses and keeps before authentication. A tiny chunk takes 10 µs."""
 LINGER: Final = 1.0
 """Seconds in which a rejected client that is still sending can read why."""
@@ -32,6 +34,8 @@ async def send_last(scope: Scope, send: Send, message: Message) -> None:
     connection = reference() if reference is not None else None
     if message["type"] == "http.response.start" and message["status"] >= 400:
         message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        if message["status"] not in (401, 403, 421):  # logged with their reasons
+            log_rejection(message["status"], f"{scope['method']} {scope['path']!r}")
         if connection is not None:
             connection.lingers = connection.conn.their_state is h11.SEND_BODY
     elif connection is not None and connection.lingers and not message.get("more_body"):
@@ -93,11 +97,14 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Reject what is not HTTP. In the middle of a request only the connection can be closed."""
-        if self._is_answering():
+        """Reject what is not HTTP. After the beginning of a response only the connection can be closed."""
+        log_rejection(400, msg)
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.abort()
-        else:
-            super().send_400_response(msg)
+            return
+        if self._is_answering():
+            self.cycle.disconnected = True
+        super().send_400_response(msg)
 
     def _is_answering(self) -> bool:
         cycle: Any = self.cycle

@@ -85,10 +85,10 @@ def _negotiate(scope: Scope) -> bool:
     accepted = {part.partition(";")[0].strip().lower() for part in accept.split(",")} - {""} or {"*/*"}
     json, events = accepted & {_JSON, "application/*", "*/*"}, accepted & {_EVENTS, "text/*", "*/*"}
     legacy = headers.get("mcp-protocol-version", HANDSHAKE_PROTOCOL_VERSIONS[0]) in HANDSHAKE_PROTOCOL_VERSIONS
-    if (json and events) or (legacy and (json or events)):
-        accept = f"{_JSON}, {_EVENTS}"
+    if not (json and events) and not (legacy and (json or events)):
+        raise MessageError(f"Accept must name {_JSON} and {_EVENTS}", status=406)
     if [kind.partition(";")[0].strip().lower() for kind in headers.getlist("content-type")] != [_JSON]:
         raise MessageError("Content-Type must be application/json", status=415)
     others = [pair for pair in scope["headers"] if pair[0] not in (b"accept", b"content-type", b"content-length")]
-    scope["headers"] = [*others, (b"accept", accept.encode("latin-1")), (b"content-type", _JSON.encode())]
+    scope["headers"] = [*others, (b"accept", f"{_JSON}, {_EVENTS}".encode()), (b"content-type", _JSON.encode())]
     return bool(events) or not legacy

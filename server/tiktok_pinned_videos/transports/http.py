@@ -94,7 +94,7 @@ def build_app(
         allow_private_network=True,
         expose_headers=("Mcp-Protocol-Version", "Mcp-Session-Id", "Retry-After", "WWW-Authenticate"),
     )
-    hosts = [*(f"{name}:*" for name in (*LOOPBACK_NAMES, host)), *settings.allowed_hosts]
+    hosts = [*(f"{name}:*" for name in {*LOOPBACK_NAMES, host}), *settings.allowed_hosts]
     origins = [*(f"http://{name}:*" for name in LOOPBACK_NAMES), *settings.allowed_origins]
     return _guarded(with_cors, {route.path for route in routes}, hosts, origins)
 
