@@ -135,7 +135,8 @@ class RedisTrouble:
             case "flush":
                 await self.server.command("FLUSHALL")
             case "restart":
-                await asyncio.to_thread(self.server.restart)
+                self.server.kill()
+                await asyncio.to_thread(self.server.start)
             case "outage":
                 self.server.kill()
                 await asyncio.sleep(dice.random() * 2)
