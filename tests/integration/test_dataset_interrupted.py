@@ -252,7 +252,7 @@ async def test_after_the_first_failed_write_nothing_more_is_requested(data: Data
     requests = len(data.upstream.asked)
 
     assert (code, err.count("\n"), len(data.lines)) == (1, 1, 9)
-    assert err.endswith("The answers before it are kept. Make space, then run the same command again.\n")
+    assert err.endswith("Earlier answers are kept. Fix the cause, then run the same command again.\n")
     assert 9 < requests <= 13
     assert [name for name in data.files if name.startswith(".")] == []
     assert await finish(data, NAMES) == 40 - 9

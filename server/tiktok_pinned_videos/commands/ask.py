@@ -1,4 +1,4 @@
-"""Request many accounts from the command line: progress, interruption, exit status."""
+"""Request accounts for the command line, with a progress line, handling of signals and the exit status."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from .streams import width
 INTERRUPTED: Final = 130
 """Exit status after Ctrl-C or SIGTERM."""
 _DRAIN: Final = 5.0
-"""Seconds that requests already sent may take after it."""
+"""Seconds that requests already sent may take after Ctrl-C or SIGTERM."""
 _WRITE_TIMEOUT: Final = 1.0
-"""Seconds that writing their answers may take."""
+"""Seconds that writing their answers may take after that."""
 _BAR: Final = 24
 _CREDENTIALS: Final = (
     "Set TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET to the client key and secret of an approved Research API project, "
@@ -37,7 +37,7 @@ _CREDENTIALS: Final = (
 
 
 def need_credentials(settings: Settings) -> None:
-    """Exit with 2 and say what to set, unless credentials are set."""
+    """Exit with 2 and a message about what to set, unless credentials are set."""
     if not settings.configured:
         stop(error_text(ConfigurationError("no TikTok credentials are set.", next_step=_CREDENTIALS)))
 
@@ -51,9 +51,9 @@ def ask_accounts(
     raw: bool = False,
     each: Callable[[Outcome[Any]], None],
 ) -> list[Outcome[Any]]:
-    """Return an outcome for each name, in their order. `raw`: send a new request for each and return TikTok's body.
+    """Return an outcome for each name, in the same order. `raw`: send a new request for each and return TikTok's body.
 
-    `each` is called with every outcome as it comes, one at a time, in a thread; what it raises ends the requests.
+    `each` is called with every outcome as it arrives, one at a time, in a thread. Its exceptions end the requests.
     Ctrl-C and SIGTERM raise SystemExit(130) when requests already sent have ended and `each` has their outcomes.
     """
     loaded()
@@ -71,13 +71,13 @@ def ask_accounts(
         async def done(_: int, outcome: Outcome[Any]) -> None:
             if not isinstance(outcome.error, StoppingError):
                 bar.erase()
-                # In a thread, because a reader that pauses (`| less`) must not make requests time out.
+                # In a thread, so that a paused reader of stdout (`| less`) does not make requests time out.
                 await asyncio.to_thread(each, outcome)
                 bar.count(failed=outcome.error is not None)
 
         def interrupt() -> None:
             closing.append(asyncio.create_task(service.aclose(drain=_DRAIN)))
-            # If the reader of stdout has stopped reading, nothing else ends the thread that writes.
+            # The thread that writes to stdout cannot be interrupted if nothing reads from it.
             loop.call_later(_DRAIN + _WRITE_TIMEOUT, os._exit, INTERRUPTED)
 
         loop, bar = asyncio.get_running_loop(), _Progress(len(names))
@@ -104,16 +104,16 @@ def ask_accounts(
 def end(outcomes: Sequence[Outcome[Any]]) -> NoReturn:
     """Exit with 0, with 1 if an account failed, or with 2 if the configuration made it fail.
 
-    After the quota has ended, print on stderr how to continue.
+    If the quota is used up, print on stderr how to continue.
     """
-    # The sandbox's simulated quota concerns one account only.
+    # The sandbox's simulated quota affects one account only.
     errors = {one.username: one.error for one in outcomes if one.error and one.error.for_every_account}
     left = [name for name, error in errors.items() if error.status is Status.QUOTA_EXCEEDED]
     if left and len(outcomes) > 1:
         click.echo(
-            f"The daily quota ended: {len(outcomes) - len(left)} of {len(outcomes)} accounts done, {len(left)} left, "
-            f"from {left[0]} on. After 00:00 UTC, ask for those with the status quota_exceeded (write their names "
-            "to a file, one per line, and use --from FILE; get --out DIR continues by itself).",
+            f"The daily quota is used up: {len(outcomes) - len(left)} of {len(outcomes)} accounts done, {len(left)} "
+            f"left, from {left[0]} on. After 00:00 UTC, request those with the status quota_exceeded: write the names "
+            "to a file, one per line, and use --from FILE. With get --out DIR, run the same command again.",
             err=True,
         )
     if any(error.status is Status.NOT_CONFIGURED for error in errors.values()):
@@ -125,15 +125,15 @@ def end(outcomes: Sequence[Outcome[Any]]) -> NoReturn:
 def _interruptible(first: Callable[[], object]) -> Generator[None]:
     """Inside, the first Ctrl-C or SIGTERM calls `first`, and the second exits with 130.
 
-    Outside, the handlers of `__main__` exit at once. Handlers are set even if a signal was ignored at the start, as
-    shells do for background processes.
+    Before and after, the handlers of `__main__` exit at once. Handlers are set even if a signal was ignored at the
+    start, as shells do for background processes.
     """
-    came: list[bool] = []
+    interrupted: list[bool] = []
 
     def handle(*_: object) -> None:
-        if came:
+        if interrupted:
             os._exit(INTERRUPTED)
-        came.append(True)
+        interrupted.append(True)
         first()
 
     before: dict[signal.Signals, Any] = {}
@@ -172,6 +172,6 @@ class _Progress:
     def _draw(self) -> None:
         if self._total:
             filled = "━" * (_BAR * self._done // self._total)
-            said = f"{filled:<{_BAR}} {self._done}/{self._total} done, {self._failed} failed"[: width() - 1]
-            click.echo(f"\r{said:<{self._drawn}}", err=True, nl=False)
-            self._drawn = len(said)
+            line = f"{filled:<{_BAR}} {self._done}/{self._total} done, {self._failed} failed"[: width() - 1]
+            click.echo(f"\r{line:<{self._drawn}}", err=True, nl=False)
+            self._drawn = len(line)

@@ -1,7 +1,7 @@
-"""Validate the arguments of the tools. An invalid one is rejected with a sentence that says what to send.
+"""Validate the arguments of the tools. The error for an invalid argument says what to send.
 
-The published schema is precise, but some clients send numbers for names, JSON text for lists, and arguments of other
-tools. These are accepted where the meaning is certain.
+The published schema is strict, but some clients send numbers as names, lists as JSON text, and arguments of other
+tools. These are accepted if the meaning is clear.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class CompareArguments:
     """The arguments of `compare_pinned_videos`: distinct names, and the invalid ones with the reason."""
 
     names: tuple[str, ...]
-    """Every distinct name in the order asked: normalized if valid, as written if not."""
+    """Distinct names in the order of the call: normalized if valid, otherwise as written."""
     invalid: Mapping[str, InvalidArgumentError]
     rank_by: Measure
     refresh: bool
@@ -43,7 +43,7 @@ class CompareArguments:
 
 
 def parse_get(arguments: Mapping[str, Any]) -> GetArguments:
-    """Raises `InvalidArgumentError`."""
+    """Parse the arguments of `get_pinned_videos`. Raises `InvalidArgumentError`."""
     notes = _unknown(arguments, ("username", "fields", "refresh"))
     return GetArguments(
         username=parse_username(arguments.get("username")),
@@ -54,7 +54,7 @@ def parse_get(arguments: Mapping[str, Any]) -> GetArguments:
 
 
 def parse_compare(arguments: Mapping[str, Any]) -> CompareArguments:
-    """Raises `InvalidArgumentError` for the call as a whole, but not for a single invalid name."""
+    """Parse the arguments of `compare_pinned_videos`. Raises `InvalidArgumentError`, but not for an invalid name."""
     notes = _unknown(arguments, ("usernames", "rank_by", "refresh"))
     names: dict[str, str] = {}
     invalid: dict[str, InvalidArgumentError] = {}
@@ -63,20 +63,20 @@ def parse_compare(arguments: Mapping[str, Any]) -> CompareArguments:
             name = parse_username(written)
             names.setdefault(same_account(name), name)
         except InvalidArgumentError as error:
-            # In brackets if it is not text: null is not a name, but "null" is one.
+            # In parentheses if it is not text, to distinguish null from the name "null".
             shown = _shown(written) if isinstance(written, str) else f"({_shown(written)})"
             names.setdefault(shown, shown)
             invalid[shown] = error
     if len(names) < 2:
         raise InvalidArgumentError(
-            f"usernames holds {len(names)} distinct account{'' if len(names) == 1 else 's'}, a comparison needs 2 to "
+            f"usernames has {len(names)} distinct account{'' if len(names) == 1 else 's'}, but a comparison needs 2 to "
             f"{MAX_ACCOUNTS}.",
             next_step='Send a list such as ["nasa", "esa"], or use get_pinned_videos for one account.',
         )
     if len(names) > MAX_ACCOUNTS:
         raise InvalidArgumentError(
-            f"usernames holds {len(names)} distinct accounts, at most {MAX_ACCOUNTS} are possible.",
-            next_step="Split them over several calls.",
+            f"usernames has {len(names)} distinct accounts, but at most {MAX_ACCOUNTS} are allowed.",
+            next_step="Split the list into several calls.",
         )
     return CompareArguments(
         names=tuple(names.values()),
@@ -144,7 +144,7 @@ def _unknown(arguments: Mapping[str, Any], known: Sequence[str]) -> tuple[str, .
 def _shown(value: object) -> str:
     try:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=True, default=str)
-    except (ValueError, RecursionError):  # a number of thousands of digits, a list of thousands of lists
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or thousands of nested lists
         text = "(unreadable)"
     text = "".join(char if char.isprintable() else "?" for char in text).strip()
     return text if len(text) <= 60 else text[:59] + "…"

@@ -1,6 +1,6 @@
-"""The text channel: the same facts as the structured result, answer first, then one line per video.
+"""The text of an answer: the same facts as the structured result, a summary first, then one line per video.
 
-Text from TikTok's users never holds a line break or a tab, so it cannot start a line or a cell of its own.
+Untrusted text never contains a line break or a tab, so it cannot start a new line or cell.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SOURCES: Final[Mapping[Source, str]] = {"tiktok_research_api": "TikTok", "sandb
 
 
 def account_text(answer: AccountAnswer) -> str:
-    """The answer for one account as text."""
+    """Return the answer for one account as text."""
     count = len(answer.videos)
     pinned = "nothing pinned" if not count else f"{count} pinned video{'s' if count > 1 else ''}"
     facts = [origin(answer.source, answer.retrieved_at)]
@@ -65,16 +65,16 @@ def origin(source: Source, retrieved_at: str) -> str:
 
 
 def error_text(error: TikTokError, account: str = "") -> str:
-    """`STATUS: @name: what happened. What to do next. [TikTok: code; log_id …]`.
+    """Return `STATUS: @name: what happened. What to do next. [TikTok: code; log_id …]`.
 
-    Without the name if every account would fail the same way: credentials, the quota of the day.
+    The name is omitted if every account would fail in the same way: missing credentials, daily quota used up.
     """
     named = account and (error.sandbox or not error.for_every_account)
     return failure_text(account, error.status, reason(error)) if named else f"{error.status}: {reason(error)}"
 
 
 def failure_text(account: str, status: str, why: str) -> str:
-    """Return the same for one of several accounts, with its name in any case. `why` is its `reason`."""
+    """Return the same text for one of several accounts, always with its name. `why` is its `reason`."""
     # An invalid name is shown as it was written.
     return f"{status}: {'' if account.startswith('@') else '@'}{account}: {why}"
 
@@ -90,16 +90,16 @@ def reason(error: TikTokError) -> str:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Tab-separated lines, with a legend if a value was not sent by TikTok."""
+    """Return tab-separated lines, with a legend if TikTok did not send a value."""
     lines = ["\t".join(columns), *("\t".join(row) for row in rows)]
-    # Between quotation marks it is a question mark of a user's text.
+    # Between quotation marks, `?` is part of untrusted text.
     if any(UNKNOWN in value and UNKNOWN in _IN_QUOTES.sub("", value) for row in rows for value in row):
         lines.append(f"{UNKNOWN} = not sent by TikTok")
     return lines
 
 
 def cell(value: Any) -> str:
-    """One value as a table shows it."""
+    """Format one value for a table."""
     match value:
         case None:
             return UNKNOWN
@@ -108,14 +108,14 @@ def cell(value: Any) -> str:
         case int() | float():
             return str(value)
         case str():
-            # Quoted if it could be mistaken for one of our own marks.
+            # Quoted if it could be mistaken for `?`, `-` or `none`.
             return quoted(value) if UNKNOWN in value or '"' in value or value in (ABSENT, NONE) else value
         case _:
             return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def quoted(text: str) -> str:
-    """Untrusted prose between quotation marks that it cannot close."""
+    """Return untrusted text as a JSON string, so that it cannot end the quotation."""
     return json.dumps(text, ensure_ascii=False)
 
 
@@ -135,7 +135,7 @@ def _videos(answer: AccountAnswer) -> list[str]:
 def _video_cell(name: str, video: Mapping[str, Any]) -> str:
     value = video.get(name)
     if value is None:
-        # A rate is not sent but computed; a note says why it is missing.
+        # The rate is computed, not sent by TikTok. A note says why it is missing.
         return ABSENT if name == "engagement_rate" else UNKNOWN
     match name:
         case "video_description":
@@ -156,7 +156,7 @@ def _video_cell(name: str, video: Mapping[str, Any]) -> str:
 
 
 def _contains_tag(text: str, tag: str) -> bool:
-    """Return whether the shown text contains exactly this hashtag: not a longer one, nor one that may be clipped."""
+    """Return whether the shown text contains exactly this hashtag, not a longer one or one that may be clipped."""
     start = text.find(f"#{tag}")
     while start >= 0:
         end = start + 1 + len(tag)
@@ -173,13 +173,13 @@ def _words(names: Iterable[str]) -> str:
 
 
 def _word(value: Any) -> str:
-    """A value among others that are separated by spaces."""
+    """Format a value of a list that is separated by spaces."""
     word = cell(value)
     return word if word and not {" ", ";"} & set(word) else quoted(word)
 
 
 def _hashtag(tag: Mapping[str, str]) -> str:
-    # Most have an empty description, which is left out.
+    # Most descriptions are empty. They are omitted.
     description = _prose(tag.get("hashtag_description")).removeprefix('""')
     return " ".join([_word(tag.get("hashtag_id")), _word(tag.get("hashtag_name")), description]).rstrip()
 

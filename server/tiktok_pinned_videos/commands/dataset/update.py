@@ -1,4 +1,4 @@
-"""Update a data set: which accounts are requested, what is kept, and how the process ends."""
+"""Update a data set: choose the accounts to request, store the responses, write the tables, report the result."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from . import package as described
 from .folder import PACKAGE, RESPONSES, Folder, UnusableError
 from .journal import FINAL, SANDBOX, Journal, Record
 
-_OTHERS: Final = "Choose a new or empty folder."
-_MIXED: Final = f"data of the sandbox and of TikTok cannot be in one data set. {_OTHERS}"
+_CHOOSE_FOLDER: Final = "Choose a new or empty folder."
+_MIXED: Final = f"data of the sandbox and of TikTok cannot be in one data set. {_CHOOSE_FOLDER}"
 
 
 def run(
@@ -36,9 +36,9 @@ def run(
     fields: tuple[str, ...] | None,
     max_age: float,
 ) -> NoReturn:
-    """End with 0 if every account is answered and fresh, 1 if some are left, 2 before any request.
+    """Create or update the data set. Exits with 0 if no account is left, 1 if some are left, 2 if it cannot.
 
-    `names`: none for the accounts of the data set. `fields`: None for its own. `max_age`: seconds.
+    `names`: if empty, the accounts of the data set. `fields`: if None, its fields. `max_age`: seconds.
     """
     if not all(name.strip() for name in names):
         stop("A username is empty. Correct the list.")
@@ -60,15 +60,15 @@ def run(
 
 
 def _opened(settings: Settings, folder: Folder, fields: tuple[str, ...] | None, names: Sequence[str]) -> _DataSet:
-    """The data set in the folder, or a new one. Raises `UnusableError` if the folder or the request is not its own."""
+    """Return the data set in the folder, or a new one. Raises `UnusableError` if folder, names or fields do not fit."""
     content = folder.read(PACKAGE)
     package = described.facts_of(content) if content is not None else ((), "")
     if package is None:
-        raise UnusableError(f"its datapackage.json describes something else. {_OTHERS}")
+        raise UnusableError(f"its datapackage.json describes something else. {_CHOOSE_FOLDER}")
     others = sorted(path.name for path in folder.path.iterdir() if not path.name.startswith("."))
-    # The journal is the first file that a run writes: without it, nothing here may be replaced.
+    # A run writes the journal first. Without a journal, the files belong to something else and are not replaced.
     if folder.read(RESPONSES) is None and others:
-        raise UnusableError(f"contains other files ({', '.join(others[:3])}) and no {RESPONSES}. {_OTHERS}")
+        raise UnusableError(f"contains other files ({', '.join(others[:3])}) and no {RESPONSES}. {_CHOOSE_FOLDER}")
     journal = Journal(folder)
     if not names and not journal.records:
         raise UnusableError("the data set has no accounts yet. Give usernames or --from FILE.")
@@ -76,11 +76,11 @@ def _opened(settings: Settings, folder: Folder, fields: tuple[str, ...] | None, 
     in_package, address = package
     known = answers[0].fields if answers else in_package
     if any(set(record.fields) != set(answers[0].fields) for record in answers):
-        raise UnusableError(f"the lines of {RESPONSES} have different fields. Keep the lines with one list of fields.")
+        raise UnusableError(f"the lines of {RESPONSES} have different fields. Keep only lines with the same fields.")
     if known and fields and set(known) != set(fields):
         raise UnusableError(f"the data set has the fields {','.join(known)}. Omit --fields, or choose a new folder.")
     if journal.sources:
-        # A sandbox may be used by its address too; the package has the address.
+        # TIKTOK_BASE_URL may be the address of a sandbox. The package contains that address.
         same = settings.base_url != DEFAULT_BASE_URL and (content is None or address.startswith(settings.base_url))
         now = settings.sandbox or (same and SANDBOX in journal.sources)
         if len(journal.sources) > 1 or now != (SANDBOX in journal.sources):
@@ -95,10 +95,10 @@ class _DataSet:
     journal: Journal
     fields: tuple[str, ...]
     failed: dict[str, TikTokError | None] = field(default_factory=dict[str, "TikTokError | None"])
-    """The accounts that were requested now, with their temporary failures."""
+    """The accounts requested in this run: a temporary failure, or None."""
 
     def update(self, names: Sequence[str], max_age: float) -> int:
-        """Request what is missing or old, derive the other files; the exit status. `OSError`: nothing was requested."""
+        """Request missing and old accounts, write all files, return the exit status. `OSError`: none requested."""
         known = self.journal.records
         listed = {key_of(name): name for name in names} or {key: record.username for key, record in known.items()}
         # An invalid name disappears once it is no longer in the list.
@@ -136,14 +136,14 @@ class _DataSet:
         def each(outcome: Outcome[Any]) -> None:
             key, error = key_of(outcome.username), outcome.error
             before = self.journal.records.get(key)
-            # If an account is gone, only the reason stays of what TikTok sent about it.
+            # If an account is gone, delete its data and keep only the reason.
             gone = error is not None and error.status in FINAL and before is not None and before.failure is None
             line = raw_line(outcome, body=not gone)
             record = Record.read(line.encode("utf-8", "replace").decode("utf-8"))
             if record.source and self.journal.sources - {record.source}:
                 raise UnusableError(_MIXED)
             if error is not None and error.for_every_account and not error.requests:
-                # Nothing was sent for these, and there may be thousands: one write for all.
+                # These accounts were not requested. There may be thousands, so they are written together.
                 unsent.append(record)
             else:
                 self.journal.append([record])
@@ -155,7 +155,7 @@ class _DataSet:
             self.journal.append(unsent)
 
     def _derive(self) -> None:
-        """Write the tables and the package, unless they are there already. The package comes last."""
+        """Write the tables and then the package, if they have changed."""
         records = list(self.journal.records.values())
         if not records:
             return
@@ -168,7 +168,7 @@ class _DataSet:
                 self.folder.replace(name, content)
 
     def _summarize(self, accounts: int, requested: int) -> int:
-        """Print one line on the data set; 0 if nothing is left to do, otherwise 1."""
+        """Print one line about the data set. Return 0 if nothing is left to do, otherwise 1."""
         records = self.journal.records.values()
         line = f"{self.folder.path}: {_number(accounts, 'account')} ({_counted(record.status for record in records)})"
         invalid = [repr(record.username) for record in records if record.status == Status.INVALID_ARGUMENT]
@@ -189,21 +189,21 @@ class _DataSet:
     def _report(self, fault: Exception, code: int) -> int:
         what = str(fault)
         if isinstance(fault, OSError):
-            what = f"{_why(fault)}. The answers before it are kept. Make space, then run the same command again."
+            what = f"{_why(fault)}. Earlier answers are kept. Fix the cause, then run the same command again."
         click.echo(f"--out {self.folder.path}: {what}", err=True)
         return code or (1 if isinstance(fault, OSError) else 2)
 
 
 def _is_wanted(record: Record | None, now: float, max_age: float) -> bool:
-    """Whether an account is to be requested: it is new, failed for a temporary reason, or is too old."""
+    """Return whether to request an account: it is new, failed for a temporary reason, or is too old."""
     if record is None or not record.final:
         return True
-    # An age below 0 is the mistake of a clock.
+    # A negative age comes from a wrong clock.
     return record.status != Status.INVALID_ARGUMENT and not 0 <= now - record.retrieved_at < max_age
 
 
-def _counted(words: Iterable[str]) -> str:
-    return ", ".join(f"{count} {word}" for word, count in sorted(Counter(words).items())) or "none answered"
+def _counted(values: Iterable[str]) -> str:
+    return ", ".join(f"{count} {value}" for value, count in sorted(Counter(values).items())) or "none answered"
 
 
 def _number(count: int, noun: str) -> str:
