@@ -30,6 +30,9 @@ async def test_a_user_without_a_permission_is_refused_and_its_password_shown_to_
         "get", "nasa", env={"TIKTOK_STATE": url, "TIKTOK_CLIENT_KEY": "key", "TIKTOK_CLIENT_SECRET": "secret"}
     )
 
+    with pytest.raises(UnusableStoreError, match="does not accept the user name and password"):
+        await check_usable(url.replace("s3cret", "wrong"), prefix=PREFIX)
+
     assert "s3cret" not in str(refused.value)
     assert said.code == 2
     assert said.err.startswith("not_configured: @nasa: The state store of TIKTOK_STATE cannot work: ")

@@ -14,10 +14,10 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, cast
 from urllib.parse import unquote, urlsplit
 
+from redis import exceptions
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AskError, ClusterCrossSlotError, MovedError, NoPermissionError, RedisError
 
 from .base import COUNTERS_KEPT, Counter, Counts, Entry, StateStoreError, Store, UnusableStoreError
 
@@ -27,10 +27,11 @@ TIMEOUT: Final = 2.0
 _SCAN_STEPS: Final = 10  # SCAN reads the whole database, which may contain millions of keys of other programs
 _SCAN_STEP_SIZE: Final = 1000
 _CANNOT_WORK: Final[dict[type[Exception], str]] = {
-    MovedError: "MOVED: it is one node of a cluster, and other nodes have some of the keys",
-    AskError: "ASK: it is one node of a cluster, and other nodes have some of the keys",
-    ClusterCrossSlotError: "CROSSSLOT: it is a cluster that keeps the keys of one operation apart",
-    NoPermissionError: "NOPERM: its user may not run a command or use a key that is needed",
+    exceptions.MovedError: "MOVED: it is one node of a cluster, and other nodes have some of the keys",
+    exceptions.AskError: "ASK: it is one node of a cluster, and other nodes have some of the keys",
+    exceptions.ClusterCrossSlotError: "CROSSSLOT: it is a cluster that keeps the keys of one operation apart",
+    exceptions.AuthenticationError: "it does not accept the user name and password of the URL",
+    exceptions.NoPermissionError: "NOPERM: its user may not run a command or use a key that is needed",
 }
 
 _RELEASE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
@@ -154,7 +155,7 @@ class RedisStore(Store):
         return self._where
 
     async def aclose(self) -> None:
-        with suppress(RedisError, OSError):
+        with suppress(exceptions.RedisError, OSError):
             await self._client.aclose(close_connection_pool=True)
 
     @contextmanager
@@ -166,7 +167,7 @@ class RedisStore(Store):
 
     def _translated(self, error: Exception) -> StateStoreError:
         # The text of an unexpected error may contain anything. That of a pipeline repeats the command with its values.
-        text = str(error) if isinstance(error, (RedisError, OSError)) else ""
+        text = str(error) if isinstance(error, (exceptions.RedisError, OSError)) else ""
         text = " ".join(text.split()).rpartition("caused error: ")[2].partition(", with args")[0]
         text = text.removeprefix("('").removesuffix("',)").rstrip(".") or type(error).__name__
         if type(error) in _CANNOT_WORK:
