@@ -102,7 +102,7 @@ class _Handler(logging.Handler):
             if dropped:
                 _write(f"{dropped} log lines were dropped because nothing read stderr.\n".encode())
             self._lines.task_done()
-            if self._lines.empty():  # write in batches: to wake this thread takes longer than to queue a line
+            if self._lines.empty():  # write in batches: waking this thread takes longer than queueing a line
                 time.sleep(0.02)
 
     def _flush(self) -> None:
@@ -122,7 +122,7 @@ def _write(line: bytes) -> None:
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return the message in one line, without control characters."""
+    """Return the message on one line, without control characters."""
     message = record.getMessage()
     if record.name.startswith("opentelemetry"):
         # OpenTelemetry does not name the wrong variable, repeats secret headers, and logs long tracebacks.

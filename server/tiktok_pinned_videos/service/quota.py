@@ -106,7 +106,7 @@ class Ledger:
         return left if left <= MAX_PAUSE else 0.0
 
     def _probe(self, day: date) -> Entry:
-        # One key per quota: after a change of TIKTOK_DAILY_QUOTA the next request is a probe at once.
+        # One key per quota: after a change of TIKTOK_DAILY_QUOTA the next request is a probe.
         return Entry(f"probe:{day}:{self._quota}", b"1", min(_PROBE_INTERVAL, self._seconds_left(day)))
 
     def _counter(self, day: date) -> Counter:

@@ -1,4 +1,4 @@
-"""An SQLite database that reopens its file after it was deleted, replaced or damaged under a running process.
+"""An SQLite database that reopens its file after it was deleted, replaced or damaged while the process runs.
 
 A damaged file of this program is renamed. Expired and deleted values are overwritten. Operations run on the event
 loop, because each takes less time than handing it to a thread, and none waits for the disk.
@@ -58,7 +58,7 @@ class Database:
         while True:
             try:
                 file = self._opened()
-                file.execute("PRAGMA shrink_memory")  # read the file again, because it may have been damaged meanwhile
+                file.execute("PRAGMA shrink_memory")  # drops cached pages, in case the file was damaged meanwhile
                 with file:  # commits, or rolls back after a failure
                     file.execute("BEGIN IMMEDIATE")
                     return operation(file)

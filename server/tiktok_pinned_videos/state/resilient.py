@@ -202,5 +202,5 @@ class ResilientStore(Store):
 
 
 def _with_entries(counters: Sequence[Counter], counts: Counts) -> list[Counter]:
-    """Return the counters with these entries as known."""
+    """Return the counters with these entries in `known`."""
     return [replace(one, known=entries) for one, entries in zip(counters, counts.entries, strict=True)]

@@ -53,7 +53,7 @@ def log_rejection(status: int, reason: str) -> None:
 
 
 def authentication_for(settings: Settings, *, loopback: bool) -> SharedSecret | JWTVerifier | None:
-    """Return the verifier that `settings` describe, or None (loopback only). Raises `SettingsError`."""
+    """Return the verifier that `settings` describe, or None if there is none, on loopback. Raises `SettingsError`."""
     values = {
         "MCP_JWT_ISSUER": settings.jwt_issuer,
         "MCP_JWT_AUDIENCE": settings.jwt_audience,

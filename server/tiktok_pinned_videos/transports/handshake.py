@@ -34,7 +34,7 @@ _PREFIX: Final = '{"jsonrpc":"2.0","id":'
 """The beginning of the SDK's answers. The text after the id is stored."""
 _MAX_ANSWERS: Final = 64
 _SECRETS: Final = ("TIKTOK_CLIENT_KEY", "TIKTOK_CLIENT_SECRET", "TIKTOK_STATE", "MCP_BEARER_TOKEN")
-"""Variables with secrets: the key of the cache contains only which are set. Their values change no answer."""
+"""Variables with secrets: the cache key contains only whether they are set. No answer depends on their values."""
 
 
 def begin(arguments: Sequence[str], env: Mapping[str, str]) -> Input | None:

@@ -24,7 +24,7 @@ from .messages import Message, MessageError, read_message
 _MAX_CHUNKS: Final = 64
 """Chunks of at most 64 KiB that are read before the server handles them."""
 _GRACE: Final = 0.7
-"""Seconds to close connections and the store after the drain that a signal starts. Then the process is ended."""
+"""Seconds to close connections and the store after a signal and the drain. Then the process exits in any case."""
 
 
 async def serve_stdio(server: MCPServer[Any], stdin: Input, *, drain: float, stopping: Callable[[], None]) -> None:

@@ -36,7 +36,7 @@ def run(
     fields: tuple[str, ...] | None,
     max_age: float,
 ) -> NoReturn:
-    """Create or update the data set. Exits with 0 if no account is left, 1 if some are left, 2 if it cannot.
+    """Create or update the data set. Exits with 0 if no account is left, 1 if some are, 2 for unsuitable arguments.
 
     `names`: if empty, the accounts of the data set. `fields`: if None, its fields. `max_age`: seconds.
     """
