@@ -44,7 +44,7 @@ def verifier_of(authority: Authority, moment: list[float] | None = None) -> JWTV
     ("settings", "named"),
     [
         (Settings(), "MCP_BEARER_TOKEN"),
-        (Settings(bearer_token=SECRET, jwt_issuer="https://issuer"), "is set, and so is MCP_JWT_ISSUER"),
+        (Settings(bearer_token=SECRET, jwt_issuer="https://issuer"), "is set together with MCP_JWT_ISSUER"),
         (Settings(jwt_issuer="https://issuer"), "MCP_JWT_ISSUER is set.*Set both"),
         (Settings(jwt_required_scopes=("read",)), "MCP_JWT_REQUIRED_SCOPES is set.*Set both"),
     ],

@@ -43,7 +43,7 @@ class Database:
     def __init__(self, path: Path | None, *, clock: Callable[[], float]) -> None:
         self._path = path
         self._clock = clock
-        self._file: sqlite3.Connection | None = None
+        self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, ...] = ()
         self._was_ours = False
         self._timer: asyncio.TimerHandle | None = None
@@ -57,11 +57,11 @@ class Database:
         give_up = loop.time() + _MAX_WAIT
         while True:
             try:
-                file = self._opened()
-                file.execute("PRAGMA shrink_memory")  # drops cached pages, in case the file was damaged meanwhile
-                with file:  # commits, or rolls back after a failure
-                    file.execute("BEGIN IMMEDIATE")
-                    return operation(file)
+                connection = self._connect()
+                connection.execute("PRAGMA shrink_memory")  # drops cached pages, in case the file was damaged meanwhile
+                with connection:  # commits, or rolls back after a failure
+                    connection.execute("BEGIN IMMEDIATE")
+                    return operation(connection)
             except Exception as error:
                 if not self._may_succeed_later(error) or loop.time() >= give_up:
                     raise StateStoreError(getattr(error, "strerror", None) or str(error)) from error
@@ -79,12 +79,12 @@ class Database:
             self._timer.cancel()
         self._disconnect()
 
-    def _opened(self) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
         path = self._path
         if path is not None and _identity(path) != self._identity:  # the file was deleted or replaced
             self._disconnect()
-        if self._file is not None:
-            return self._file
+        if self._connection is not None:
+            return self._connection
         if path is not None:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # Only a new file is opened here: closing any handle of an existing one would drop SQLite's locks.
@@ -95,27 +95,27 @@ class Database:
                     with suppress(OSError):
                         existing.chmod(0o600)
             self._identity = _identity(path)
-        file = sqlite3.connect(path or ":memory:", timeout=0, isolation_level=None)
+        connection = sqlite3.connect(path or ":memory:", timeout=0, isolation_level=None)
         try:
             # Deleted values are overwritten, not only marked as free; the rollback journal is emptied.
-            file.execute("PRAGMA secure_delete = ON")
-            file.execute("PRAGMA journal_mode = TRUNCATE")
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("PRAGMA journal_mode = TRUNCATE")
             # Do not wait for the disk. If the computer loses power, the file may be damaged, and is then renamed.
-            file.execute("PRAGMA synchronous = OFF")
-            _check_or_create(file)
+            connection.execute("PRAGMA synchronous = OFF")
+            _check_or_create(connection)
         except Exception:
-            file.close()
+            connection.close()
             raise
-        self._file = file
+        self._connection = connection
         if not self._was_ours:
             self._purge()
         self._was_ours = True
-        return file
+        return connection
 
     def _disconnect(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._file = None
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
     def _purge(self) -> None:
         """Delete and overwrite expired values, now and periodically. After an error the next purge tries again."""
@@ -123,9 +123,9 @@ class Database:
         now = self._clock()
         self.delete_damaged(before=now - _DAMAGED_TTL)
         with suppress(sqlite3.Error):
-            if self._file is not None:
-                self._file.execute("DELETE FROM entries WHERE expires_at <= ?", (now,))
-                self._file.execute("DELETE FROM counters WHERE expires_at <= ?", (now,))
+            if self._connection is not None:
+                self._connection.execute("DELETE FROM entries WHERE expires_at <= ?", (now,))
+                self._connection.execute("DELETE FROM counters WHERE expires_at <= ?", (now,))
 
     def _may_succeed_later(self, error: Exception) -> bool:
         """Return whether to try again. Close the file after an error, and rename a damaged file."""
@@ -144,22 +144,22 @@ class Database:
         return _identity(path) != seen
 
 
-def _check_or_create(file: sqlite3.Connection) -> None:
+def _check_or_create(connection: sqlite3.Connection) -> None:
     """Create the tables; delete the data of another schema. Raises `StateStoreError` for a file of another program."""
     # The lock prevents another process from creating the tables between these queries.
-    file.execute("BEGIN IMMEDIATE")
-    owner, version = (file.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
-    tables = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()]
+    connection.execute("BEGIN IMMEDIATE")
+    owner, version = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()]
     if owner != _APPLICATION_ID and tables:
         raise StateStoreError("the file belongs to another program")
     if version != _SCHEMA_VERSION:
         for table in tables:
-            file.execute(f'DROP TABLE "{table}"')
-        file.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        file.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+            connection.execute(f'DROP TABLE "{table}"')
+        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
     for table in _TABLES:
-        file.execute(table)
-    file.execute("COMMIT")
+        connection.execute(table)
+    connection.execute("COMMIT")
 
 
 def _identity(path: Path) -> tuple[int, ...]:

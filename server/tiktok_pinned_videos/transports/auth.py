@@ -40,20 +40,20 @@ _KEYS_TTL: Final = 3600.0
 _TIMEOUT: Final = 5.0
 _FETCH_INTERVAL: Final = 6.0
 """Minimum seconds between fetches of keys. More than `_TIMEOUT`, so that calls that waited do not fetch again."""
-_logged: Final[deque[float]] = deque(maxlen=20)
+_rejection_times: Final[deque[float]] = deque(maxlen=20)
 """When rejections were logged: at most 20 within 10 seconds."""
 
 
 def log_rejection(status: int, reason: str) -> None:
     """Log why a request was rejected. `reason` must not contain a token or a secret."""
     now = time.monotonic()
-    if len(_logged) < 20 or now - _logged[0] > 10:
-        _logged.append(now)
+    if len(_rejection_times) < 20 or now - _rejection_times[0] > 10:
+        _rejection_times.append(now)
         _log.info("request rejected with %d: %s", status, reason[:300])
 
 
 def authentication_for(settings: Settings, *, loopback: bool) -> SharedSecret | JWTVerifier | None:
-    """Return the verifier that `settings` describe, or None if there is none, on loopback. Raises `SettingsError`."""
+    """Return the verifier for `settings`; None without one, which only loopback allows. Raises `SettingsError`."""
     values = {
         "MCP_JWT_ISSUER": settings.jwt_issuer,
         "MCP_JWT_AUDIENCE": settings.jwt_audience,
@@ -63,7 +63,7 @@ def authentication_for(settings: Settings, *, loopback: bool) -> SharedSecret | 
     given = ", ".join(name for name, value in values.items() if value)
     both = "MCP_JWT_ISSUER and MCP_JWT_AUDIENCE"
     if settings.bearer_token and given:
-        raise SettingsError("MCP_BEARER_TOKEN", f"is set, and so is {given}. Unset one of the two.")
+        raise SettingsError("MCP_BEARER_TOKEN", f"is set together with {given}. Unset one of the two.")
     if settings.bearer_token:
         return SharedSecret(settings.bearer_token)
     if settings.jwt_issuer and settings.jwt_audience:

@@ -49,7 +49,7 @@ def run(
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with folder.locked():
-            code = _opened(settings, folder, fields, names).update(names, max_age)
+            code = _load(settings, folder, fields, names).update(names, max_age)
     except UnusableError as error:
         stop(f"--out {directory}: {error}")
     except FileExistsError:
@@ -59,7 +59,7 @@ def run(
     raise SystemExit(code)
 
 
-def _opened(settings: Settings, folder: Folder, fields: tuple[str, ...] | None, names: Sequence[str]) -> _DataSet:
+def _load(settings: Settings, folder: Folder, fields: tuple[str, ...] | None, names: Sequence[str]) -> _DataSet:
     """Return the data set in the folder, or a new one. Raises `UnusableError` if folder, names or fields do not fit."""
     content = folder.read(PACKAGE)
     package = described.facts_of(content) if content is not None else ((), "")
@@ -98,7 +98,7 @@ class _DataSet:
     """The accounts requested in this run: a temporary failure, or None."""
 
     def update(self, names: Sequence[str], max_age: float) -> int:
-        """Request missing and old accounts, write all files, return the exit status. `OSError`: none requested."""
+        """Request missing and old accounts, write all files, return the exit status. Raises OSError before requests."""
         known = self.journal.records
         listed = {key_of(name): name for name in names} or {key: record.username for key, record in known.items()}
         # An invalid name disappears once it is no longer in the list.
