@@ -84,7 +84,7 @@ class Ledger:
             await self._store.put(delete=(_closed(reservation.day),))
 
     async def status(self) -> QuotaStatus:
-        """Read the store; sends nothing."""
+        """Return the status from the store, without a request to TikTok."""
         day = self._today()
         (closed,) = await self._store.get(_closed(day))
         return QuotaStatus(await self._used(day), self._quota, f"{day + _ONE_DAY}T00:00:00Z", closed is not None)
