@@ -7,10 +7,15 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable
+import threading
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tiktok_pinned_videos.transports.handshake import Input
 
 _SERVERS = ("stdio", "http", "sandbox")
+_DRAIN = 4.0  # seconds for received calls after a signal
 
 
 def main() -> None:
@@ -22,6 +27,7 @@ def main() -> None:
     from tiktok_pinned_videos.transports.handshake import begin
 
     stdin = begin(sys.argv[1:], os.environ)
+    _handle_signals(stdin)
     from tiktok_pinned_videos.cli import cli
     from tiktok_pinned_videos.commands.streams import owned_streams
 
@@ -42,19 +48,26 @@ def _check_telemetry() -> None:
                 os.write(2, f"{line}\n".encode())
 
 
-def _exit_with(code: int) -> Callable[[int, FrameType | None], None]:
-    def end(_: int, __: FrameType | None) -> None:
-        os._exit(code)
+def _handle_signals(stdin: Input | None = None) -> None:
+    """Handle signals until the command sets its own handlers: exit with 0 as a server, with 130 as a command.
 
-    return end
-
-
-def _handle_signals() -> None:
-    """Handle signals until the command sets its own handlers: exit with 0 as a server, with 130 as a command."""
+    A server that has received messages on `stdin` ends after it has answered them.
+    """
     code = 0 if _command() in _SERVERS else 130
+
+    def end(number: int, _: FrameType | None) -> None:
+        if stdin is None or not stdin.lines:
+            os._exit(code)
+        signal.signal(number, signal.SIG_DFL)
+        # The thread that answers may wait for a client that does not read.
+        limit = threading.Timer(_DRAIN, os._exit, [code])
+        limit.daemon = True
+        limit.start()
+        stdin.take([None])
+
     for name in ("SIGINT", "SIGTERM"):
         with contextlib.suppress(ValueError):  # not in the main thread
-            signal.signal(getattr(signal, name), _exit_with(code))
+            signal.signal(getattr(signal, name), end)
 
 
 def _command() -> str:

@@ -32,8 +32,10 @@ class Address:
 
     def matches(self, other: Address) -> bool:
         """Return whether `other` matches this pattern."""
+        # Proxies write the default port of a host, or leave it out.
+        ports = ("80", "443", "") if not self.scheme and not self.port else (self.port,)
         same = self.scheme == other.scheme and self.name in ("*", other.name)
-        return same and self.port in ("*", other.port)
+        return same and (self.port == "*" or other.port in ports)
 
 
 @lru_cache(64)

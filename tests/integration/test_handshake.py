@@ -57,8 +57,8 @@ def test_a_conversation_is_word_for_word_the_same_with_and_without_a_snapshot(na
     assert first == second == without
 
 
-def test_known_requests_are_answered_while_the_sdk_is_being_imported(tmp_path: Path) -> None:
-    """The SDK's import is held up until the client has all the answers."""
+def test_requests_are_answered_while_the_sdk_is_being_imported_and_after_a_signal_then(tmp_path: Path) -> None:
+    """The SDK's import is held up until the client has all the cached answers and has sent the signal."""
     gate, site = tmp_path / "gate", tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(
@@ -73,12 +73,11 @@ def test_known_requests_are_answered_while_the_sdk_is_being_imported(tmp_path: P
     env = home(tmp_path / "cache", PYTHONPATH=path)
     expected = talk(env, CONVERSATIONS["legacy"])[0]
     with running([*COMMAND, "--sandbox"], env=env | {"HELD": "1"}, **PIPES) as process:
-        process.stdin.write(b"".join(CONVERSATIONS["legacy"]))
+        process.stdin.write(b"".join([*CONVERSATIONS["legacy"], message("tools/call", 9, CALL)]))
         process.stdin.flush()
         answers = sorted(process.stdout.readline().decode().strip() for _ in expected)
+        process.terminate()
         gate.touch()  # only now can the SDK be imported
-        process.stdin.write(message("tools/call", 9, CALL))
-        process.stdin.flush()
         called = json.loads(process.stdout.readline())
         rest, said = process.communicate(timeout=60)
 

@@ -15,7 +15,7 @@ ORIGINS = ["http://localhost:*", "http://[::1]:*", "https://app.example.org", "h
 def test_a_host_of_ours_is_accepted_however_it_is_written() -> None:
     for host in (
         "localhost", "LOCALHOST:8000", "127.0.0.1:1", "[::1]", "[0:0::1]:8000", "mcp.example.org",
-        "mcp.example.org.", "ported.example.org:8443", "any.example.org", "any.example.org:1",
+        "mcp.example.org.", "mcp.example.org:443", "ported.example.org:8443", "any.example.org", "any.example.org:1",
     ):  # fmt: skip
         assert is_allowed(host, HOSTS, parse_host), host
 

@@ -116,9 +116,8 @@ def end(outcomes: Sequence[Outcome[Any]]) -> NoReturn:
             "to a file, one per line, and use --from FILE. With get --out DIR, run the same command again.",
             err=True,
         )
-    if any(error.status is Status.NOT_CONFIGURED for error in errors.values()):
-        raise SystemExit(2)
-    raise SystemExit(1 if any(outcome.error for outcome in outcomes) else 0)
+    statuses = {outcome.error.status for outcome in outcomes if outcome.error}
+    raise SystemExit(2 if Status.NOT_CONFIGURED in statuses else 1 if statuses else 0)
 
 
 @contextlib.contextmanager

@@ -144,13 +144,12 @@ def _print_unranked(screen: Console, accounts: Sequence[Mapping[str, Any]]) -> N
     table.add_column(overflow="fold", max_width=max(12, screen.width // 3))
     table.add_column(overflow="fold")
     for account in accounts:
-        failed = "reason" in account
-        said = (
-            Text.assemble((account["status"], "red"), f": {account['reason']}")
-            if failed
-            else Text(_UNRANKED[account["status"]])
-        )
-        table.add_row(Text(_at(account), "bold red" if failed else "bold"), said)
+        status: str = account["status"]
+        if "reason" in account:
+            why = Text.assemble((status, "red"), f": {account['reason']}")
+            table.add_row(Text(_at(account), "bold red"), why)
+        else:
+            table.add_row(Text(_at(account), "bold"), _UNRANKED[status])
     if accounts:
         screen.print(table)
 

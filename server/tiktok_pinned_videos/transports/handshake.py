@@ -73,16 +73,16 @@ class Input:
         nothing = os.open(os.devnull, os.O_RDWR)  # becomes descriptor 2 if stderr is closed, so that no pipe does
         self.descriptor = os.dup(0)
         os.dup2(nothing, 0)
-        self._lines: list[bytearray | None] = []
+        self.lines: list[bytearray | None] = []
         self._deliver: Callable[[Sequence[bytearray | None]], None] | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may need it again
         threading.Thread(target=self._read, name="stdin", daemon=True).start()
 
     def attach(self, deliver: Callable[[Sequence[bytearray | None]], None]) -> None:
         """Deliver all lines, including earlier ones, and None at the end. Stop answering from the cache."""
         with self._lock:
             self._deliver = deliver
-            deliver(self._lines)
+            deliver(self.lines)
 
     def _read(self) -> None:
         unfinished = bytearray()
@@ -91,15 +91,16 @@ class Input:
                 unfinished += chunk
                 if b"\n" in chunk:
                     *lines, unfinished = unfinished.split(b"\n")
-                    self._take(lines)
+                    self.take(lines)
                 del unfinished[MAX_LENGTH + 1 :]
-        self._take([unfinished, None])
+        self.take([unfinished, None])
 
-    def _take(self, lines: Sequence[bytearray | None]) -> None:
+    def take(self, lines: Sequence[bytearray | None]) -> None:
+        """Deliver lines, or keep them and answer from the cache. None ends the input."""
         with self._lock:
             deliver = self._deliver
             if deliver is None:
-                self._lines += lines
+                self.lines += lines
                 if self.cache is not None:
                     self.cache.answer(lines)
         if deliver is not None:

@@ -90,8 +90,7 @@ class _Pipes:
     async def _finish(self) -> None:
         self._stopping()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._drain):
-                await self._all_answered.wait()
+            await asyncio.wait_for(self._all_answered.wait(), self._drain)
 
     async def write(self, text: str) -> None:
         """Send a line of the SDK, unless the cache sent this answer before the SDK was loaded."""
