@@ -282,6 +282,9 @@ def failure(files: Iterable[str], fault: Fault | None) -> str:
 def main(words: list[str], faults: list[Fault] = FAULTS) -> int:
     """Plant the faults that contain any of the words, or all. Return 0 if all were found."""
     chosen = [fault for fault in faults if not words or any(word in f"{fault.says} {fault.file}" for word in words)]
+    if not chosen:
+        print(f"No fault has any of these words: {' '.join(words)}")  # noqa: T201
+        return 2
     if failed := failure({file for fault in chosen for file in test_files(fault)}, None):
         print(f"Without any fault: {failed}")  # noqa: T201
         return 1

@@ -44,6 +44,7 @@ INSTEAD = {
     **{f"uv run pytest -m {mark}": WITH_A_MARK for mark in (*MARKS[:3], "soak -n 0", "builds tests/packaging")},
     "uv run --group dev pytest -m browser": "uv run --group dev pytest -m browser --collect-only -q -n 0 tests/browser",
     "uv run python -m tests.mutants": 'uv run python -c "import tests.mutants"',
+    "uv run python -m tests.mutants WORD": "uv run python -m tests.mutants 'texts are clipped at 110'",
     # They take minutes.
     "uv run --group bench python -m benchmarks": "uv run --group bench python -m benchmarks --help",
     "uv run --group bench python -m benchmarks --markdown benchmarks/RESULTS.md": "",
