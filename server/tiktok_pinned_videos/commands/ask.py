@@ -102,13 +102,10 @@ def ask_accounts(
 
 
 def end(outcomes: Sequence[Outcome[Any]]) -> NoReturn:
-    """Exit with 0, with 1 if an account failed, or with 2 if the configuration made it fail.
-
-    If the quota is used up, print on stderr how to continue.
-    """
+    """Exit with 0, 1 (an account failed) or 2 (wrong configuration). If the quota is used up, print how to continue."""
+    errors = {one.username: one.error for one in outcomes if one.error}
     # The sandbox's simulated quota affects one account only.
-    errors = {one.username: one.error for one in outcomes if one.error and one.error.for_every_account}
-    left = [name for name, error in errors.items() if error.status is Status.QUOTA_EXCEEDED]
+    left = [name for name, error in errors.items() if error.status is Status.QUOTA_EXCEEDED and error.for_every_account]
     if left and len(outcomes) > 1:
         click.echo(
             f"The daily quota is used up: {len(outcomes) - len(left)} of {len(outcomes)} accounts done, {len(left)} "
@@ -116,7 +113,7 @@ def end(outcomes: Sequence[Outcome[Any]]) -> NoReturn:
             "to a file, one per line, and use --from FILE. With get --out DIR, run the same command again.",
             err=True,
         )
-    statuses = {outcome.error.status for outcome in outcomes if outcome.error}
+    statuses = {error.status for error in errors.values()}
     raise SystemExit(2 if Status.NOT_CONFIGURED in statuses else 1 if statuses else 0)
 
 

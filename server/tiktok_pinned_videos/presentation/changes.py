@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 from tiktok_pinned_videos.service.history import Change, Changes
@@ -102,11 +102,7 @@ def _nothing(growth: dict[str, int]) -> str:
 
 def _listed(ones: Sequence[ChangeOut]) -> str:
     groups = groupby(ones, key=lambda one: (one.after, one.by))
-    return ", ".join(f"{_ids(group)} between {after} and {by}" for (after, by), group in groups)
-
-
-def _ids(ones: Iterable[ChangeOut]) -> str:
-    return " ".join(one.id for one in ones)
+    return ", ".join(f"{' '.join(one.id for one in group)} between {after} and {by}" for (after, by), group in groups)
 
 
 def _change(change: Change) -> ChangeOut:
