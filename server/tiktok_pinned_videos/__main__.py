@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tiktok_pinned_videos.transports.handshake import Input
 
 _SERVERS = ("stdio", "http", "sandbox")
-_DRAIN = 4.0  # seconds for received calls after a signal
+_TIME_LIMIT = 20.0  # seconds after a signal while modules are imported
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def _handle_signals(stdin: Input | None = None) -> None:
             os._exit(code)
         signal.signal(number, signal.SIG_DFL)
         # The thread that answers may wait for a client that does not read.
-        limit = threading.Timer(_DRAIN, os._exit, [code])
+        limit = threading.Timer(_TIME_LIMIT, os._exit, [code])
         limit.daemon = True
         limit.start()
         stdin.take([None])
