@@ -26,8 +26,7 @@ def main() -> None:
     _check_telemetry()
     from tiktok_pinned_videos.transports.handshake import begin
 
-    stdin = begin(sys.argv[1:], os.environ)
-    _handle_signals(stdin)
+    stdin = begin(sys.argv[1:], os.environ, _handle_signals)
     from tiktok_pinned_videos.cli import cli
     from tiktok_pinned_videos.commands.streams import owned_streams
 

@@ -37,15 +37,18 @@ _SECRETS: Final = ("TIKTOK_CLIENT_KEY", "TIKTOK_CLIENT_SECRET", "TIKTOK_STATE", 
 """Variables with secrets: the cache key contains only whether they are set. No answer depends on their values."""
 
 
-def begin(arguments: Sequence[str], env: Mapping[str, str]) -> Input | None:
-    """Read stdin from now on if the command is the stdio server. `TIKTOK_INSTANT=0` switches the cache off."""
+def begin(arguments: Sequence[str], env: Mapping[str, str], ready: Callable[[Input], None]) -> Input | None:
+    """Call `ready` and read stdin if the command is the stdio server. `TIKTOK_INSTANT=0` switches the cache off."""
     if not set(arguments) <= {"stdio", "--sandbox"} or sys.__stdin__ is None or sys.__stdout__ is None:
         return None
     cache = None
     if env.get("TIKTOK_INSTANT", "").strip().lower() not in ("0", "false", "no", "off"):
         with contextlib.suppress(OSError):
             cache = HandshakeCache(answers_file(arguments, env))
-    return Input(cache)
+    stdin = Input(cache)
+    ready(stdin)
+    threading.Thread(target=stdin.read, name="stdin", daemon=True).start()
+    return stdin
 
 
 def split_answer(line: str) -> tuple[str, str] | None:
@@ -76,7 +79,6 @@ class Input:
         self.lines: list[bytearray | None] = []
         self._deliver: Callable[[Sequence[bytearray | None]], None] | None = None
         self._lock = threading.RLock()  # a signal handler may need it again
-        threading.Thread(target=self._read, name="stdin", daemon=True).start()
 
     def attach(self, deliver: Callable[[Sequence[bytearray | None]], None]) -> None:
         """Deliver all lines, including earlier ones, and None at the end. Stop answering from the cache."""
@@ -84,7 +86,8 @@ class Input:
             self._deliver = deliver
             deliver(self.lines)
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Read until the end of the input."""
         unfinished = bytearray()
         with contextlib.suppress(OSError):
             for chunk in iter(lambda: os.read(self.descriptor, 65536), b""):
@@ -98,8 +101,7 @@ class Input:
     def take(self, lines: Sequence[bytearray | None]) -> None:
         """Deliver lines, or keep them and answer from the cache. None ends the input."""
         with self._lock:
-            deliver = self._deliver
-            if deliver is None:
+            if (deliver := self._deliver) is None:
                 self.lines += lines
                 if self.cache is not None:
                     self.cache.answer(lines)

@@ -79,9 +79,7 @@ def build_app(
         protected = AuthenticationMiddleware(
             authenticated_only,
             BearerBackend(verifier),
-            lambda _, error: refusal(
-                503, f"The token cannot be checked now: {error}. Try again.", {"Retry-After": "3"}
-            ),
+            lambda _, error: refusal(503, f"Cannot check the token now: {error}. Try again.", {"Retry-After": "3"}),
         )
     routes += [Route(path, protected) for path in (PATH, f"{PATH}/")]
     app = Starlette(routes=routes, lifespan=lambda _: endpoint.running())
