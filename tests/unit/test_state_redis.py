@@ -23,7 +23,7 @@ async def test_a_user_without_a_permission_is_refused_and_its_password_shown_to_
     redis_server: RedisServer,
 ) -> None:
     await redis_server.command("ACL", "SETUSER", "mcp", "on", ">s3cret", "~tpv:*", "+@all", "-eval")
-    url = redis_server.url.replace("127", "mcp:s3cret@127")
+    url = redis_server.url.replace("//", "//mcp:s3cret@")
     with pytest.raises(UnusableStoreError, match="NOPERM") as refused:
         await check_usable(url, prefix=PREFIX)
     said = await run(
@@ -41,7 +41,7 @@ async def test_a_user_without_a_permission_is_refused_and_its_password_shown_to_
 async def test_a_user_of_one_prefix_without_dangerous_commands_is_enough(redis_server: RedisServer) -> None:
     await redis_server.command("ACL", "SETUSER", "mcp", "on", ">s3cret", "~tpv:*", "+@all", "-@dangerous")
 
-    await check_usable(redis_server.url.replace("127", "mcp:s3cret@127"), prefix=PREFIX)
+    await check_usable(redis_server.url.replace("//", "//mcp:s3cret@"), prefix=PREFIX)
 
 
 async def test_a_redis_without_a_command_is_refused_until_it_has_it(opened: Opened) -> None:
