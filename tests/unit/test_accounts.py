@@ -104,7 +104,6 @@ async def test_a_raw_answer_with_fewer_fields_keeps_the_stored_fields() -> None:
         assert raw.snapshot.fields == ("id", "view_count")
         assert stored.cached
         assert fields_asked(upstream) == [{"id", "view_count", "region_code"}, {"id", "view_count"}]
-
         await asking.fetch_raw("nasa", ("id", "like_count", "share_count"))
         assert (await asking.answer("nasa", ("id", "share_count"))).cached
 

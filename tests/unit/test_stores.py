@@ -11,7 +11,7 @@ import pytest
 
 from kit.stores import Opened
 from tiktok_pinned_videos.state.base import Counter, Entry, Store
-from tiktok_pinned_videos.state.open import open_primary, open_store
+from tiktok_pinned_videos.state.open import open_primary
 
 pytestmark = pytest.mark.anyio
 Another = Callable[[], Store]
@@ -102,13 +102,3 @@ async def test_known_counts_are_merged_by_the_higher_value_and_a_loss_is_reporte
 
     assert (first.granted, first.lost, first.totals) == (False, True, [7])
     assert (again.granted, again.lost, again.entries) == (True, False, ({"me": 4, "other": 4},))
-
-
-async def test_a_store_of_a_server_begins_its_keys_with_the_prefix(redis_url: str, opened: Opened) -> None:
-    plain = opened(open_primary(redis_url))
-    store = opened(open_store(redis_url, prefix="tpv:{0}:"))
-    await store.put(Entry("a", b"1", 60))
-
-    assert await plain.find("tpv:{0}:", 9) == ["tpv:{0}:a"]
-    assert await store.find("", 9) == ["a"]
-    await store.check()

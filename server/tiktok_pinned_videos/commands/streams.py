@@ -63,7 +63,7 @@ def _check_written() -> None:
     """Raise OutputError if the file system reports only on close that the output is not complete (NFS, quotas)."""
     try:
         duplicate = os.dup(sys.stdout.fileno())
-    except (OSError, OutputError):  # it was closed at the start, or is no file
+    except (OSError, OutputError):  # it was closed at the start, or it is not a file
         return
     try:
         os.close(duplicate)

@@ -71,7 +71,7 @@ class ResearchClient:
         """Request one account, retries included, within the timeout from its first request on.
 
         `context` counts the requests. Once no caller waits any more, the request in flight is completed and no other is
-        sent. Raises `UnwantedError` if there is no answer then.
+        sent. Raises `UnwantedError` if no answer has arrived by then.
         """
         try:
             async with asyncio.timeout(self._timeout) as limit:
