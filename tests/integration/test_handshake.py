@@ -7,16 +7,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from kit.processes import COMMAND, HELLO, META, environment, message, running
+from kit.processes import COMMAND, HELLO, META, PIPES, environment, message, running
 from tiktok_pinned_videos.transports.handshake import answers_file, read_answers, write_answers
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the pipes of Windows cannot be waited for")
 LISTS = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
-PIPES: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 INITIALIZED = message("notifications/initialized")
 HELLO_LINE = message("initialize", 0, HELLO)
 CALL = {"name": "get_pinned_videos", "arguments": {"username": "a b"}}  # the same words at any time

@@ -11,7 +11,6 @@ import pytest
 from kit.authority import Authority
 from kit.processes import ACCEPT, LIST, HTTPServer, answer, call, http_server
 
-METADATA = "/.well-known/oauth-protected-resource"
 AUDIENCE = "api://pinned"  # not a URL, as of some vendors
 
 
@@ -21,7 +20,6 @@ def server(authority: Authority) -> Iterator[HTTPServer]:
         "MCP_JWT_ISSUER": authority.issuer,
         "MCP_JWT_AUDIENCE": AUDIENCE,
         "MCP_JWT_REQUIRED_SCOPES": "pinned.read",
-        "MCP_PUBLIC_URL": "https://host.example/tiktok/mcp",
         "MCP_CALLER_QUOTA": "1",
         "ALL_PROXY": "socks5://127.0.0.1:9",
         "NO_PROXY": "[::1]",
@@ -33,26 +31,6 @@ def server(authority: Authority) -> Iterator[HTTPServer]:
 def post(server: HTTPServer, token: str, content: object = LIST) -> httpx.Response:
     headers = ACCEPT | {"Authorization": f"Bearer {token}"}
     return httpx.post(server.url, json=content, headers=headers, timeout=60, trust_env=False)
-
-
-def test_the_metadata_is_at_the_root_and_under_the_public_path(server: HTTPServer, authority: Authority) -> None:
-    found = [
-        httpx.get(server.base + path, timeout=60).json()
-        for path in (METADATA, f"{METADATA}/mcp", f"{METADATA}/tiktok/mcp")
-    ]
-    asked = {"Origin": "http://localhost:1", "Access-Control-Request-Method": "GET"}
-
-    assert found[0] == found[1] == found[2]
-    assert found[0]["resource"] == "https://host.example/tiktok/mcp"
-    assert found[0]["authorization_servers"] == [authority.issuer]
-    assert found[0]["scopes_supported"] == ["pinned.read"]
-    assert httpx.options(server.base + METADATA, headers=asked, timeout=60).status_code == 200
-
-
-def test_a_client_without_a_token_learns_where_the_metadata_is(server: HTTPServer) -> None:
-    challenge = httpx.post(server.url, json=LIST, headers=ACCEPT, timeout=60).headers["www-authenticate"]
-
-    assert f'resource_metadata="https://host.example{METADATA}/tiktok/mcp"' in challenge
 
 
 def test_a_token_with_the_scope_is_served_and_one_without_it_is_403(server: HTTPServer, authority: Authority) -> None:

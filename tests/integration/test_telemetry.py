@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kit.processes import COMMAND, HELLO, environment, http_client, http_server, message
+from kit.processes import COMMAND, HELLO, PIPES, environment, http_client, http_server, message, running
 from kit.programs import need_module
 from kit.upstream import EXAMPLE_VIDEOS, Loopback, Received, Reply, refusal, serving, videos
 from tiktok_pinned_videos.observability.logs import CallRecord, configure_logging
@@ -143,11 +143,7 @@ def test_dropped_lines_are_counted_when_stderr_is_read_again() -> None:
         "for number in range(5000): logging.getLogger('x').warning('line %d %s', number, 'y' * 100)\n"
         "print('done', flush=True); sys.stdin.read(1)\n"
     )
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", code], env=environment(), **pipes) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
+    with running([sys.executable, "-c", code], env=environment(), **PIPES) as process:
         assert process.stdout.readline() == b"done\n"  # though nobody reads stderr
         lines: list[bytes] = []
         while not lines or b"dropped" not in lines[-1]:

@@ -34,6 +34,7 @@ META = {
 """What a request of the modern era carries beside its own parameters."""
 TOKEN = "a-token-of-sixteen-or-more"
 """The shared secret of the fixture `guarded_server`."""
+PIPES: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 _OURS = ("TIKTOK_", "MCP_", "OTEL_", "LOG_")
 
 

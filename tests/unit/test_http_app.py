@@ -28,6 +28,7 @@ async def test_the_metadata_names_the_endpoint_as_clients_see_it(changed: dict[s
         "jwt_issuer": "https://issuer.example",
         "jwt_audience": "api://pinned",
         "jwks_url": "https://issuer.example",
+        "jwt_required_scopes": ("pinned.read",),
     }
     settings = Settings(sandbox=True, **(jwt | changed))
     backend = Backend(settings, build_service)
@@ -38,8 +39,13 @@ async def test_the_metadata_names_the_endpoint_as_clients_see_it(changed: dict[s
     transport = httpx.ASGITransport(app=cast("Any", app))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
         for end in ("", httpx.URL(resource).path, "/mcp"):
-            found = await client.get(f"/.well-known/oauth-protected-resource{end}")
-            assert found.json()["resource"] == resource
+            path = f"/.well-known/oauth-protected-resource{end}"
+            assert (await client.get(path)).json() == {
+                "resource": resource, "authorization_servers": ["https://issuer.example"],
+                "bearer_methods_supported": ["header"], "scopes_supported": ["pinned.read"],
+            }  # fmt: skip
+            asked = {"Origin": "http://localhost:1", "Access-Control-Request-Method": "GET"}
+            assert (await client.options(path, headers=asked)).status_code == 200
         challenge = (await client.post("/mcp")).headers["www-authenticate"]
 
     assert f"/.well-known/oauth-protected-resource{httpx.URL(resource).path}" in challenge

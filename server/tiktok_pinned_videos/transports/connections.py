@@ -29,15 +29,19 @@ LINGER: Final = 1.0
 
 
 async def send_last(scope: Scope, send: Send, message: Message) -> None:
-    """Send a part of a response. After a rejection the connection is closed."""
-    reference: weakref.ref[Connection] | None = scope.get("state", {}).get("connection")
-    connection = reference() if reference is not None else None
+    """Send a part of a response. After a rejection the connection is closed, but not after 404 or 405 without a body.
+
+    Clients look for streams and metadata with GET, and some send the next request while the connection is being closed.
+    """
+    connection: Connection | None = scope.get("state", {}).get("connection", lambda: None)()
     if message["type"] == "http.response.start" and message["status"] >= 400:
-        message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        unread = connection is not None and connection.conn.their_state is h11.SEND_BODY
+        if unread or message["status"] not in (404, 405):
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
         if message["status"] not in (401, 403, 421):  # logged with their reasons
             log_rejection(message["status"], f"{scope['method']} {scope['path']!r}")
         if connection is not None:
-            connection.lingers = connection.conn.their_state is h11.SEND_BODY
+            connection.lingers = unread
     elif connection is not None and connection.lingers and not message.get("more_body"):
         # Closing a socket with unread bytes resets it, and the client may never read the response.
         await send({**message, "more_body": True})

@@ -171,12 +171,8 @@ class HandshakeCache:
         facts: dict[str, Any] = {**message} if isinstance(message, dict) else {}
         method, id_text = facts.get("method"), json.dumps(facts.pop("id", None))
         cacheable = method == "notifications/initialized" if id_text == "null" else method in _CACHEABLE
-        if (
-            not cacheable
-            or not _SIMPLE_ID.fullmatch(id_text)
-            or id_text in {*self._open, *self._sent}
-            or facts.get("jsonrpc") != "2.0"
-        ):
+        usable_id = _SIMPLE_ID.fullmatch(id_text) and id_text not in {*self._open, *self._sent}
+        if not cacheable or not usable_id or facts.get("jsonrpc") != "2.0":
             self._digest = None
         elif self._digest is not None:
             self._digest = _digest(self._digest, facts)

@@ -53,10 +53,10 @@ def read_message(line: bytes | bytearray) -> Message:
     if not isinstance(content, dict):
         raise MessageError("a message must be one JSON object")
     facts = cast("dict[str, Any]", content)
-    id_text = _id_of(facts)
     if "method" not in facts and "id" in facts and isinstance(facts.get("result", facts.get("error")), dict):
-        # This server sends no requests: the SDK only has to see that it is a response.
-        return Message("response", facts, id_text, f'{{"jsonrpc":"2.0","id":{id_text or 0},"result":{{}}}}')
+        # Whatever its id is: peers that answer responses never stop. The SDK needs no more than to see a response.
+        return Message("response", facts, "", '{"jsonrpc":"2.0","id":0,"result":{}}')
+    id_text = _id_of(facts)
     if facts.get("jsonrpc") != "2.0":
         raise MessageError('"jsonrpc" must be "2.0"', id_text=id_text)
     if not isinstance(facts.get("method"), str):
@@ -75,16 +75,16 @@ def read_message(line: bytes | bytearray) -> Message:
 
 def _id_of(facts: dict[str, Any]) -> str:
     """Return the id as JSON; empty if there is none."""
-    id_text = facts.get("id")
-    if "id" not in facts or (id_text is None and "error" in facts and "method" not in facts):
-        return ""  # an error without an id answers a message that had no valid id
-    if isinstance(id_text, Decimal):
-        raise MessageError("the id has too many digits", id_text=str(id_text))
-    if isinstance(id_text, bool) or not isinstance(id_text, str | int):
+    if "id" not in facts:
+        return ""
+    found = facts["id"]
+    if isinstance(found, Decimal):
+        raise MessageError("the id has too many digits", id_text=str(found))
+    if isinstance(found, bool) or not isinstance(found, str | int):
         raise MessageError("an id must be a string or an integer")
-    if _SURROGATE.search(str(id_text)):
-        raise MessageError("the id is not valid Unicode", id_text=json.dumps(id_text))
-    return json.dumps(id_text)
+    if _SURROGATE.search(str(found)):
+        raise MessageError("the id is not valid Unicode", id_text=json.dumps(found))
+    return json.dumps(found)
 
 
 def _integer(digits: str) -> int | Decimal:
