@@ -110,9 +110,11 @@ def test_a_client_that_closes_stdout_ends_the_process() -> None:
 @SLOW
 def test_a_client_that_reads_nothing_cannot_keep_the_process_alive() -> None:
     with running([*COMMAND, "--sandbox"], env=environment(), **PIPES) as process:
-        process.stdin.write(GREETING + b"".join(message("tools/list", number) for number in range(1, 60)))
+        process.stdin.write(GREETING + call(1, "nasa"))
         process.stdin.flush()
-        process.stdout.readline()
+        assert [json.loads(process.stdout.readline())["id"] for _ in range(2)] == [0, 1]
+        process.stdin.write(b"".join(message("tools/list", number) for number in range(60)))
+        process.stdin.flush()
         time.sleep(0.5)
         process.terminate()
 

@@ -30,6 +30,7 @@ _HEADINGS: Final = {
     "hashtag_info_list": "hashtag_info_list: id name description",
     "video_label": f"video_label: {' '.join(_LABELS)}",
 }
+_AS_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _STATISTICS: Final = (*COUNTS, "engagement_rate")
 _FIRST: Final = ("id", *_STATISTICS, "create_time", "video_duration")
 _LAST: Final = ("hashtag_names", "video_description")
@@ -111,12 +112,12 @@ def cell(value: Any) -> str:
             # Quoted if it could be mistaken for `?`, `-` or `none`.
             return quoted(value) if UNKNOWN in value or '"' in value or value in (ABSENT, NONE) else value
         case _:
-            return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+            return _AS_JSON(value)
 
 
 def quoted(text: str) -> str:
     """Return untrusted text as a JSON string, so that it cannot end the quotation."""
-    return json.dumps(text, ensure_ascii=False)
+    return _AS_JSON(text)
 
 
 def _videos(answer: AccountAnswer) -> list[str]:

@@ -29,13 +29,11 @@ LINGER: Final = 1.0
 
 
 async def send_last(scope: Scope, send: Send, message: Message) -> None:
-    """Send a part of a response. After a rejection the connection is closed, but not after 404 or 405 without a body.
-
-    Clients look for streams and metadata with GET, and some send the next request while the connection is being closed.
-    """
+    """Send a part of a response. After a rejection the connection is closed."""
     connection: Connection | None = scope.get("state", {}).get("connection", lambda: None)()
     if message["type"] == "http.response.start" and message["status"] >= 400:
         unread = connection is not None and connection.conn.their_state is h11.SEND_BODY
+        # Clients look for streams and metadata with GET. Some send the next request while the connection is closed.
         if unread or message["status"] not in (404, 405):
             message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
         if message["status"] not in (401, 403, 421):  # logged with their reasons

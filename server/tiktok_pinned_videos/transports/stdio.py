@@ -54,7 +54,6 @@ class _Pipes:
         self._loop = asyncio.get_running_loop()
         self._chunks: asyncio.Queue[Sequence[bytearray | None]] = asyncio.Queue()
         self._free_chunks = threading.Semaphore(_MAX_CHUNKS)
-        self._writing = asyncio.Lock()
         self._unanswered: set[str] = set()
         self._all_answered = asyncio.Event()
         self._all_answered.set()
@@ -80,7 +79,7 @@ class _Pipes:
                 try:
                     message = read_message(line)
                 except MessageError as error:
-                    await self._send(error.answer + "\n")
+                    self._send(error.answer + "\n")
                     continue
                 # This server sends no requests, so responses are ignored.
                 if message.kind != "response":
@@ -96,21 +95,21 @@ class _Pipes:
         """Send a line of the SDK, unless the cache sent this answer before the SDK was loaded."""
         answer = split_answer(text)
         if answer is None or self._cache is None or not self._cache.was_sent(*answer):
-            await self._send(text)
+            self._send(text)
         if answer is not None:
             self._mark_answered(answer[0])
 
     async def flush(self) -> None:
         """Do nothing: `write` does not buffer."""
 
-    async def _send(self, text: str) -> None:
-        async with self._writing:
-            try:
-                if self.fault is None:
-                    await asyncio.to_thread(write_all, self._stdout, text.encode())
-            except OSError as fault:
-                self.fault = fault
-                self.stop()
+    def _send(self, text: str) -> None:
+        # On the event loop: while the only client does not read, there is nothing else to do.
+        try:
+            if self.fault is None:
+                write_all(self._stdout, text.encode())
+        except OSError as fault:
+            self.fault = fault
+            self.stop()
 
     def _deliver(self, lines: Sequence[bytearray | None]) -> None:
         self._free_chunks.acquire()
@@ -140,8 +139,10 @@ def _handle_signals(stop: Callable[[], None], drain: float) -> None:
     def handle(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_DFL)
         loop.call_soon_threadsafe(stop)
-        # A write to a pipe that the client does not read cannot be interrupted.
-        loop.call_soon_threadsafe(loop.call_later, drain + _GRACE, os._exit, 0)
+        # The event loop may be waiting for a client that does not read.
+        limit = threading.Timer(drain + _GRACE, os._exit, [0])
+        limit.daemon = True
+        limit.start()
 
     for name in ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP"):
         number = getattr(signal, name, None)
