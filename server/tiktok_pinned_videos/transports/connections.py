@@ -33,8 +33,8 @@ async def send_last(scope: Scope, send: Send, message: Message) -> None:
     connection: Connection | None = scope.get("state", {}).get("connection", lambda: None)()
     if message["type"] == "http.response.start" and message["status"] >= 400:
         unread = connection is not None and connection.conn.their_state is h11.SEND_BODY
-        # Clients look for streams and metadata with GET. Some send the next request while the connection is closed.
-        if unread or message["status"] not in (404, 405):
+        # 405 answers the GET by which clients ask for a stream. Some send the next request while a connection is closed.
+        if unread or message["status"] != 405:
             message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
         if message["status"] not in (401, 403, 421):  # logged with their reasons
             log_rejection(message["status"], f"{scope['method']} {scope['path']!r}")
