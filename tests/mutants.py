@@ -221,7 +221,7 @@ FAULTS = [
     Fault("a value that no video has is a partial total", "presentation/notes.py",
           "if 0 < len(without) < len(videos):", "if without:"),
     Fault("times in the text have no time of day", "presentation/text.py",
-          'value.removesuffix("Z").replace("T", " ")', "value[:10]"),
+          'time.removesuffix("Z").replace("T", " ")', "time[:10]"),
     Fault("short texts are clipped at 110 characters", "presentation/untrusted.py",
           "PHRASE_LIMIT: Final = 100", "PHRASE_LIMIT: Final = 110"),
     Fault("a cell that begins with - is a formula", "commands/rows.py",

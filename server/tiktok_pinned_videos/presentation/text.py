@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from tiktok_pinned_videos.research.errors import TikTokError
@@ -122,7 +122,8 @@ def quoted(text: str) -> str:
 
 def _videos(answer: AccountAnswer) -> list[str]:
     videos = [video.model_dump(mode="json", exclude_none=True) for video in answer.videos]
-    columns = [name for name in _COLUMNS if any(name in video for video in videos)]
+    known = set[str]().union(*videos)
+    columns = [name for name in _COLUMNS if name in known]
     captions = "video_description" in columns
     headings = _HEADINGS | {"hashtag_names": "hashtags not in caption" if captions else "hashtags"}
     rows = [[_video_cell(name, video) for name in columns] for video in videos]
@@ -138,22 +139,9 @@ def _video_cell(name: str, video: Mapping[str, Any]) -> str:
     if value is None:
         # The rate is computed, not sent by TikTok. A note says why it is missing.
         return ABSENT if name == "engagement_rate" else UNKNOWN
-    match name:
-        case "video_description":
-            text = quoted(value)
-        case "create_time":
-            text = value.removesuffix("Z").replace("T", " ")
-        case "hashtag_names":
-            text = _words(tag for tag in value if not _contains_tag(video.get("video_description", ""), tag))
-        case "hashtag_info_list":
-            text = "; ".join(_hashtag(tag) for tag in value) or NONE
-        case "video_label":
-            text = _label(value)
-        case "video_mention_list":
-            text = _words(value)
-        case _:
-            text = cell(value)
-    return text
+    if name == "hashtag_names":
+        value = [tag for tag in value if not _contains_tag(video.get("video_description", ""), tag)]
+    return _FORMATS.get(name, cell)(value)
 
 
 def _contains_tag(text: str, tag: str) -> bool:
@@ -193,3 +181,14 @@ def _label(label: Mapping[str, Any]) -> str:
 
 def _prose(text: str | None) -> str:
     return UNKNOWN if text is None else quoted(text)
+
+
+_FORMATS: Final[Mapping[str, Callable[[Any], str]]] = {
+    "video_description": quoted,
+    "create_time": lambda time: time.removesuffix("Z").replace("T", " "),
+    "hashtag_names": _words,
+    "hashtag_info_list": lambda tags: "; ".join(_hashtag(tag) for tag in tags) or NONE,
+    "video_label": _label,
+    "video_mention_list": _words,
+}
+"""By field: how its values are written; others as in `cell`."""

@@ -33,7 +33,7 @@ async def send_last(scope: Scope, send: Send, message: Message) -> None:
     connection: Connection | None = scope.get("state", {}).get("connection", lambda: None)()
     if message["type"] == "http.response.start" and message["status"] >= 400:
         unread = connection is not None and connection.conn.their_state is h11.SEND_BODY
-        # 405 answers the GET by which clients ask for a stream. Some send the next request while a connection is closed.
+        # 405 answers the GET by which clients ask for a stream. Some send the next request while a connection closes.
         if unread or message["status"] != 405:
             message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
         if message["status"] not in (401, 403, 421):  # logged with their reasons
