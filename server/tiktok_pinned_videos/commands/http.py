@@ -65,6 +65,8 @@ def run(settings: Settings, *, host: str, port: int) -> None:
                 notice("No TikTok credentials are set: calls will say how to set them.")
             if not local and not settings.allowed_hosts:
                 notice(f"MCP_ALLOWED_HOSTS is not set: only requests to localhost or {address} are answered.")
+            if settings.caller_quota and not settings.jwt_issuer:
+                notice("MCP_CALLER_QUOTA is ignored: callers can only be told apart with MCP_JWT_ISSUER.")
 
         try:
             server = Server(app, ready, backend.begin_drain, timeout_graceful_shutdown=DRAIN, **SETTINGS)
