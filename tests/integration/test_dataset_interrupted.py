@@ -70,8 +70,8 @@ async def test_an_interrupted_run_keeps_answers_that_were_requested_and_describe
 ) -> None:
     # Six answers at once, then two requests that take a second: they are answered after the signal.
     data.upstream.reply = lambda asked: replace(pinned(asked), delay=1 if asked.number > 6 else 0)
-    ignored = lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)  # noqa: E731 - as shells start background processes
-    async with started(data, *NAMES, env=TWO_AT_ONCE, preexec_fn=ignored) as process:
+    ignoring = ("sh", "-c", 'trap "" INT; exec "$@"', "sh", *COMMAND)  # as shells start background processes
+    async with started(data, *NAMES, env=TWO_AT_ONCE, command=ignoring) as process:
         await until(lambda: len(data.upstream.asked) == 8)
         process.send_signal(number)
         code, err = await ended(process)
@@ -242,11 +242,9 @@ async def test_a_file_in_the_way_is_found_before_any_request(data: DataSet) -> N
 
 @POSIX
 async def test_after_the_first_failed_write_nothing_more_is_requested(data: DataSet) -> None:
-    import resource
-
     data.upstream.reply = lambda asked: videos([video(asked, video_description="x" * 30_000)])
-    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))  # noqa: E731
-    async with started(data, *NAMES, env=TWO_AT_ONCE, preexec_fn=limit) as process:
+    limited = ("sh", "-c", 'ulimit -f 586 && exec "$@"', "sh", *COMMAND)  # files of at most 300,032 bytes
+    async with started(data, *NAMES, env=TWO_AT_ONCE, command=limited) as process:
         code, err = await ended(process)
     data.check()
     requests = len(data.upstream.asked)
