@@ -170,7 +170,7 @@ FAULTS = [
           "fallback=None if asked.refresh else (", "fallback=("),
     # transports, observability and what they share
     Fault("an allowed origin is allowed on every port", "hosts.py",
-          'return same and self.port in ("*", other.port)', "return same"),
+          'return same and (self.port == "*" or other.port in ports)', "return same"),
     Fault("a key for encryption verifies signatures", "transports/auth.py",
           'if key.public_key_use in (None, "sig")]', "]"),
     Fault("tokens for another server are accepted", "transports/auth.py",
