@@ -116,5 +116,11 @@ def accepted_by(check: Callable[[str], object], should: str) -> Callable[[str], 
 
 
 def listed(parse: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
-    """Parse the parts between commas."""
-    return lambda value: tuple(parse(part.strip()) for part in value.rstrip(", ").split(","))
+    """Parse the parts between commas, at least one; empty parts are left out."""
+
+    def parse_all(value: str) -> tuple[str, ...]:
+        if parts := tuple(parse(part.strip()) for part in value.split(",") if part.strip()):
+            return parts
+        raise ValueError("should be values separated by commas")
+
+    return parse_all

@@ -127,8 +127,8 @@ TAKEN: dict[str, dict[str, object]] = {
     "TIKTOK_STATE": {"memory:": "memory:", "sqlite:////tmp/x.db": "sqlite:////tmp/x.db"},
     "TIKTOK_API_BASE_URL": {"https://h.example/t/": "https://h.example/t", "http://[::1]:8765": "http://[::1]:8765"},
     "MCP_JWT_AUDIENCE": {"any text": "any text", "api://x": "api://x", "https://h/mcp?a=1": "https://h/mcp?a=1"},
-    "MCP_JWT_REQUIRED_SCOPES": {"read, write": ("read", "write")},
-    "MCP_ALLOWED_HOSTS": {"h.example,h:*": ("h.example", "h:*")},
+    "MCP_JWT_REQUIRED_SCOPES": {"read, write": ("read", "write"), ",read,,write,": ("read", "write")},
+    "MCP_ALLOWED_HOSTS": {"h.example,h:*": ("h.example", "h:*"), "a,,b": ("a", "b")},
 }
 
 
