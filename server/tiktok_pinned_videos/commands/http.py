@@ -66,7 +66,7 @@ def run(settings: Settings, *, host: str, port: int) -> None:
             if not local and not settings.allowed_hosts:
                 notice(f"MCP_ALLOWED_HOSTS is not set: only requests to localhost or {address} are answered.")
             if settings.caller_quota and not settings.jwt_issuer:
-                notice("MCP_CALLER_QUOTA is ignored: callers can only be told apart with MCP_JWT_ISSUER.")
+                notice("MCP_CALLER_QUOTA is ignored: it counts callers by their tokens, and MCP_JWT_ISSUER is not set.")
 
         try:
             server = Server(app, ready, backend.begin_drain, timeout_graceful_shutdown=DRAIN, **SETTINGS)
