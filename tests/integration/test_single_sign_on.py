@@ -40,9 +40,9 @@ def test_a_token_as_the_page_shows_it_is_accepted_and_others_are_not(
         as_scp = post("nasa", **{rights: None, "scp": "tiktok.read profile"})
         lacking, misdirected = post("nasa", **{rights: None}), post("nasa", aud="account")
         metadata = httpx.get(f"{server.base}/.well-known/oauth-protected-resource", timeout=60).json()
+        assert [response.status_code for response in (accepted, cached, beyond, as_scp)] == [200] * 4
         server.wait_for(f"caller={claims['sub']}")
 
-    assert [response.status_code for response in (accepted, cached, beyond, as_scp)] == [200] * 4
     assert "quota_exceeded" in json.dumps(answer(beyond))
     assert "3 pinned videos" in json.dumps(answer(cached))
     assert (lacking.status_code, misdirected.status_code) == (403, 401)
