@@ -14,7 +14,7 @@ from kit.tiktok import TikTok
 from kit.upstream import Upstream
 from kit.virtual import wall_clock
 from tiktok_pinned_videos.app import build_server, build_service
-from tiktok_pinned_videos.presentation.results import AccountAnswer, account_answer
+from tiktok_pinned_videos.presentation.results import account_answer
 from tiktok_pinned_videos.research.fields import NAMES
 from tiktok_pinned_videos.research.models import Snapshot, video_from_item
 from tiktok_pinned_videos.service.service import Answer, PinnedVideosService
@@ -122,6 +122,6 @@ def answer(*items: dict[str, Any], fields: tuple[str, ...] = NAMES, **changes: A
     return Answer(Snapshot(**facts), **around)
 
 
-def account(*items: dict[str, Any], **changes: Any) -> AccountAnswer:
-    """The structured result of that answer."""
+def account(*items: dict[str, Any], **changes: Any) -> Any:
+    """The structured result of that answer, for both channels."""
     return account_answer(answer(*items, **changes))

@@ -51,7 +51,7 @@ def row(item: dict[str, Any]) -> dict[str, str]:
 
 def test_the_text_has_every_fact_of_the_structured_result() -> None:
     result = account(FULL, dict(FULL, id=2, video_description='Says "quote"\tand #baking'))
-    data, text = result.as_json(), account_text(result)
+    data, text = result, account_text(result)
     values = [
         leaf for video in data["videos"] for name, value in video.items() if name != "url" for leaf in leaves(value)
     ]

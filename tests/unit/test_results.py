@@ -24,7 +24,7 @@ def counts(*values: int | None, **more: Any) -> dict[str, Any]:
 
 
 def test_the_documented_example_adds_up() -> None:
-    data = account(*EXAMPLE_VIDEOS).as_json()
+    data = account(*EXAMPLE_VIDEOS)
 
     assert data["totals"] == {
         "videos": 3, "view_count": 61676555, "like_count": 7859721, "comment_count": 25112, "share_count": 27290,
@@ -44,13 +44,13 @@ def test_the_documented_example_adds_up() -> None:
     ],
 )
 def test_a_rate_needs_all_four_counts_and_views(video: dict[str, Any], rate: float | None) -> None:
-    (result,) = account(video).as_json()["videos"]
+    (result,) = account(video)["videos"]
 
     assert result.get("engagement_rate") == rate
 
 
 def test_the_total_rate_is_over_the_sums_of_the_videos_that_have_all_four_counts() -> None:
-    data = account(counts(1000, 10, 10, 10), counts(10, 1, 1, 1), counts(10**6, None, 5, 5)).as_json()
+    data = account(counts(1000, 10, 10, 10), counts(10, 1, 1, 1), counts(10**6, None, 5, 5))
 
     assert data["totals"]["engagement_rate"] == round(33 / 1010, 4)
     assert (data["totals"]["view_count"], data["totals"]["like_count"]) == (1001010, 11)
@@ -58,14 +58,14 @@ def test_the_total_rate_is_over_the_sums_of_the_videos_that_have_all_four_counts
 
 @given(st.lists(st.lists(st.none() | st.integers(0, 2**40), min_size=4, max_size=4), min_size=1, max_size=5))
 def test_totals_are_the_sums_of_the_counts_that_were_sent(videos: list[list[int | None]]) -> None:
-    totals = account(*(counts(*values) for values in videos)).as_json()["totals"]
+    totals = account(*(counts(*values) for values in videos))["totals"]
 
     columns = [[value for value in column if value is not None] for column in zip(*videos, strict=True)]
     assert [totals.get(name) for name in RATED] == [sum(column) if column else None for column in columns]
 
 
 def test_a_value_that_was_not_sent_is_absent_and_a_zero_stays() -> None:
-    data = account({"id": 1, "view_count": 0, "like_count": None}, log_id=None).as_json()
+    data = account({"id": 1, "view_count": 0, "like_count": None}, log_id=None)
 
     assert data["videos"] == [{"id": "1", "url": "https://www.tiktok.com/@nasa/video/1", "view_count": 0}]
     assert data["totals"] == {"videos": 1, "view_count": 0}
@@ -74,7 +74,7 @@ def test_a_value_that_was_not_sent_is_absent_and_a_zero_stays() -> None:
 
 
 def test_nothing_pinned_is_an_empty_list_without_notes() -> None:
-    assert account().as_json() == {
+    assert account() == {
         "username": "nasa", "status": "nothing_pinned", "source": "tiktok_research_api",
         "retrieved_at": "2026-11-22T11:20:00Z", "cached": False, "log_id": "L0G",
         "totals": {"videos": 0}, "videos": [], "notes": [],
@@ -83,7 +83,7 @@ def test_nothing_pinned_is_an_empty_list_without_notes() -> None:
 
 def test_only_requested_fields_are_in_the_result_in_tiktoks_order() -> None:
     items = [dict(item, video_description="hello") for item in EXAMPLE_VIDEOS]
-    videos = account(*items, fields=("id", "view_count")).as_json()["videos"]
+    videos = account(*items, fields=("id", "view_count"))["videos"]
 
     assert [video["id"] for video in videos] == [str(item["id"]) for item in EXAMPLE_VIDEOS]
     assert {name for video in videos for name in video} == {"id", "url", "view_count"}
@@ -95,7 +95,7 @@ def test_every_id_is_a_string_of_all_its_digits_however_long() -> None:
         "id": big, "music_id": big, "hashtag_info_list": [{"hashtag_id": big, "hashtag_name": "a"}],
         "sticker_info_list": [{"sticker_id": "7" * 150}],
     }  # fmt: skip
-    (video,) = account(item).as_json()["videos"]
+    (video,) = account(item)["videos"]
 
     assert [video["id"], video["music_id"], video["hashtag_info_list"][0]["hashtag_id"]] == [str(big)] * 3
     assert video["url"].endswith(f"/video/{big}")

@@ -19,8 +19,8 @@ from tiktok_pinned_videos.commands.terminal import print_account, print_comparis
 from tiktok_pinned_videos.presentation.comparison import compared
 from tiktok_pinned_videos.presentation.results import account_answer
 from tiktok_pinned_videos.research.errors import NotFoundError
-from tiktok_pinned_videos.research.fields import DEFAULT
-from tiktok_pinned_videos.research.models import Snapshot, Video
+from tiktok_pinned_videos.research.fields import DEFAULT, NAMES
+from tiktok_pinned_videos.research.models import Snapshot, Video, video_from_item
 from tiktok_pinned_videos.service.many import Outcome
 from tiktok_pinned_videos.service.service import Answer
 
@@ -42,7 +42,8 @@ def answer(name: str, *videos: Video, sandbox: bool = False) -> Answer:
 def video(number: int, views: int | None, **more: Any) -> Video:
     counts = {"view_count": views, "like_count": 9 * number, "comment_count": 700, "share_count": 12}
     text = {"video_description": f"Number {number} #space", "create_time": 1_700_000_000, "favorites_count": 9}
-    return Video.model_validate({"id": str(7_000_000_000_000_000_000 + number), **counts, **text, **more})
+    item = {"id": 7_000_000_000_000_000_000 + number, **counts, **text, **more}
+    return video_from_item(item, NAMES)
 
 
 def account() -> dict[str, Any]:
@@ -51,7 +52,7 @@ def account() -> dict[str, Any]:
     changed = {"id": "7000000000000000002", "after": "2026-05-15T08:00:00Z", "by": "2026-05-16T08:00:00Z"}
     gone = changed | {"id": "6999999999999999999"}
     changes = {"since": "2026-05-14T08:00:00Z", "pinned": [changed], "unpinned": [gone], "view_count": 31_200}
-    return account_answer(answer("nasa", *videos)).as_json() | {"changes": changes, "notes": ["A note."]}
+    return account_answer(answer("nasa", *videos)) | {"changes": changes, "notes": ["A note."]}
 
 
 def ranking() -> dict[str, Any]:
@@ -61,7 +62,7 @@ def ranking() -> dict[str, Any]:
     ]
     gone = NotFoundError("TikTok has no such account.", next_step="Check the spelling.")
     outcomes += [Outcome("empty", answer("empty")), Outcome("gone", error=gone)]
-    return compared(outcomes, "view_count").as_json() | {"notes": ["A note."]}
+    return compared(outcomes, "view_count") | {"notes": ["A note."]}
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def screen(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
                 print_account({"username": "gone", "status": "not_found", "reason": "No such account."}, ())
             case "hostile":
                 shown = answer("شخص_ما", video(1, 1_234, video_description=HOSTILE * 3), sandbox=True)
-                print_account(account_answer(shown).as_json(), (*DEFAULT, "region_code"))
+                print_account(account_answer(shown), (*DEFAULT, "region_code"))
             case _:
                 print_comparison(ranking())
         for name in env:

@@ -47,7 +47,7 @@ def run(
     outcomes = ask_accounts(settings, names, DEFAULT, refresh=refresh, each=lambda _: None)
     answered = any(outcome.answer for outcome in outcomes)
     result: dict[str, Any] = (
-        compared(outcomes, rank_by, whole=True).as_json()
+        dict(compared(outcomes, rank_by, whole=True))
         if answered
         else {"rank_by": rank_by, "accounts": list(map(failure, outcomes)), "notes": []}
     )

@@ -87,7 +87,7 @@ class Printer:
 
 def result_of(outcome: Outcome[Answer]) -> dict[str, Any]:
     """Return the structured result with unclipped texts, or the failure."""
-    return failure(outcome) if outcome.answer is None else account_answer(outcome.answer, whole=True).as_json()
+    return failure(outcome) if outcome.answer is None else dict(account_answer(outcome.answer, whole=True))
 
 
 def failure(outcome: Outcome[Any]) -> dict[str, str]:

@@ -86,7 +86,7 @@ class _Stored:
 
     async def pinned(self, username: str) -> str:
         from tiktok_pinned_videos.presentation.notes import untrusted_notes
-        from tiktok_pinned_videos.presentation.results import source_of, video_json
+        from tiktok_pinned_videos.presentation.results import source_of, videos_json
         from tiktok_pinned_videos.presentation.times import iso
         from tiktok_pinned_videos.research.models import Snapshot
 
@@ -101,7 +101,7 @@ class _Stored:
                 "retrieved_at": iso(entry.retrieved_at),
                 **({"log_id": entry.log_id} if entry.log_id else {}),
                 "fields": entry.fields,
-                "videos": [video_json(entry.username, video) for video in entry.videos],
+                "videos": videos_json(entry.username, entry.videos),
                 "notes": untrusted_notes(entry.videos, entry.fields),
             }
         )

@@ -134,9 +134,9 @@ async def _get(backend: Backend, arguments: dict[str, Any], record: CallRecord) 
     answer = await backend.service().answer(asked.username, asked.fields, refresh=asked.refresh)
     record.requests, record.cached, record.log_id = answer.requests, int(answer.cached), answer.snapshot.log_id
     result = account_answer(answer)
-    result.notes += asked.notes
-    record.status = result.status
-    return account_text(result), result.as_json()
+    result["notes"] += asked.notes
+    record.status = result["status"]
+    return account_text(result), dict(result)
 
 
 async def _compare(
@@ -171,5 +171,5 @@ async def _compare(
     by_name = {outcome.username: outcome for outcome in outcomes}
     by_name |= {name: Outcome(name, error=error) for name, error in asked.invalid.items()}
     comparison = compared([by_name[name] for name in asked.names], asked.rank_by)
-    comparison.notes += asked.notes
-    return comparison_text(comparison), comparison.as_json()
+    comparison["notes"] += asked.notes
+    return comparison_text(comparison), dict(comparison)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, NotRequired, Required, get_args
 
-from pydantic import Field
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
 
 from tiktok_pinned_videos.research import errors
 from tiktok_pinned_videos.research.models import Video
@@ -15,7 +16,7 @@ from tiktok_pinned_videos.service.service import Answer
 from .changes import ChangesInBrief, brief_text, changes_in_brief
 from .notes import SANDBOX, UNTRUSTED, clipping_notes, missing_notes
 from .results import Source, Totals, engagement_rate, source_of, totals_of, video_url
-from .statistics import Out, Statistics, VideoLink
+from .statistics import Statistics, VideoLink
 from .text import ABSENT, answer_text, cell, failure_text, origin, quoted, reason, table
 from .times import iso
 from .untrusted import Clipping, Explanation, Phrase, Prose
@@ -25,38 +26,37 @@ MEASURES: Final[tuple[Measure, ...]] = get_args(Measure)
 """The measures by which accounts can be ranked; the first is the default."""
 
 
-class TopVideo(Statistics, VideoLink):
+class TopVideo(VideoLink, Statistics):
     """An account's pinned video that is highest by the measure."""
 
-    video_description: Prose | None = None
+    video_description: NotRequired[Prose]
 
 
-class ComparedAccount(Out):
+class ComparedAccount(TypedDict, total=False):
     """One account of a comparison."""
 
-    rank: int | None = None
-    username: Phrase
-    status: str
-    retrieved_at: str | None = None
-    cached: bool | None = None
-    totals: Totals | None = None
-    changes: ChangesInBrief | None = None
-    top_video: TopVideo | None = None
-    reason: Explanation | None = None
+    rank: int
+    username: Required[Phrase]
+    status: Required[str]
+    retrieved_at: str
+    cached: bool
+    totals: Totals
+    changes: ChangesInBrief
+    top_video: TopVideo
+    reason: Explanation
 
 
-class Comparison(Out):
+class Comparison(TypedDict):
     """The whole structured result."""
 
     source: Source
     retrieved_at: str
     rank_by: Measure
-    notes: list[str] = Field(default_factory=list)
+    notes: list[str]
     accounts: list[ComparedAccount]
 
-    def as_json(self) -> dict[str, Any]:
-        """JSON-ready, without values that TikTok did not send."""
-        return self.model_dump(mode="json", exclude_none=True)
+
+_COMPARISON: Final = TypeAdapter(Comparison)
 
 
 def compared(outcomes: Sequence[Outcome[Answer]], measure: Measure, *, whole: bool = False) -> Comparison:
@@ -67,51 +67,55 @@ def compared(outcomes: Sequence[Outcome[Answer]], measure: Measure, *, whole: bo
     answers = [outcome.answer for outcome in outcomes if outcome.answer is not None]
     if not answers:
         raise _all_failed(outcomes)
-    clipping = Clipping(whole=whole)
-    found = [_answered(answer, measure, clipping) for answer in answers if answer.snapshot.videos]
-    ranked = [account for account in found if _value(account, measure) is not None]
-    ranked.sort(key=lambda account: _value(account, measure) or 0, reverse=True)  # stable: ties in the order asked
+    found = [_answered(answer, measure) for answer in answers if answer.snapshot.videos]
+    ranked = [account for account in found if measure in account["totals"]]
+    ranked.sort(key=lambda account: account["totals"][measure], reverse=True)  # stable: ties in the order asked
     for place, account in enumerate(ranked, start=1):
-        account.rank = place
-    unranked = [account for account in found if account.rank is None]
-    nothing = [_answered(answer, measure, clipping) for answer in answers if not answer.snapshot.videos]
+        account["rank"] = place
+    unranked = [account for account in found if "rank" not in account]
+    nothing = [_answered(answer, measure) for answer in answers if not answer.snapshot.videos]
     failed = [
-        ComparedAccount(username=outcome.username, status=outcome.error.status, reason=reason(outcome.error))
+        {"username": outcome.username, "status": outcome.error.status, "reason": reason(outcome.error)}
         for outcome in outcomes
         if outcome.error is not None
     ]
-    notes = [SANDBOX] if any(answer.snapshot.sandbox for answer in answers) else []
-    captions = any(account.top_video and account.top_video.video_description for account in found)
+    clipping = Clipping(whole=whole)
+    comparison = _COMPARISON.validate_python(
+        {
+            "source": source_of(sandbox=any(answer.snapshot.sandbox for answer in answers)),
+            "retrieved_at": iso(min(answer.snapshot.retrieved_at for answer in answers)),
+            "rank_by": measure,
+            "notes": [],
+            "accounts": [*ranked, *unranked, *nothing, *failed],
+        },
+        context=clipping,
+    )
+    notes = [SANDBOX] if comparison["source"] == "sandbox" else []
+    captions = any(account.get("top_video", {}).get("video_description") for account in found)
     notes += [UNTRUSTED] if captions else []
     notes += _failure_notes(outcomes)
-    notes += [f"@{account.username} is not ranked: it has no {measure}." for account in unranked]
+    notes += [f"@{account['username']} is not ranked: it has no {measure}." for account in unranked]
     for answer in answers:
         missing = missing_notes(answer.snapshot.videos, answer.snapshot.fields)
         notes += [f"@{answer.snapshot.username}: {note}" for note in missing]
     if clipping.happened:
         stored = all(answer.stored for answer in answers)
         notes += clipping_notes("tiktok://pinned/{username}" if stored else None)
-    return Comparison(
-        source=source_of(sandbox=any(answer.snapshot.sandbox for answer in answers)),
-        retrieved_at=iso(min(answer.snapshot.retrieved_at for answer in answers)),
-        rank_by=measure,
-        notes=notes + [answer.quota_note for answer in answers if answer.quota_note][-1:],
-        accounts=[*ranked, *unranked, *nothing, *failed],
-    )
+    comparison["notes"] = notes + [answer.quota_note for answer in answers if answer.quota_note][-1:]
+    return comparison
 
 
 def comparison_text(comparison: Comparison) -> str:
     """Return the comparison as text: the ranking, then the other accounts, one line each."""
-    accounts = comparison.accounts
-    answered = [account for account in accounts if account.reason is None]
-    best = next((account for account in answered if account.rank == 1), None)
-    measure = comparison.rank_by
-    lead = f"@{best.username} leads by {measure}" if best else f"no account has a value for {measure}"
-    facts = origin(comparison.source, comparison.retrieved_at)
+    accounts, measure = comparison["accounts"], comparison["rank_by"]
+    answered = [account for account in accounts if "reason" not in account]
+    best = next((account for account in answered if account.get("rank") == 1), None)
+    lead = f"@{best['username']} leads by {measure}" if best else f"no account has a value for {measure}"
+    facts = origin(comparison["source"], comparison["retrieved_at"])
     head = f"{lead}; {len(answered)} of {len(accounts)} accounts answered ({facts})"
-    body = _table(answered, comparison)
-    body += [failure_text(each.username, each.status, each.reason) for each in accounts if each.reason]
-    return answer_text(head, body, comparison.notes)
+    body = _table(answered, measure)
+    body += [failure_text(each["username"], each["status"], each["reason"]) for each in accounts if "reason" in each]
+    return answer_text(head, body, comparison["notes"])
 
 
 def _all_failed(outcomes: Sequence[Outcome[Answer]]) -> errors.TikTokError:
@@ -164,80 +168,76 @@ def _simulated(error: errors.TikTokError) -> bool:
     return error.sandbox and isinstance(error, errors.QuotaExceededError)
 
 
-def _answered(answer: Answer, measure: Measure, clipping: Clipping) -> ComparedAccount:
-    return ComparedAccount.model_validate(
-        {
-            "username": answer.snapshot.username,
-            "status": answer.snapshot.status,
-            "retrieved_at": iso(answer.snapshot.retrieved_at),
-            "cached": answer.cached,
-            "totals": totals_of(answer.snapshot.videos),
-            "changes": changes_in_brief(answer.changes),
-            "top_video": _top_video(answer, measure),
-        },
-        context=clipping,
-    )
+def _answered(answer: Answer, measure: Measure) -> dict[str, Any]:
+    """Return the values of a `ComparedAccount`, without its rank."""
+    top = _top_video(answer, measure)
+    return {
+        "username": answer.snapshot.username,
+        "status": answer.snapshot.status,
+        "retrieved_at": iso(answer.snapshot.retrieved_at),
+        "cached": answer.cached,
+        "totals": totals_of(answer.snapshot.videos),
+        **({"changes": changes_in_brief(answer.changes)} if answer.changes else {}),
+        **({"top_video": top} if top else {}),
+    }
 
 
 def _top_video(answer: Answer, measure: Measure) -> dict[str, Any] | None:
-    known = [video for video in answer.snapshot.videos if _measured(video, measure) is not None]
+    known = [(value, video) for video in answer.snapshot.videos if (value := _measured(video, measure)) is not None]
     if not known:
         return None
-    top = max(known, key=lambda video: _measured(video, measure) or 0)
-    return {
-        "id": top.id,
-        "url": video_url(answer.snapshot.username, top.id),
-        measure: _measured(top, measure),
-        "video_description": top.video_description,
-    }
+    value, top = max(known, key=lambda pair: pair[0])
+    link = {"id": top["id"], "url": video_url(answer.snapshot.username, top["id"]), measure: value}
+    return link | ({"video_description": top["video_description"]} if "video_description" in top else {})
 
 
 def _measured(video: Video, measure: Measure) -> int | float | None:
-    return engagement_rate(video) if measure == "engagement_rate" else getattr(video, measure)
+    return engagement_rate(video) if measure == "engagement_rate" else video.get(measure)
 
 
-def _value(account: ComparedAccount, measure: Measure) -> int | float | None:
-    return getattr(account.totals, measure) if account.totals is not None else None
-
-
-def _table(answered: Sequence[ComparedAccount], comparison: Comparison) -> list[str]:
+def _table(answered: Sequence[ComparedAccount], measure: Measure) -> list[str]:
     """One row per answered account; a column that would say the same in every row is left out."""
-    measure = comparison.rank_by
-    known = {name for account in answered if account.totals for name, value in account.totals if value is not None}
-    sums = [name for name in Totals.model_fields if name in known and name != "videos"]
+    totals = [account.get("totals", {}) for account in answered]
+    known = set[str]().union(*totals)
     columns = {
         "rank": [_rank(account) for account in answered],
-        "username": [account.username for account in answered],
-        "videos": [str(account.totals.videos if account.totals else 0) for account in answered],
-        **{name: [_total(account, name) for account in answered] for name in sums},
+        "username": [account["username"] for account in answered],
+        "videos": [str(total.get("videos", 0)) for total in totals],
+        **{
+            name: [_total(account, name) for account in answered]
+            for name in Statistics.__annotations__
+            if name in known
+        },
     }
-    if len({account.retrieved_at for account in answered}) > 1:
-        columns["retrieved_at"] = [account.retrieved_at or "" for account in answered]
-    if any(account.cached for account in answered):
-        columns["cached"] = ["yes" if account.cached else "no" for account in answered]
-    tops = [account.top_video for account in answered]
+    if len({account.get("retrieved_at") for account in answered}) > 1:
+        columns["retrieved_at"] = [account.get("retrieved_at", "") for account in answered]
+    if any(account.get("cached") for account in answered):
+        columns["cached"] = ["yes" if account.get("cached") else "no" for account in answered]
+    tops = [account.get("top_video") for account in answered]
     if any(tops):
-        columns["top video id"] = [top.id if top else ABSENT for top in tops]
-        columns[f"top video {measure}"] = [cell(getattr(top, measure)) if top else ABSENT for top in tops]
+        columns["top video id"] = [top["id"] if top else ABSENT for top in tops]
+        columns[f"top video {measure}"] = [cell(top.get(measure)) if top else ABSENT for top in tops]
         columns["top video description"] = [_description(top) if top else ABSENT for top in tops]
-    if any(account.changes for account in answered):
-        columns["changes"] = [brief_text(each.changes) if each.changes else "no earlier answer" for each in answered]
+    if any("changes" in account for account in answered):
+        columns["changes"] = [
+            brief_text(account["changes"]) if "changes" in account else "no earlier answer" for account in answered
+        ]
     lines = table(list(columns), list(zip(*columns.values(), strict=True)))
     return [*lines, "url: https://www.tiktok.com/@{username}/video/{top video id}"] if any(tops) else lines
 
 
 def _rank(account: ComparedAccount) -> str:
-    if account.rank is not None:
-        return str(account.rank)
-    return "unranked" if account.status == errors.Status.FOUND else account.status
+    if "rank" in account:
+        return str(account["rank"])
+    return "unranked" if account["status"] == errors.Status.FOUND else account["status"]
 
 
 def _total(account: ComparedAccount, name: str) -> str:
-    value = getattr(account.totals, name)
+    value = account.get("totals", {}).get(name)
     # A missing rate was not left out by TikTok: a note says why there is none.
-    absent = account.status != errors.Status.FOUND or name == "engagement_rate"
+    absent = account["status"] != errors.Status.FOUND or name == "engagement_rate"
     return ABSENT if value is None and absent else cell(value)
 
 
 def _description(top: TopVideo) -> str:
-    return cell(None) if top.video_description is None else quoted(top.video_description)
+    return quoted(top["video_description"]) if "video_description" in top else cell(None)

@@ -18,7 +18,7 @@ _MAX_IDS: Final = 20
 def untrusted_notes(videos: Iterable[Video], fields: Iterable[str]) -> list[str]:
     """The warning about texts by TikTok's users, if one of the videos has any in these fields."""
     texts = set(fields) - _WITHOUT_TEXT
-    return [UNTRUSTED] if any(getattr(video, name) for video in videos for name in texts) else []
+    return [UNTRUSTED] if any(video.get(name) for video in videos for name in texts) else []
 
 
 def clipping_notes(uri: str | None) -> list[str]:
@@ -28,10 +28,11 @@ def clipping_notes(uri: str | None) -> list[str]:
 
 def missing_notes(videos: Sequence[Video], fields: Iterable[str]) -> list[str]:
     """Return notes on the requested values that TikTok did not send, and the videos that totals do not cover."""
-    absent = [name for name in fields if videos and all(getattr(video, name) is None for video in videos)]
+    known = set[str]().union(*videos)
+    absent = [name for name in fields if videos and name not in known]
     notes = [f"TikTok sent no value for: {', '.join(absent)}."] if absent else []
     for name in COUNTS:
-        without = [video.id for video in videos if getattr(video, name) is None]
+        without = [video["id"] for video in videos if name not in video]
         if 0 < len(without) < len(videos):
             covered = f"{len(videos) - len(without)} of {len(videos)} videos"
             notes.append(f"Total {name} covers {covered}: TikTok sent no value for {_listed(without)}.")
@@ -42,11 +43,10 @@ def _rate_notes(videos: Sequence[Video]) -> list[str]:
     """Return a note on videos without an engagement rate: TikTok sent no count, or there are no views."""
     unrated: dict[str, list[str]] = {}
     for video in videos:
-        absent = [name for name in _RATED_BY if getattr(video, name) is None]
-        if absent:
-            unrated.setdefault(f"TikTok sent no {', '.join(absent)}", []).append(video.id)
-        elif video.view_count is not None and video.view_count <= 0:
-            unrated.setdefault(f"view_count is {video.view_count}", []).append(video.id)
+        if absent := [name for name in _RATED_BY if name not in video]:
+            unrated.setdefault(f"TikTok sent no {', '.join(absent)}", []).append(video["id"])
+        elif (views := video.get("view_count", 0)) <= 0:
+            unrated.setdefault(f"view_count is {views}", []).append(video["id"])
     if not unrated:
         return []
     reasons = "; ".join(f"{_listed(ids)} ({why})" for why, ids in unrated.items())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal, NotRequired, cast
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
 
 from tiktok_pinned_videos.research.fields import COUNTS, ENGAGEMENT_OF
 from tiktok_pinned_videos.research.models import Video
@@ -14,66 +15,53 @@ from tiktok_pinned_videos.service.service import Answer
 
 from .changes import ChangesOut, changes_out
 from .notes import SANDBOX, clipping_notes, missing_notes, untrusted_notes
-from .statistics import Out, Statistics, VideoLink
+from .statistics import Statistics, VideoLink
 from .times import iso
-from .untrusted import Clipping, Phrase, Prose, UntrustedJSON
+from .untrusted import Clipping, Phrase, Prose, UntrustedJSON, UntrustedLabel
 
 Source = Literal["tiktok_research_api", "sandbox"]
+_ACTS: Final = frozenset(ENGAGEMENT_OF)
 
 
-class HashtagOut(Out):
+class HashtagOut(TypedDict, total=False):
     """One entry of `hashtag_info_list`."""
 
-    hashtag_id: str | None = None
-    hashtag_description: Prose | None = None
-    hashtag_name: Phrase | None = None
+    hashtag_id: str
+    hashtag_description: Prose
+    hashtag_name: Phrase
 
 
-class LabelOut(BaseModel):
-    """`video_label`: five documented keys, and any others TikTok adds."""
-
-    model_config = ConfigDict(extra="allow")
-    # The documented way to type unknown keys.
-    __pydantic_extra__: dict[Phrase, UntrustedJSON]  # pyright: ignore[reportIncompatibleVariableOverride] - may be None there
-
-    type: int | None = None
-    content: Prose | None = None
-    vote: bool | None = None
-    warn: bool | None = None
-    sink: bool | None = None
+class _VideoFacts(TypedDict, total=False):
+    create_time: str
+    username: Phrase
+    region_code: Phrase
+    video_description: Prose
+    music_id: str
+    video_duration: int
 
 
-class _VideoFacts(VideoLink):
-    create_time: str | None = None
-    username: Phrase | None = None
-    region_code: Phrase | None = None
-    video_description: Prose | None = None
-    music_id: str | None = None
-    video_duration: int | None = None
-
-
-class VideoOut(Statistics, _VideoFacts):
+class VideoOut(VideoLink, _VideoFacts, Statistics, total=False):
     """One video."""
 
-    hashtag_names: list[Phrase] | None = None
-    hashtag_info_list: list[HashtagOut] | None = None
-    video_mention_list: list[Phrase] | None = None
-    video_label: LabelOut | None = None
-    is_stem_verified: bool | None = None
-    sticker_info_list: UntrustedJSON = None
-    effect_info_list: UntrustedJSON = None
-    video_tag: UntrustedJSON = None
+    hashtag_names: list[Phrase]
+    hashtag_info_list: list[HashtagOut]
+    video_mention_list: list[Phrase]
+    video_label: UntrustedLabel
+    is_stem_verified: bool
+    sticker_info_list: UntrustedJSON
+    effect_info_list: UntrustedJSON
+    video_tag: UntrustedJSON
 
 
-class _NumberOfVideos(Out):
+class _NumberOfVideos(TypedDict):
     videos: int
 
 
-class Totals(Statistics, _NumberOfVideos):
+class Totals(_NumberOfVideos, Statistics):
     """Sums over an account's pinned videos, as far as TikTok sent the counts."""
 
 
-class AccountAnswer(Out):
+class AccountAnswer(TypedDict):
     """The whole structured result."""
 
     username: Phrase
@@ -81,62 +69,59 @@ class AccountAnswer(Out):
     source: Source
     retrieved_at: str
     cached: bool
-    log_id: Phrase | None = None
+    log_id: NotRequired[Phrase]
     notes: list[str]
     totals: Totals
-    changes: ChangesOut | None = None
+    changes: NotRequired[ChangesOut]
     videos: list[VideoOut]
 
-    def as_json(self) -> dict[str, Any]:
-        """JSON-ready, without values that TikTok did not send."""
-        return self.model_dump(mode="json", exclude_none=True)
+
+_ANSWER: Final = TypeAdapter(AccountAnswer)
 
 
 def account_answer(answer: Answer, *, whole: bool = False) -> AccountAnswer:
     """Return the structured result of one account. `whole`: do not clip texts (for people and files)."""
     clipping = Clipping(whole=whole)
     snapshot = answer.snapshot
-    result = AccountAnswer.model_validate(
+    result = _ANSWER.validate_python(
         {
             "username": snapshot.username,
             "status": snapshot.status,
             "source": source_of(sandbox=snapshot.sandbox),
             "retrieved_at": iso(snapshot.retrieved_at),
             "cached": answer.cached,
-            "log_id": snapshot.log_id,
+            **({"log_id": snapshot.log_id} if snapshot.log_id else {}),
             "totals": totals_of(snapshot.videos),
-            "changes": changes_out(answer.changes),
-            "videos": [
-                {**video_json(snapshot.username, video), "engagement_rate": engagement_rate(video)}
-                for video in snapshot.videos
-            ],
+            **({"changes": changes_out(answer.changes)} if answer.changes else {}),
+            "videos": videos_json(snapshot.username, snapshot.videos, rated=True),
             "notes": [],
         },
         context=clipping,
     )
-    result.notes = _notes(answer, clipped=clipping.happened)
+    result["notes"] = _notes(answer, clipped=clipping.happened)
     return result
 
 
 def totals_of(videos: Sequence[Video]) -> Totals:
     """Return the sums over the videos that have a value, and the rate over the videos that have all four counts."""
-    sums = {
-        name: sum(known)
-        for name in COUNTS
-        if (known := [value for video in videos if (value := getattr(video, name)) is not None])
-    }
+    totals: dict[str, Any] = {"videos": len(videos)}
+    for name in COUNTS:
+        if known := [count for video in videos if (count := video.get(name)) is not None]:
+            totals[name] = sum(known)
     rated = [video for video in videos if engagement_rate(video) is not None]
-    views = sum(video.view_count or 0 for video in rated)
-    acts = sum(getattr(video, name) for video in rated for name in ENGAGEMENT_OF)
-    return Totals(videos=len(videos), engagement_rate=round(acts / views, 4) if views else None, **sums)
+    if views := sum([video.get("view_count", 0) for video in rated]):
+        totals["engagement_rate"] = round(sum(map(_acts, rated)) / views, 4)
+    return cast("Totals", totals)
 
 
 def engagement_rate(video: Video) -> float | None:
     """(likes + comments + shares) / views to four digits, where all four are known and there are views."""
-    acts = [getattr(video, name) for name in ENGAGEMENT_OF]
-    if video.view_count is None or video.view_count <= 0 or None in acts:
-        return None
-    return round(sum(acts) / video.view_count, 4)
+    views = video.get("view_count", 0)
+    return round(_acts(video) / views, 4) if views > 0 and video.keys() >= _ACTS else None
+
+
+def _acts(video: Video) -> int:
+    return video.get("like_count", 0) + video.get("comment_count", 0) + video.get("share_count", 0)
 
 
 def video_url(username: str, video_id: str) -> str:
@@ -149,12 +134,18 @@ def source_of(*, sandbox: bool) -> Source:
     return "sandbox" if sandbox else "tiktok_research_api"
 
 
-def video_json(username: str, video: Video) -> dict[str, Any]:
-    """Return the values of a video that TikTok sent, with its page and the time in ISO 8601."""
-    values = video.as_json()
-    if video.create_time is not None:
-        values["create_time"] = iso(video.create_time)
-    return {**values, "url": video_url(username, video.id)}
+def videos_json(username: str, videos: Sequence[Video], *, rated: bool = False) -> list[dict[str, Any]]:
+    """Return the values that TikTok sent, with each video's page, the time in ISO 8601 and, if `rated`, the rate."""
+    page = video_url(username, "")
+    return [
+        {
+            **video,
+            **({"create_time": iso(video["create_time"])} if "create_time" in video else {}),
+            **({"engagement_rate": rate} if rated and (rate := engagement_rate(video)) is not None else {}),
+            "url": page + video["id"],
+        }
+        for video in videos
+    ]
 
 
 def _notes(answer: Answer, *, clipped: bool) -> list[str]:

@@ -1,36 +1,27 @@
-"""Base classes of the result models: the counts of a video or of several, in the order every result has them."""
+"""Parts of results that several of them have, in the order of their keys. A value that is not known has no key."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypedDict
 
 
-class Out(BaseModel):
-    """A part of a result: only declared keys.
-
-    Keys come in the order of the bases from right to left, then the class's own.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Counts(Out):
+class Counts(TypedDict, total=False):
     """The five counts, as far as TikTok sent them."""
 
-    view_count: int | None = None
-    like_count: int | None = None
-    comment_count: int | None = None
-    share_count: int | None = None
-    favorites_count: int | None = None
+    view_count: int
+    like_count: int
+    comment_count: int
+    share_count: int
+    favorites_count: int
 
 
-class Statistics(Counts):
+class Statistics(Counts, total=False):
     """The counts and the rate computed from them."""
 
-    engagement_rate: float | None = None
+    engagement_rate: float
 
 
-class VideoLink(Out):
+class VideoLink(TypedDict):
     """Id and public page of a video."""
 
     id: str

@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from tiktok_pinned_videos.research.errors import TikTokError
 from tiktok_pinned_videos.research.fields import COUNTS
+from tiktok_pinned_videos.research.models import VideoLabel
 
 from .changes import changes_text
 from .notes import UNTRUSTED
-from .results import AccountAnswer, LabelOut, Source, VideoOut
+from .results import AccountAnswer, Source, Totals, VideoOut
 from .untrusted import MARK
 
 UNKNOWN: Final = "?"
@@ -24,7 +25,7 @@ ABSENT: Final = "-"
 NONE: Final = "none"
 _ENDING: Final = frozenset({"Zs", "Pd", "Ps", "Pe", "Pi", "Pf", "Po"})
 _IN_QUOTES: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
-_LABELS: Final = tuple(LabelOut.model_fields)
+_LABELS: Final = tuple(VideoLabel.__annotations__)
 _HEADINGS: Final = {
     "create_time": "create_time UTC",
     "hashtag_info_list": "hashtag_info_list: id name description",
@@ -34,24 +35,25 @@ _AS_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).en
 _STATISTICS: Final = (*COUNTS, "engagement_rate")
 _FIRST: Final = ("id", *_STATISTICS, "create_time", "video_duration")
 _LAST: Final = ("hashtag_names", "video_description")
-_COLUMNS: Final = (*_FIRST, *(name for name in VideoOut.model_fields if name not in (*_FIRST, "url", *_LAST)), *_LAST)
+_OTHERS: Final = [name for name in VideoOut.__annotations__ if name not in (*_FIRST, "url", *_LAST)]
+_COLUMNS: Final = (*_FIRST, *_OTHERS, *_LAST)
 """Numbers first, long texts last, so that rows line up."""
 _SOURCES: Final[Mapping[Source, str]] = {"tiktok_research_api": "TikTok", "sandbox": "SANDBOX"}
 
 
 def account_text(answer: AccountAnswer) -> str:
     """Return the answer for one account as text."""
-    count = len(answer.videos)
-    pinned = "nothing pinned" if not count else f"{count} pinned video{'s' if count > 1 else ''}"
-    facts = [origin(answer.source, answer.retrieved_at)]
-    facts += ["cached"] if answer.cached else []
-    facts += [f"log_id {answer.log_id}"] if answer.log_id else []
+    videos = answer["videos"]
+    pinned = f"{len(videos)} pinned video{'s' if len(videos) > 1 else ''}" if videos else "nothing pinned"
+    facts = [origin(answer["source"], answer["retrieved_at"])]
+    facts += ["cached"] if answer["cached"] else []
+    facts += [f"log_id {answer['log_id']}"] if "log_id" in answer else []
     body: list[str] = []
-    if answer.videos:
-        page = answer.videos[0].url.removesuffix(answer.videos[0].id)
-        body = [*_videos(answer), f"url: {page}{{id}}"]
-    body += [changes_text(answer.changes)] if answer.changes else []
-    return answer_text(f"@{answer.username}: {pinned} ({'; '.join(facts)})", body, answer.notes)
+    if videos:
+        page = videos[0]["url"].removesuffix(videos[0]["id"])
+        body = [*_videos(videos, answer["totals"]), f"url: {page}{{id}}"]
+    body += [changes_text(answer["changes"])] if "changes" in answer else []
+    return answer_text(f"@{answer['username']}: {pinned} ({'; '.join(facts)})", body, answer["notes"])
 
 
 def answer_text(head: str, body: Sequence[str], notes: Sequence[str]) -> str:
@@ -92,11 +94,11 @@ def reason(error: TikTokError) -> str:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return tab-separated lines, with a legend if TikTok did not send a value."""
-    lines = ["\t".join(columns), *("\t".join(row) for row in rows)]
+    lines = ["\t".join(row) for row in rows]
     # Between quotation marks, `?` is part of untrusted text.
-    if any(UNKNOWN in value and UNKNOWN in _IN_QUOTES.sub("", value) for row in rows for value in row):
+    if any(UNKNOWN in line and UNKNOWN in _IN_QUOTES.sub("", line) for line in lines):
         lines.append(f"{UNKNOWN} = not sent by TikTok")
-    return lines
+    return ["\t".join(columns), *lines]
 
 
 def cell(value: Any) -> str:
@@ -120,28 +122,31 @@ def quoted(text: str) -> str:
     return _AS_JSON(text)
 
 
-def _videos(answer: AccountAnswer) -> list[str]:
-    videos = [video.model_dump(mode="json", exclude_none=True) for video in answer.videos]
+def _videos(videos: Sequence[VideoOut], totals: Totals) -> list[str]:
     known = set[str]().union(*videos)
     columns = [name for name in _COLUMNS if name in known]
-    captions = "video_description" in columns
+    captions = "video_description" in known
     headings = _HEADINGS | {"hashtag_names": "hashtags not in caption" if captions else "hashtags"}
-    rows = [[_video_cell(name, video) for name in columns] for video in videos]
-    totals = answer.totals.model_dump(exclude_none=True)
+    rows = list(zip(*(_column(name, videos) for name in columns), strict=True))
     if len(totals) > 1:
         total = "\t".join(["total", *(str(totals.get(name, "")) for name in columns[1:])])
-        rows.insert(0, [total.rstrip("\t")])
+        rows.insert(0, (total.rstrip("\t"),))
     return table([headings.get(name, name) for name in columns], rows)
 
 
-def _video_cell(name: str, video: Mapping[str, Any]) -> str:
-    value = video.get(name)
-    if value is None:
-        # The rate is computed, not sent by TikTok. A note says why it is missing.
-        return ABSENT if name == "engagement_rate" else UNKNOWN
+def _column(name: str, videos: Sequence[VideoOut]) -> list[str]:
     if name == "hashtag_names":
-        value = [tag for tag in value if not _contains_tag(video.get("video_description", ""), tag)]
-    return _FORMATS.get(name, cell)(value)
+        return [_words(_hashtags(video)) if name in video else UNKNOWN for video in videos]
+    # The rate is computed, not sent by TikTok. A note says why it is missing.
+    absent = ABSENT if name == "engagement_rate" else UNKNOWN
+    written = _FORMATS.get(name, cell)
+    return [written(video.get(name)) if name in video else absent for video in videos]
+
+
+def _hashtags(video: VideoOut) -> list[str]:
+    """Return the hashtags that the shown caption does not contain."""
+    caption = video.get("video_description", "")
+    return [tag for tag in video.get("hashtag_names", ()) if not _contains_tag(caption, tag)]
 
 
 def _contains_tag(text: str, tag: str) -> bool:
@@ -186,7 +191,6 @@ def _prose(text: str | None) -> str:
 _FORMATS: Final[Mapping[str, Callable[[Any], str]]] = {
     "video_description": quoted,
     "create_time": lambda time: time.removesuffix("Z").replace("T", " "),
-    "hashtag_names": _words,
     "hashtag_info_list": lambda tags: "; ".join(_hashtag(tag) for tag in tags) or NONE,
     "video_label": _label,
     "video_mention_list": _words,

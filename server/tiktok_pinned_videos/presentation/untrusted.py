@@ -1,7 +1,7 @@
-"""Types for text that TikTok's users wrote: cleaned, and clipped with a visible mark.
+"""Types for text that TikTok's users wrote: clipped with a visible mark.
 
-Every field of a result that can hold such text has one of these types. Validating a model with `context=Clipping()`
-records whether anything was clipped.
+Every field of a result that can hold such text has one of these types. It was cleaned when it was received. Validating
+with `context=Clipping()` records whether anything was clipped.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ class Clipping:
 
 
 def _clip(text: str, limit: int, info: ValidationInfo) -> str:
-    text = clean(text)
     if len(text) <= limit:
         return text
     if isinstance(info.context, Clipping):
@@ -76,6 +75,13 @@ def _tree(value: Any, info: ValidationInfo) -> Any:
             return value
 
 
+def _label(label: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    return {
+        _phrase(key, info): _prose(value, info) if key == "content" else _tree(value, info)
+        for key, value in label.items()
+    }
+
+
 Prose = Annotated[str, AfterValidator(_prose)]
 """Descriptions and labels: at most 300 characters."""
 Phrase = Annotated[str, AfterValidator(_phrase)]
@@ -84,3 +90,5 @@ Explanation = Annotated[str, AfterValidator(clean)]
 """A sentence of ours that may quote TikTok's message, which was clipped when the error was made."""
 UntrustedJSON = Annotated[Any, AfterValidator(_tree)]
 """A JSON value without a documented type: each text in it is clipped like a phrase, strings of digits (ids) never."""
+UntrustedLabel = Annotated[dict[str, Any], AfterValidator(_label)]
+"""`video_label`: the same, except that its `content` is clipped like prose."""

@@ -1,44 +1,36 @@
-"""Validated videos: a value that TikTok did not send is None, never zero; texts are cleaned but not clipped."""
+"""Validated videos: a value that TikTok did not send is absent, never zero; texts are cleaned but not clipped."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Final, cast
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Required, cast
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, TypeAdapter, with_config
+from typing_extensions import TypedDict
 
 from .errors import Status
 from .text import clean
 
 MAX_SAFE_INTEGER: Final = 2**53 - 1  # the largest that every JSON reader keeps exact (RFC 8259, section 6)
 _MAX_DEPTH: Final = 32
-_LABEL: Final = {"type": int, "content": str, "vote": bool, "warn": bool, "sink": bool}
-"""The known keys of `video_label`; what else TikTok puts there is passed through."""
 _LAST_SECOND: Final = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that ISO 8601 writes with four digits
 
 
-def _digits(value: object) -> str:
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if isinstance(text, str) and text.isascii() and text.isdigit():
-        return text
-    raise ValueError("an id is a number or a string of digits")
-
-
-def _untyped(value: object, depth: int = 0) -> Any:
-    """A JSON value without a documented type: cleaned, and safe for every JSON reader."""
+def _cleaned(value: object, depth: int = 0) -> Any:
+    """Return a JSON value with cleaned texts. Numbers that JSON readers would round become texts."""
     if depth > _MAX_DEPTH:
-        raise ValueError("nested too deeply")
+        raise ValueError("a value is nested too deeply")
     match value:
         case str():
             return clean(value)
         case int() | float() if abs(value) > MAX_SAFE_INTEGER:
             return repr(value)
         case list():
-            return [_untyped(item, depth + 1) for item in cast("list[object]", value)]
+            return [_cleaned(item, depth + 1) for item in cast("list[object]", value)]
         case dict():
             items = cast("dict[str, object]", value).items()
-            return {clean(key): _untyped(item, depth + 1) for key, item in items}
+            return {clean(key): _cleaned(item, depth + 1) for key, item in items}
         case _:
             return value
 
@@ -54,68 +46,60 @@ def _as_list(value: object) -> object:
     return [cast("object", value)] if isinstance(value, dict) else value
 
 
-def _label(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError("not an object")  # noqa: TRY004 - pydantic's validators raise ValueError
-    label = cast("dict[str, Any]", _untyped(_without_nulls(cast("object", value))))
-    if any(type(label[key]) is not kind for key, kind in _LABEL.items() if key in label):
-        raise ValueError("a value of the wrong type")
-    return label
-
-
-SafeText = Annotated[StrictStr, AfterValidator(clean)]
-"""Untrusted text: one line, nothing invisible in it."""
-Digits = Annotated[str, BeforeValidator(_digits)]
+Digits = Annotated[str, Field(pattern=r"^[0-9]+$", coerce_numbers_to_str=True)]
 Count = Annotated[StrictInt, Field(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
 UnixSeconds = Annotated[StrictInt, Field(ge=0, le=_LAST_SECOND)]
-Untyped = Annotated[Any, AfterValidator(_untyped)]
 
 
-class HashtagInfo(BaseModel):
+@with_config(ConfigDict(extra="ignore"))
+class HashtagInfo(TypedDict, total=False):
     """One hashtag of a video."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    hashtag_id: Digits | None = None
-    hashtag_name: SafeText | None = None
-    hashtag_description: SafeText | None = None
+    hashtag_id: Digits
+    hashtag_name: StrictStr
+    hashtag_description: StrictStr
 
 
-class Video(BaseModel):
+@with_config(ConfigDict(extra="allow"))
+class VideoLabel(TypedDict, total=False):
+    """TikTok's notice on a video: the documented keys, and any others TikTok puts there."""
+
+    type: StrictInt
+    content: StrictStr
+    vote: StrictBool
+    warn: StrictBool
+    sink: StrictBool
+
+
+@with_config(ConfigDict(extra="forbid"))
+class Video(TypedDict, total=False):
     """One pinned video, with the fields that were requested and sent. Source: TikTok's Video object."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    id: Required[Digits]
+    create_time: UnixSeconds
+    username: StrictStr
+    region_code: StrictStr
+    video_description: StrictStr
+    music_id: Digits
+    like_count: Count
+    comment_count: Count
+    share_count: Count
+    view_count: Count
+    favorites_count: Count
+    hashtag_names: list[StrictStr]
+    hashtag_info_list: Annotated[
+        list[Annotated[HashtagInfo, BeforeValidator(_without_nulls)]], BeforeValidator(_as_list)
+    ]
+    video_mention_list: list[StrictStr]
+    video_label: Annotated[VideoLabel, BeforeValidator(_without_nulls)]
+    video_duration: Count
+    is_stem_verified: StrictBool
+    sticker_info_list: Any
+    effect_info_list: Any
+    video_tag: Any
 
-    id: Digits
-    create_time: UnixSeconds | None = None
-    username: SafeText | None = None
-    region_code: SafeText | None = None
-    video_description: SafeText | None = None
-    music_id: Digits | None = None
-    like_count: Count | None = None
-    comment_count: Count | None = None
-    share_count: Count | None = None
-    view_count: Count | None = None
-    favorites_count: Count | None = None
-    hashtag_names: list[SafeText] | None = None
-    hashtag_info_list: (
-        Annotated[list[Annotated[HashtagInfo, BeforeValidator(_without_nulls)]], BeforeValidator(_as_list)] | None
-    ) = None
-    video_mention_list: list[SafeText] | None = None
-    video_label: Annotated[dict[str, Any], BeforeValidator(_label)] | None = None
-    video_duration: Count | None = None
-    is_stem_verified: StrictBool | None = None
-    sticker_info_list: Untyped = None
-    effect_info_list: Untyped = None
-    video_tag: Untyped = None
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the present values for JSON, with `create_time` in Unix seconds."""
-        return self.model_dump(exclude_none=True)
-
-    def only(self, fields: tuple[str, ...]) -> Video:
-        """Return the same video with these fields only."""
-        return Video.model_construct(**{name: value for name in fields if (value := getattr(self, name)) is not None})
+_VIDEO: Final = TypeAdapter(Video)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +125,22 @@ class Snapshot:
 
     def narrowed(self, username: str, fields: tuple[str, ...]) -> Snapshot:
         """Return the same with the spelling and the fields of one call."""
-        same = set(self.fields) == set(fields)
-        videos = self.videos if same else tuple(video.only(fields) for video in self.videos)
-        return replace(self, username=username, fields=fields, videos=videos)
+        videos = self.videos if set(self.fields) == set(fields) else tuple(_only(fields, one) for one in self.videos)
+        return Snapshot(username, fields, videos, self.retrieved_at, self.log_id, self.sandbox)
 
 
 def video_from_item(item: Mapping[str, object], fields: tuple[str, ...]) -> Video:
-    """Validate the requested `fields` of one object of TikTok's list.
+    """Validate and clean the requested `fields` of one object of TikTok's list.
 
-    Raises pydantic's `ValidationError` for a value of the wrong JSON type or beyond its range.
+    Raises pydantic's `ValidationError` for a value of the wrong JSON type or beyond its range, and `ValueError` for one
+    that is nested too deeply.
     """
     values = {name: item[name] for name in fields if item.get(name) is not None}
     british = item.get("favourites_count")
     if "favorites_count" in fields and british is not None:
         values.setdefault("favorites_count", british)
-    return Video.model_validate(values)
+    return _cleaned(_VIDEO.validate_python(values))
+
+
+def _only(fields: tuple[str, ...], video: Video) -> Video:
+    return cast("Video", {name: value for name, value in video.items() if name in fields})

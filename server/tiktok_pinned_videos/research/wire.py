@@ -35,7 +35,7 @@ def parse_pinned_videos(reply: Reply, fields: tuple[str, ...]) -> tuple[tuple[Vi
         first = fault.errors(include_url=False, include_input=False, include_context=False)[0]
         what = f"{first['loc'][0] if first['loc'] else 'a video'} does not have the documented type or range"
         raise undocumented(reply, what, code=code, log_id=log_id) from None
-    except _FormatError as fault:
+    except ValueError as fault:
         raise undocumented(reply, str(fault), code=code, log_id=log_id) from None
     # TikTok is known to send a complete list with HTTP 500. An empty one proves nothing there.
     if reply.status_code >= 500 and not videos:
@@ -80,7 +80,7 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
         return None
 
 
-class _FormatError(Exception):
+class _FormatError(ValueError):
     """The body is JSON but does not have the documented format."""
 
 
@@ -145,7 +145,7 @@ def _items(data: object) -> list[dict[str, object]]:
 def _check_sums(videos: tuple[Video, ...]) -> None:
     # Totals are sums over videos and over counts; JSON parsers would round larger ones.
     for names in (*((name,) for name in COUNTS), ENGAGEMENT_OF):
-        if sum(abs(getattr(video, name) or 0) for video in videos for name in names) > MAX_SAFE_INTEGER:
+        if sum(abs(video.get(name) or 0) for video in videos for name in names) > MAX_SAFE_INTEGER:
             raise _FormatError("the counts are too large to be true")
 
 

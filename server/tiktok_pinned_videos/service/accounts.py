@@ -146,8 +146,7 @@ class Accounts:
         if isinstance(stored, CachedSnapshot) and stored.changes is not None:
             # Changes contain ids of the oldest observation, so they expire with it.
             ttl = min(ttl, stored.changes.since + self._history - stored.retrieved_at)
-        # `exclude_unset` omits what TikTok did not send about a video.
-        return Entry(_answer_key(in_key(stored.username)), _STORED.dump_json(stored, exclude_unset=True), ttl)
+        return Entry(_answer_key(in_key(stored.username)), _STORED.dump_json(stored), ttl)
 
     def _current(self, value: bytes | None) -> Stored | None:
         """Decode an answer; None if it is too old: another server may have a longer TTL, or its clock may be wrong."""

@@ -23,7 +23,7 @@ class Observation:
     @classmethod
     def of(cls, snapshot: Snapshot) -> Observation:
         """Make the observation of an answer."""
-        videos = {video.id: tuple(getattr(video, name) for name in COUNTS) for video in snapshot.videos}
+        videos = {video["id"]: tuple(video.get(name) for name in COUNTS) for video in snapshot.videos}
         return cls(int(snapshot.retrieved_at), videos, snapshot.sandbox)
 
 

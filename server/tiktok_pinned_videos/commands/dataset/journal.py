@@ -19,6 +19,7 @@ from tiktok_pinned_videos.research.fields import BY_NAME
 from tiktok_pinned_videos.research.models import Snapshot
 from tiktok_pinned_videos.research.names import parse_username
 from tiktok_pinned_videos.research.refusals import Reply
+from tiktok_pinned_videos.research.text import clean
 from tiktok_pinned_videos.research.wire import parse_pinned_videos
 from tiktok_pinned_videos.service.service import Answer
 
@@ -94,8 +95,9 @@ class Record:
         body = self.line[found.end() : _DECODER.raw_decode(self.line, found.end())[1]].encode("utf-8")
         sandbox = self.source == SANDBOX
         videos, _ = parse_pinned_videos(Reply(200, body, sandbox=sandbox), self.fields)
-        snapshot = Snapshot(self.username, self.fields, videos, self.retrieved_at, self.log_id, sandbox)
-        return account_answer(Answer(snapshot, cached=False, requests=0), whole=True).as_json()
+        log_id = clean(self.log_id or "")  # the file may have been edited by hand
+        snapshot = Snapshot(self.username, self.fields, videos, self.retrieved_at, log_id, sandbox)
+        return dict(account_answer(Answer(snapshot, cached=False, requests=0), whole=True))
 
 
 class Journal:
