@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import os
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
+import anyio
 from mcp.server.mcpserver import MCPServer
 
 from tiktok_pinned_videos.app import build_server, build_service
@@ -70,7 +72,7 @@ def run(settings: Settings, *, host: str, port: int) -> None:
 
         try:
             server = Server(app, ready, backend.begin_drain, timeout_graceful_shutdown=DRAIN, **SETTINGS)
-            asyncio.run(server.serve(sockets=[listener]))
+            anyio.run(partial(server.serve, sockets=[listener]))  # see `stdio`
         finally:
             stop_telemetry()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
+from functools import partial
+
+import anyio
 
 from tiktok_pinned_videos.app import build_server, build_service
 from tiktok_pinned_videos.mcp_server.backend import DRAIN, Backend
@@ -30,7 +32,8 @@ def run(settings: Settings, stdin: Input | None) -> None:
     stop_telemetry = configure_telemetry(os.environ)
     loaded()
     try:
-        asyncio.run(serve_stdio(server, stdin, drain=DRAIN, stopping=backend.begin_drain))
+        # As anyio's own loop: otherwise anyio searches for the kind of loop at every step of a call.
+        anyio.run(partial(serve_stdio, server, stdin, drain=DRAIN, stopping=backend.begin_drain))
     except OSError as fault:
         stop(f"stdin or stdout cannot be used ({fault.strerror or fault}): an MCP server talks to its client there.", 1)
     finally:

@@ -7,6 +7,7 @@ that writes to descriptor 2. If the pipe is full, lines are dropped and counted.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import logging
 import os
@@ -20,6 +21,8 @@ from typing import Any, Final, Literal
 
 _MAX_LINES: Final = 1000
 """Maximum number of lines that wait to be written."""
+_BATCH: Final = 16
+"""Maximum number of lines that are written at once; most batches are smaller than a pipe's atomic write."""
 _NOTICE: Final = 60
 _calls: Final = logging.getLogger("tiktok_pinned_videos.calls")
 _PLAIN: Final = re.compile(r"[\w.,:/@+-]+", re.ASCII)
@@ -51,6 +54,7 @@ def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
     logging.basicConfig(level=level, handlers=[_Handler(as_json=log_format == "json")], force=True)
     logging.getLogger("tiktok_pinned_videos").setLevel(level)
     logging.getLogger().setLevel(max(logging.WARNING, logging.getLogger().level))  # httpx logs every URL
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line names them
     # Any client can cause its warnings: uvicorn logs one for each malformed request.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
@@ -71,18 +75,16 @@ class _Handler(logging.Handler):
     def __init__(self, *, as_json: bool) -> None:
         super().__init__()
         self._as_json = as_json
-        self._lines: queue.Queue[bytes] = queue.Queue(_MAX_LINES)
+        self._records: queue.Queue[logging.LogRecord] = queue.Queue(_MAX_LINES)
         self._dropped = 0
         threading.Thread(target=self._write_all, name="stderr", daemon=True).start()
         atexit.register(self._flush)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._lines.put_nowait(self.format(record).encode("utf-8", errors="backslashreplace") + b"\n")
+            self._records.put_nowait(record)
         except queue.Full:
             self._dropped += 1
-        except Exception:  # noqa: S110 - a record that cannot be formatted must not end the call that logs it
-            pass
 
     def format(self, record: logging.LogRecord) -> str:
         if record.levelno == _NOTICE:
@@ -97,17 +99,29 @@ class _Handler(logging.Handler):
 
     def _write_all(self) -> None:
         while True:
-            _write(self._lines.get())
+            records = [self._records.get()]
+            with contextlib.suppress(queue.Empty):
+                while len(records) < _BATCH:
+                    records.append(self._records.get_nowait())
+            lines = [self._line(record) for record in records]
             dropped, self._dropped = self._dropped, 0
             if dropped:
-                _write(f"{dropped} log lines were dropped because nothing read stderr.\n".encode())
-            self._lines.task_done()
-            if self._lines.empty():  # write in batches: waking this thread takes longer than queueing a line
+                lines.append(f"{dropped} log lines were dropped because nothing read stderr.\n")
+            _write("".join(lines).encode("utf-8", errors="backslashreplace"))
+            for _ in records:
+                self._records.task_done()
+            if self._records.empty():  # waking this thread takes longer than queueing a record
                 time.sleep(0.02)
+
+    def _line(self, record: logging.LogRecord) -> str:
+        try:
+            return self.format(record) + "\n"
+        except Exception:  # a record of other code that cannot be formatted
+            return ""
 
     def _flush(self) -> None:
         deadline = time.monotonic() + 0.5
-        while self._lines.unfinished_tasks and time.monotonic() < deadline:
+        while self._records.unfinished_tasks and time.monotonic() < deadline:
             time.sleep(0.005)
 
 

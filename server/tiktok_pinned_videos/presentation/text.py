@@ -127,9 +127,9 @@ def _videos(videos: Sequence[VideoOut], totals: Totals) -> list[str]:
     columns = [name for name in _COLUMNS if name in known]
     captions = "video_description" in known
     headings = _HEADINGS | {"hashtag_names": "hashtags not in caption" if captions else "hashtags"}
-    rows = list(zip(*(_column(name, videos) for name in columns), strict=True))
+    rows = list(zip(*[_column(name, videos) for name in columns], strict=True))
     if len(totals) > 1:
-        total = "\t".join(["total", *(str(totals.get(name, "")) for name in columns[1:])])
+        total = "\t".join(["total", *[str(totals.get(name, "")) for name in columns[1:]]])
         rows.insert(0, (total.rstrip("\t"),))
     return table([headings.get(name, name) for name in columns], rows)
 
@@ -163,7 +163,7 @@ def _contains_tag(text: str, tag: str) -> bool:
 
 
 def _words(names: Iterable[str]) -> str:
-    return " ".join(_word(name) for name in names) or NONE
+    return " ".join([_word(name) for name in names]) or NONE
 
 
 def _word(value: Any) -> str:
@@ -189,6 +189,7 @@ def _prose(text: str | None) -> str:
 
 
 _FORMATS: Final[Mapping[str, Callable[[Any], str]]] = {
+    **dict.fromkeys(("id", *_STATISTICS, "video_duration"), str),
     "video_description": quoted,
     "create_time": lambda time: time.removesuffix("Z").replace("T", " "),
     "hashtag_info_list": lambda tags: "; ".join(_hashtag(tag) for tag in tags) or NONE,

@@ -10,7 +10,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, cast
 
-from pydantic import AfterValidator, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from tiktok_pinned_videos.research.text import ZWJ, ZWNJ, clean
 
@@ -82,9 +82,16 @@ def _label(label: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
     }
 
 
-Prose = Annotated[str, AfterValidator(_prose)]
+# A short text is accepted without a call of Python.
+Prose = Annotated[
+    Annotated[str, Field(max_length=PROSE_LIMIT)] | Annotated[str, AfterValidator(_prose)],
+    Field(union_mode="left_to_right"),
+]
 """Descriptions and labels: at most 300 characters."""
-Phrase = Annotated[str, AfterValidator(_phrase)]
+Phrase = Annotated[
+    Annotated[str, Field(max_length=PHRASE_LIMIT)] | Annotated[str, AfterValidator(_phrase)],
+    Field(union_mode="left_to_right"),
+]
 """Any other untrusted text: at most 100 characters."""
 Explanation = Annotated[str, AfterValidator(clean)]
 """A sentence of ours that may quote TikTok's message, which was clipped when the error was made."""

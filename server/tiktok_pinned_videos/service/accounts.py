@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Final, NamedTuple, TypeAlias, TypeVar
+from typing import Annotated, Final, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import unquote
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from tiktok_pinned_videos.research.errors import NotFoundError, TikTokError
 from tiktok_pinned_videos.research.models import Snapshot
@@ -59,7 +59,7 @@ class Missing:
 
 
 Stored: TypeAlias = CachedSnapshot | Missing
-_STORED: Final = TypeAdapter[Stored](Stored)
+_STORED: Final = TypeAdapter[Stored](Annotated[Stored, Field(union_mode="left_to_right")])
 _OBSERVATION: Final = TypeAdapter(Observation)
 
 

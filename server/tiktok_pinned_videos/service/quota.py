@@ -43,6 +43,7 @@ class Ledger:
         self._quota = quota
         self._caller_quota = caller_quota
         self._clock = clock
+        self._second = self._used_then = 0
 
     async def reserve(self, context: RequestContext) -> Reservation:
         """See `Budget.reserve`."""
@@ -59,6 +60,7 @@ class Ledger:
             key = f"caller:{day}:{hashlib.sha256(caller.encode()).hexdigest()[:16]}"
             counters.append(Counter(key, self._caller_quota, _end_of(day)))
         counts = await self._store.count(counters)
+        self._used_then = counts.totals[0]
         if counts.granted:
             return Reservation(day, probe=closed is not None)
         if counts.totals[0] >= self._quota:
@@ -90,11 +92,17 @@ class Ledger:
         return QuotaStatus(await self._used(day), self._quota, f"{day + _ONE_DAY}T00:00:00Z", closed is not None)
 
     async def note(self) -> str | None:
-        """Return the note for answers once 80 % of the day's quota is used; None before."""
-        used = await self._used(self._today())
-        if used < _NOTE_FROM * self._quota:
+        """Return the note for answers once 80 % of the day's quota is used; None before.
+
+        Requests of other processes are in it a second later, because the store is read at most once per second.
+        """
+        if (second := int(self._clock())) != self._second:
+            self._used_then = await self._used(self._today())
+            self._second = second
+        used, quota = self._used_then, self._quota
+        if used < _NOTE_FROM * quota:
             return None
-        return f"Quota: {used} of {self._quota} requests used today; it resets at {reset_time(self._clock())}."
+        return f"Quota: {used} of {quota} requests used today; it resets at {reset_time(self._clock())}."
 
     async def _used(self, day: date) -> int:
         counts = await self._store.count([self._counter(day)], 0)

@@ -48,8 +48,8 @@ class Database:
         self._was_ours = False
         self._timer: asyncio.TimerHandle | None = None
 
-    async def run(self, operation: Callable[[sqlite3.Connection], R]) -> R:
-        """Run one exclusive transaction. Raises `StateStoreError`.
+    async def run(self, operation: Callable[[sqlite3.Connection], R], *, one_query: bool = False) -> R:
+        """Run one exclusive transaction, or an operation of one query. Raises `StateStoreError`.
 
         It is tried again while another process has the file locked, and after a repair.
         """
@@ -58,7 +58,10 @@ class Database:
         while True:
             try:
                 connection = self._connect()
-                connection.execute("PRAGMA shrink_memory")  # drops cached pages, in case the file was damaged meanwhile
+                if self._path is not None:
+                    connection.execute("PRAGMA shrink_memory")  # in case the file was damaged: drops cached pages
+                if one_query:
+                    return operation(connection)
                 with connection:  # commits, or rolls back after a failure
                     connection.execute("BEGIN IMMEDIATE")
                     return operation(connection)

@@ -22,7 +22,7 @@ class SQLStore(Store):
         self.shared = self._path is not None
 
     async def get(self, *keys: str) -> list[bytes | None]:
-        return await self._database.run(lambda connection: _values(connection, keys, self._clock()))
+        return await self._database.run(lambda connection: _values(connection, keys, self._clock()), one_query=True)
 
     async def put(self, *entries: Entry, delete: Sequence[str] = ()) -> None:
         """See `Store.put`. Deleted values are overwritten at once, those in a renamed damaged file too."""

@@ -47,7 +47,7 @@ def read_message(line: bytes | bytearray) -> Message:
     if len(line) > MAX_LENGTH:
         raise MessageError("a message must not be longer than 16 MiB", code=-32700)
     try:
-        content: Any = json.loads(line.decode("utf-8-sig"), parse_int=_integer)
+        content: Any = _DECODER.decode(line.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         raise MessageError("the message is not valid JSON in UTF-8", code=-32700) from None
     if not isinstance(content, dict):
@@ -66,7 +66,7 @@ def read_message(line: bytes | bytearray) -> Message:
     # Without unknown members and null, in JSON that the SDK's parser accepts.
     kept = {name: facts[name] for name in ("jsonrpc", "id", "method", "params") if facts.get(name) is not None}
     try:
-        text = _SURROGATE.sub("\ufffd", json.dumps(kept, ensure_ascii=False, default=str))
+        text = _SURROGATE.sub("\ufffd", _ENCODER.encode(kept))
         from_json(text)
     except (ValueError, RecursionError):
         raise MessageError("nested too deeply", id_text=id_text, code=-32602) from None
@@ -89,3 +89,7 @@ def _id_of(facts: dict[str, Any]) -> str:
 
 def _integer(digits: str) -> int | Decimal:
     return int(digits) if len(digits) <= _MAX_DIGITS else Decimal(digits)
+
+
+_DECODER: Final = json.JSONDecoder(parse_int=_integer)
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=str)
