@@ -21,8 +21,6 @@ from typing import Any, Final, Literal
 
 _MAX_LINES: Final = 1000
 """Maximum number of lines that wait to be written."""
-_BATCH: Final = 16
-"""Maximum number of lines that are written at once; most batches are smaller than a pipe's atomic write."""
 _NOTICE: Final = 60
 _calls: Final = logging.getLogger("tiktok_pinned_videos.calls")
 _PLAIN: Final = re.compile(r"[\w.,:/@+-]+", re.ASCII)
@@ -99,25 +97,15 @@ class _Handler(logging.Handler):
 
     def _write_all(self) -> None:
         while True:
-            records = [self._records.get()]
-            with contextlib.suppress(queue.Empty):
-                while len(records) < _BATCH:
-                    records.append(self._records.get_nowait())
-            lines = [self._line(record) for record in records]
+            record = self._records.get()
+            with contextlib.suppress(Exception):  # other code may log what cannot be formatted
+                _write(f"{self.format(record)}\n".encode("utf-8", errors="backslashreplace"))
             dropped, self._dropped = self._dropped, 0
             if dropped:
-                lines.append(f"{dropped} log lines were dropped because nothing read stderr.\n")
-            _write("".join(lines).encode("utf-8", errors="backslashreplace"))
-            for _ in records:
-                self._records.task_done()
-            if self._records.empty():  # waking this thread takes longer than queueing a record
+                _write(f"{dropped} log lines were dropped because nothing read stderr.\n".encode())
+            self._records.task_done()
+            if self._records.empty():  # write in batches: waking this thread takes longer than queueing a record
                 time.sleep(0.02)
-
-    def _line(self, record: logging.LogRecord) -> str:
-        try:
-            return self.format(record) + "\n"
-        except Exception:  # a record of other code that cannot be formatted
-            return ""
 
     def _flush(self) -> None:
         deadline = time.monotonic() + 0.5

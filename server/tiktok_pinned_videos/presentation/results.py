@@ -20,7 +20,6 @@ from .times import iso
 from .untrusted import Clipping, Phrase, Prose, UntrustedJSON, UntrustedLabel
 
 Source = Literal["tiktok_research_api", "sandbox"]
-_ACTS: Final = frozenset(ENGAGEMENT_OF)
 
 
 class HashtagOut(TypedDict, total=False):
@@ -117,7 +116,7 @@ def totals_of(videos: Sequence[Video]) -> Totals:
 def engagement_rate(video: Video) -> float | None:
     """(likes + comments + shares) / views to four digits, where all four are known and there are views."""
     views = video.get("view_count", 0)
-    return round(_acts(video) / views, 4) if views > 0 and video.keys() >= _ACTS else None
+    return round(_acts(video) / views, 4) if views > 0 and video.keys() >= {*ENGAGEMENT_OF} else None
 
 
 def _acts(video: Video) -> int:

@@ -125,7 +125,8 @@ class Snapshot:
 
     def narrowed(self, username: str, fields: tuple[str, ...]) -> Snapshot:
         """Return the same with the spelling and the fields of one call."""
-        videos = self.videos if set(self.fields) == set(fields) else tuple(_only(fields, one) for one in self.videos)
+        kept = [{name: value for name, value in video.items() if name in fields} for video in self.videos]
+        videos = cast("tuple[Video, ...]", tuple(kept))
         return Snapshot(username, fields, videos, self.retrieved_at, self.log_id, self.sandbox)
 
 
@@ -140,7 +141,3 @@ def video_from_item(item: Mapping[str, object], fields: tuple[str, ...]) -> Vide
     if "favorites_count" in fields and british is not None:
         values.setdefault("favorites_count", british)
     return _cleaned(_VIDEO.validate_python(values))
-
-
-def _only(fields: tuple[str, ...], video: Video) -> Video:
-    return cast("Video", {name: value for name, value in video.items() if name in fields})

@@ -92,13 +92,9 @@ class Ledger:
         return QuotaStatus(await self._used(day), self._quota, f"{day + _ONE_DAY}T00:00:00Z", closed is not None)
 
     async def note(self) -> str | None:
-        """Return the note for answers once 80 % of the day's quota is used; None before.
-
-        Requests of other processes are in it a second later, because the store is read at most once per second.
-        """
-        if (second := int(self._clock())) != self._second:
-            self._used_then = await self._used(self._today())
-            self._second = second
+        """Return the note for answers once 80 % of the day's quota is used; None before."""
+        if (second := int(self._clock())) != self._second:  # read the store at most once per second
+            self._second, self._used_then = second, await self._used(self._today())
         used, quota = self._used_then, self._quota
         if used < _NOTE_FROM * quota:
             return None

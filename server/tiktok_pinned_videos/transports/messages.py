@@ -18,6 +18,8 @@ from .handshake import MAX_LENGTH
 
 _MAX_DIGITS: Final = 4300
 """Digits of an integer that Python converts; longer ones are passed on as text."""
+_DECODER: Final = json.JSONDecoder(parse_int=lambda digits: (int if len(digits) <= _MAX_DIGITS else Decimal)(digits))
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=str)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _KINDS: Final = {-32700: "Parse error", -32600: "Invalid Request", -32602: "Invalid params"}
 
@@ -85,11 +87,3 @@ def _id_of(facts: dict[str, Any]) -> str:
     if _SURROGATE.search(str(found)):
         raise MessageError("the id is not valid Unicode", id_text=json.dumps(found))
     return json.dumps(found)
-
-
-def _integer(digits: str) -> int | Decimal:
-    return int(digits) if len(digits) <= _MAX_DIGITS else Decimal(digits)
-
-
-_DECODER: Final = json.JSONDecoder(parse_int=_integer)
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=str)
