@@ -164,8 +164,8 @@ FAULTS = [
           "prefixes = sorted(listed.entries[0])", "prefixes = sorted(listed.entries[0])[:1]"),
     # presentation and mcp_server
     Fault("a total counts a missing value as 0", "presentation/results.py",
-          "if (known := [value for video in videos if (value := getattr(video, name)) is not None])",
-          "if (known := [getattr(video, name) or 0 for video in videos])"),
+          "if known := [count for video in videos if (count := video.get(name)) is not None]:",
+          "if known := [video.get(name) or 0 for video in videos]:"),
     Fault("a refreshed comparison falls back to old answers", "mcp_server/tools.py",
           "fallback=None if asked.refresh else (", "fallback=("),
     # transports, observability and what they share
@@ -217,7 +217,7 @@ FAULTS = [
     Fault("the quota note comes at 90 %", "service/quota.py", "_NOTE_FROM: Final = 0.8", "_NOTE_FROM: Final = 0.9"),
     Fault("growth has no sign", "presentation/changes.py", 'f"{name} {value:+}"', 'f"{name} {value}"'),
     Fault("a comparison has the time of its newest answer", "presentation/comparison.py",
-          "retrieved_at=iso(min(", "retrieved_at=iso(max("),
+          '"retrieved_at": iso(min(', '"retrieved_at": iso(max('),
     Fault("a value that no video has is a partial total", "presentation/notes.py",
           "if 0 < len(without) < len(videos):", "if without:"),
     Fault("times in the text have no time of day", "presentation/text.py",
@@ -234,7 +234,7 @@ FAULTS = [
     Fault("a damaged response is final", "research/transport.py", 'damaged.", retryable=True)', 'damaged.")'),
     Fault("a caller's share ends for ever", "service/quota.py", 'key = f"caller:{day}:', 'key = f"caller:'),
     Fault("the sandbox invents other videos in each process", "sandbox/accounts.py", "Random(seed)", "Random()"),
-    Fault("an unknown argument is ignored silently", "mcp_server/tools.py", "result.notes += asked.notes", "pass"),
+    Fault("an unknown argument is ignored silently", "mcp_server/tools.py", 'result["notes"] += asked.notes', "pass"),
     Fault("a message with a byte order mark is rejected", "transports/messages.py", "utf-8-sig", "utf-8"),
     Fault("short keys verify signatures", "transports/auth.py", '_key_length": True', '_key_length": False'),
     Fault("texts of a comparison are cut for people", "commands/compare.py", "rank_by, whole=True)", "rank_by)"),
