@@ -38,10 +38,7 @@ class Environment:
         self._secrets = {name: self._values.get(name, "") for name in secrets}
 
     def read(self, name: str, default: T, parse: Callable[[str], T]) -> T:
-        """Return what `parse` makes of the value; `default` if it is not set.
-
-        The ValueError of `parse` says what the value should be.
-        """
+        """Return the parsed value; `default` if it is not set. The ValueError of `parse` says what it should be."""
         value = self._values.get(name, "")
         try:
             return parse(value) if value else default

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -77,3 +78,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def is_allowed(header: str | None, patterns: Iterable[str], parse: Callable[[str], Address]) -> bool:
+    """Return whether the value of a `Host` or `Origin` header matches one of the patterns."""
+    try:
+        given = parse(header or "")
+    except ValueError:
+        return False
+    return "*" not in (given.name, given.port) and any(parse(pattern).matches(given) for pattern in patterns)

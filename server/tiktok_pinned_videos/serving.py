@@ -38,10 +38,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server with callbacks for start and stop. A signal is a normal end of it.
-
-    `settings` are those of `uvicorn.Config`.
-    """
+    """A uvicorn server with callbacks for start and stop, which a signal ends normally. `settings`: as in uvicorn."""
 
     def __init__(
         self, app: Any, ready: Callable[[], None], stopping: Callable[[], None] | None = None, **settings: Any

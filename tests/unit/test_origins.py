@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tiktok_pinned_videos.hosts import parse_host, parse_origin
-from tiktok_pinned_videos.transports.http import is_allowed
+from tiktok_pinned_videos.hosts import is_allowed, parse_host, parse_origin
 
 HOSTS = ["localhost:*", "127.0.0.1:*", "[::1]:*", "MCP.Example.org", "ported.example.org:8443", "any.example.org:*"]
 ORIGINS = ["http://localhost:*", "http://[::1]:*", "https://app.example.org", "https://ported.example.org:8443",

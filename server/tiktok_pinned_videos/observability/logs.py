@@ -19,8 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-_MAX_LINES: Final = 1000
-"""Maximum number of lines that wait to be written."""
+_MAX_LINES: Final = 1000  # that wait to be written
 _NOTICE: Final = 60
 _calls: Final = logging.getLogger("tiktok_pinned_videos.calls")
 _PLAIN: Final = re.compile(r"[\w.,:/@+-]+", re.ASCII)
@@ -52,7 +51,6 @@ def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
     logging.basicConfig(level=level, handlers=[_Handler(as_json=log_format == "json")], force=True)
     logging.getLogger("tiktok_pinned_videos").setLevel(level)
     logging.getLogger().setLevel(max(logging.WARNING, logging.getLogger().level))  # httpx logs every URL
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line names them
     # Any client can cause its warnings: uvicorn logs one for each malformed request.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 

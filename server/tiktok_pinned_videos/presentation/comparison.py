@@ -60,10 +60,7 @@ _COMPARISON: Final = TypeAdapter(Comparison)
 
 
 def compared(outcomes: Sequence[Outcome[Answer]], measure: Measure, *, whole: bool = False) -> Comparison:
-    """Rank the outcomes. `whole`: texts are not clipped.
-
-    Raises one error for all accounts if none has an answer.
-    """
+    """Rank the outcomes; texts are clipped unless `whole`. Raises one error for all if no account has an answer."""
     answers = [outcome.answer for outcome in outcomes if outcome.answer is not None]
     if not answers:
         raise _all_failed(outcomes)
@@ -158,14 +155,12 @@ def _failure_notes(outcomes: Sequence[Outcome[Answer]]) -> list[str]:
     failed = {outcome.username: outcome.error for outcome in outcomes if outcome.error is not None}
     if not failed:
         return []
-    again = [f"@{name}" for name, error in failed.items() if not (isinstance(error, _FINAL) or _simulated(error))]
+    in_sandbox = (*_FINAL, errors.QuotaExceededError)  # its quota stays used up
+    again = [
+        f"@{name}" for name, error in failed.items() if not isinstance(error, in_sandbox if error.sandbox else _FINAL)
+    ]
     advice = f"asking again later can help for {', '.join(again)}" if again else "asking again will not help"
     return [f"{len(failed)} of {len(outcomes)} accounts failed; {advice}."]
-
-
-def _simulated(error: errors.TikTokError) -> bool:
-    """Whether the sandbox reports a quota that is used up for ever."""
-    return error.sandbox and isinstance(error, errors.QuotaExceededError)
 
 
 def _answered(answer: Answer, measure: Measure) -> dict[str, Any]:

@@ -18,10 +18,7 @@ _OLD = 1_704_067_200  # 2024-01-01: videos before it may lack what was counted l
 
 
 def pinned_videos(name: str) -> tuple[Video, ...]:
-    """The pinned videos of `name`, without the username field; callers must not change them.
-
-    Names are compared without case.
-    """
+    """Return the pinned videos of `name`, in any case, without the username field; callers must not change them."""
     match name.casefold():
         case "nasa":
             return nasa()

@@ -19,7 +19,7 @@ import threading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any, Final
 
 MAX_LENGTH: Final = 16 * 1024 * 1024
@@ -30,7 +30,6 @@ _CACHEABLE: Final = {"initialize", "server/discover", "ping"} | {
 """Requests whose answer depends only on the program, its settings and the earlier messages."""
 _SIMPLE_ID: Final = re.compile(r'-?\d{1,15}|"[\w .:/+-]{0,100}"|null', re.ASCII)
 """Ids that every JSON library writes in the same way; null if a message has no id."""
-_DECODER: Final = json.JSONDecoder()
 _PREFIX: Final = '{"jsonrpc":"2.0","id":'
 """The beginning of the SDK's answers. The text after the id is stored."""
 _MAX_ANSWERS: Final = 64
@@ -56,7 +55,7 @@ def split_answer(line: str) -> tuple[str, str] | None:
     """Split an answer of the SDK into its id, as JSON, and the text after it; None for any other message."""
     if not line.startswith(_PREFIX):
         return None
-    request_id, end = _DECODER.raw_decode(line, len(_PREFIX))
+    request_id, end = json.JSONDecoder().raw_decode(line, len(_PREFIX))
     return json.dumps(request_id), line[end:]
 
 
@@ -67,7 +66,7 @@ def write_all(descriptor: int, text: bytes) -> None:
 
 
 class Input:
-    """The lines of stdin, read by a daemon thread. For all other code stdin is empty."""
+    """The lines of stdin, read by a daemon thread until an event loop can. For all other code stdin is empty."""
 
     def __init__(self, cache: HandshakeCache | None = None) -> None:
         self.cache = cache
@@ -78,36 +77,43 @@ class Input:
         self.descriptor = os.dup(0)
         os.dup2(nothing, 0)
         self.lines: list[bytearray | None] = []
-        self._deliver: Callable[[Sequence[bytearray | None]], None] | None = None
+        self.chunks = self._read_chunks()
+        self._deliver: Callable[[Sequence[bytearray | None]], bool] | None = None
         self._lock = threading.RLock()  # a signal handler may need it again
 
-    def attach(self, deliver: Callable[[Sequence[bytearray | None]], None]) -> None:
-        """Deliver all lines, including earlier ones, and None at the end. Stop answering from the cache."""
+    def attach(self, deliver: Callable[[Sequence[bytearray | None]], bool]) -> list[bytearray | None]:
+        """Return the lines so far, and deliver the others. Stop answering from the cache."""
         with self._lock:
             self._deliver = deliver
-            deliver(self.lines)
+            return self.lines
 
     def read(self) -> None:
-        """Read until the end of the input."""
+        """Read until the end of the input, or until `deliver` returns True."""
+        for lines in self.chunks:
+            if self.take(lines):
+                return
+
+    def _read_chunks(self) -> Iterator[Sequence[bytearray | None]]:
+        """Yield the lines that each read completes; at the end of the input the last one and None."""
         unfinished = bytearray()
         with contextlib.suppress(OSError):
             for chunk in iter(lambda: os.read(self.descriptor, 65536), b""):
                 unfinished += chunk
+                lines: list[bytearray] = []
                 if b"\n" in chunk:
                     *lines, unfinished = unfinished.split(b"\n")
-                    self.take(lines)
                 del unfinished[MAX_LENGTH + 1 :]
-        self.take([unfinished, None])
+                yield lines
+        yield [unfinished, None]
 
-    def take(self, lines: Sequence[bytearray | None]) -> None:
+    def take(self, lines: Sequence[bytearray | None]) -> bool:
         """Deliver lines, or keep them and answer from the cache. None ends the input."""
         with self._lock:
             if (deliver := self._deliver) is None:
                 self.lines += lines
                 if self.cache is not None:
                     self.cache.answer(lines)
-        if deliver is not None:
-            deliver(lines)
+        return deliver is not None and deliver(lines)
 
 
 class HandshakeCache:

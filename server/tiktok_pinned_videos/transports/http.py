@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -25,7 +25,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tiktok_pinned_videos.hosts import LOOPBACK_NAMES, Address, parse_host, parse_origin
+from tiktok_pinned_videos.hosts import LOOPBACK_NAMES, is_allowed, parse_host, parse_origin
 from tiktok_pinned_videos.mcp_server.backend import Backend
 from tiktok_pinned_videos.presentation.results import source_of
 from tiktok_pinned_videos.research.errors import ConfigurationError
@@ -95,15 +95,6 @@ def build_app(
     hosts = [*(f"{name}:*" for name in {*LOOPBACK_NAMES, host}), *settings.allowed_hosts]
     origins = [*(f"http://{name}:*" for name in LOOPBACK_NAMES), *settings.allowed_origins]
     return _guarded(with_cors, {route.path for route in routes}, hosts, origins)
-
-
-def is_allowed(header: str | None, patterns: Iterable[str], parse: Callable[[str], Address]) -> bool:
-    """Return whether the value of a `Host` or `Origin` header matches one of the patterns."""
-    try:
-        given = parse(header or "")
-    except ValueError:
-        return False
-    return "*" not in (given.name, given.port) and any(parse(pattern).matches(given) for pattern in patterns)
 
 
 def _guarded(app: ASGIApp, paths: set[str], hosts: list[str], origins: list[str]) -> ASGIApp:

@@ -19,7 +19,6 @@ from .handshake import MAX_LENGTH
 _MAX_DIGITS: Final = 4300
 """Digits of an integer that Python converts; longer ones are passed on as text."""
 _DECODER: Final = json.JSONDecoder(parse_int=lambda digits: (int if len(digits) <= _MAX_DIGITS else Decimal)(digits))
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=str)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _KINDS: Final = {-32700: "Parse error", -32600: "Invalid Request", -32602: "Invalid params"}
 
@@ -68,7 +67,7 @@ def read_message(line: bytes | bytearray) -> Message:
     # Without unknown members and null, in JSON that the SDK's parser accepts.
     kept = {name: facts[name] for name in ("jsonrpc", "id", "method", "params") if facts.get(name) is not None}
     try:
-        text = _SURROGATE.sub("\ufffd", _ENCODER.encode(kept))
+        text = _SURROGATE.sub("\ufffd", json.dumps(kept, ensure_ascii=False, default=str))
         from_json(text)
     except (ValueError, RecursionError):
         raise MessageError("nested too deeply", id_text=id_text, code=-32602) from None

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import signal
+import stat
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Final, cast
@@ -21,10 +22,7 @@ from mcp.server.stdio import stdio_server
 from .handshake import Input, split_answer, write_all
 from .messages import Message, MessageError, read_message
 
-_MAX_CHUNKS: Final = 64
-"""Chunks of at most 64 KiB that are read before the server handles them."""
-_GRACE: Final = 0.7
-"""Seconds to close connections and the store after a signal and the drain. Then the process exits in any case."""
+_GRACE: Final = 0.7  # seconds after the drain to close connections and the store; then the process exits in any case
 
 
 async def serve_stdio(server: MCPServer[Any], stdin: Input, *, drain: float, stopping: Callable[[], None]) -> None:
@@ -48,18 +46,21 @@ class _Pipes:
     def __init__(self, stdin: Input, *, drain: float, stopping: Callable[[], None]) -> None:
         self.fault: OSError | None = None
         """Why stdout cannot be written."""
+        self._stdin = stdin
         self._cache = stdin.cache
         self._drain = drain
         self._stopping = stopping
         self._loop = asyncio.get_running_loop()
         self._chunks: asyncio.Queue[Sequence[bytearray | None]] = asyncio.Queue()
-        self._free_chunks = threading.Semaphore(_MAX_CHUNKS)
         self._unanswered: set[str] = set()
         self._all_answered = asyncio.Event()
         self._all_answered.set()
+        is_pipe = stat.S_IFMT(os.fstat(stdin.descriptor).st_mode) in (stat.S_IFIFO, stat.S_IFSOCK)
+        self._loop_can_read = is_pipe and os.name == "posix"
+        self._loop_reads = False
+        self._first_lines = stdin.attach(self._deliver)
         self._stdout = os.dup(1)
         os.dup2(2, 1)  # output of other code goes to stderr
-        stdin.attach(self._deliver)
 
     def stop(self) -> None:
         """End the input after the lines that were read."""
@@ -67,12 +68,13 @@ class _Pipes:
 
     async def messages(self) -> AsyncGenerator[str]:
         """Yield valid messages, and answer invalid ones with an error."""
+        lines: Sequence[bytearray | None] = self._first_lines
         while True:
-            lines = await self._chunks.get()
-            self._free_chunks.release()
             for line in lines:
                 if line is None:
-                    await self._finish()
+                    self._stopping()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._all_answered.wait(), self._drain)
                     return
                 if not line.strip():
                     continue
@@ -85,11 +87,9 @@ class _Pipes:
                 if message.kind != "response":
                     self._received(message)
                     yield message.text
-
-    async def _finish(self) -> None:
-        self._stopping()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._all_answered.wait(), self._drain)
+            lines = await self._chunks.get()
+            if self._loop_reads:
+                self._loop.add_reader(self._stdin.descriptor, self._read)
 
     async def write(self, text: str) -> None:
         """Send a line of the SDK, unless the cache sent this answer before the SDK was loaded."""
@@ -111,10 +111,16 @@ class _Pipes:
             self.fault = fault
             self.stop()
 
-    def _deliver(self, lines: Sequence[bytearray | None]) -> None:
-        self._free_chunks.acquire()
+    def _deliver(self, lines: Sequence[bytearray | None]) -> bool:
+        """Take lines from the thread that reads stdin. It stops if the event loop can read, which is faster."""
+        self._loop_reads = self._loop_can_read
         with contextlib.suppress(RuntimeError):  # the loop has been closed
             self._loop.call_soon_threadsafe(self._chunks.put_nowait, lines)
+        return self._loop_reads
+
+    def _read(self) -> None:
+        self._loop.remove_reader(self._stdin.descriptor)
+        self._chunks.put_nowait(next(self._stdin.chunks, [None]))
 
     def _received(self, message: Message) -> None:
         if self._cache is not None:
