@@ -235,7 +235,7 @@ FAULTS = [
     Fault("a caller's share ends for ever", "service/quota.py", 'key = f"caller:{day}:', 'key = f"caller:'),
     Fault("the sandbox invents other videos in each process", "sandbox/accounts.py", "Random(seed)", "Random()"),
     Fault("an unknown argument is ignored silently", "mcp_server/tools.py", 'result["notes"] += asked.notes', "pass"),
-    Fault("a message with a byte order mark is rejected", "transports/messages.py", "utf-8-sig", "utf-8"),
+    Fault("a message with a byte order mark is rejected", "transports/messages.py", ".removeprefix(BOM_UTF8)", ""),
     Fault("short keys verify signatures", "transports/auth.py", '_key_length": True', '_key_length": False'),
     Fault("texts of a comparison are cut for people", "commands/compare.py", "rank_by, whole=True)", "rank_by)"),
     Fault("forget fails with 0", "commands/forget.py", '{fault}. {then}", 1)', '{fault}. {then}", 0)'),

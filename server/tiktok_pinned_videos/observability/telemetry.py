@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _PREFIX: Final = "tiktok_pinned_videos"
-_counters: Final[list[Callable[[CallRecord], None]]] = []
-"""One as soon as metrics are exported."""
+_counters: Final[list[Callable[[CallRecord], None]]] = []  # one as soon as metrics are exported
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 240)
 """Bounds of durations. The default bounds are meant for milliseconds."""
 _GROUPS: Final = {

@@ -127,26 +127,26 @@ def _videos(videos: Sequence[VideoOut], totals: Totals) -> list[str]:
     columns = [name for name in _COLUMNS if name in known]
     captions = "video_description" in known
     headings = _HEADINGS | {"hashtag_names": "hashtags not in caption" if captions else "hashtags"}
-    rows = list(zip(*[_column(name, videos) for name in columns], strict=True))
+    formats = [(name, _FORMATS.get(name, cell)) for name in columns]
+    rows = [
+        [written(video[name]) if name in video else _absent(name) for name, written in formats]
+        for video in map(_without_tags_of_caption, videos)
+    ]
     if len(totals) > 1:
         total = "\t".join(["total", *[str(totals.get(name, "")) for name in columns[1:]]])
-        rows.insert(0, (total.rstrip("\t"),))
+        rows.insert(0, [total.rstrip("\t")])
     return table([headings.get(name, name) for name in columns], rows)
 
 
-def _column(name: str, videos: Sequence[VideoOut]) -> list[str]:
-    if name == "hashtag_names":
-        return [_words(_hashtags(video)) if name in video else UNKNOWN for video in videos]
+def _absent(name: str) -> str:
     # The rate is computed, not sent by TikTok. A note says why it is missing.
-    absent = ABSENT if name == "engagement_rate" else UNKNOWN
-    written = _FORMATS.get(name, cell)
-    return [written(video.get(name)) if name in video else absent for video in videos]
+    return ABSENT if name == "engagement_rate" else UNKNOWN
 
 
-def _hashtags(video: VideoOut) -> list[str]:
-    """Return the hashtags that the shown caption does not contain."""
-    caption = video.get("video_description", "")
-    return [tag for tag in video.get("hashtag_names", ()) if not _contains_tag(caption, tag)]
+def _without_tags_of_caption(video: VideoOut) -> dict[str, Any]:
+    caption, tags = video.get("video_description", ""), video.get("hashtag_names")
+    shown = {} if tags is None else {"hashtag_names": [tag for tag in tags if not _contains_tag(caption, tag)]}
+    return {**video, **shown}
 
 
 def _contains_tag(text: str, tag: str) -> bool:
@@ -169,7 +169,7 @@ def _words(names: Iterable[str]) -> str:
 def _word(value: Any) -> str:
     """Format a value of a list that is separated by spaces."""
     word = cell(value)
-    return word if word and not {" ", ";"} & set(word) else quoted(word)
+    return word if word and " " not in word and ";" not in word else quoted(word)
 
 
 def _hashtag(tag: Mapping[str, str]) -> str:
@@ -191,6 +191,7 @@ def _prose(text: str | None) -> str:
 _FORMATS: Final[Mapping[str, Callable[[Any], str]]] = {
     **dict.fromkeys(("id", *_STATISTICS, "video_duration"), str),
     "video_description": quoted,
+    "hashtag_names": _words,
     "create_time": lambda time: time.removesuffix("Z").replace("T", " "),
     "hashtag_info_list": lambda tags: "; ".join(_hashtag(tag) for tag in tags) or NONE,
     "video_label": _label,

@@ -34,8 +34,7 @@ from tiktok_pinned_videos.settings import Settings
 _log = logging.getLogger(__name__)
 _ALGORITHMS: Final = (*(kind + bits for kind in ("RS", "PS", "ES") for bits in ("256", "384", "512")), "EdDSA")
 """Asymmetric algorithms only. With a symmetric one, anyone could sign a token with the public key."""
-_CLOCK_SKEW: Final = 10
-"""Seconds that the authorization server's clock may be ahead of ours."""
+_CLOCK_SKEW: Final = 10  # seconds that the authorization server's clock may be ahead of ours
 _KEYS_TTL: Final = 3600.0
 _TIMEOUT: Final = 5.0
 _FETCH_INTERVAL: Final = 6.0

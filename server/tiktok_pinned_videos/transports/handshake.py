@@ -30,6 +30,7 @@ _CACHEABLE: Final = {"initialize", "server/discover", "ping"} | {
 """Requests whose answer depends only on the program, its settings and the earlier messages."""
 _SIMPLE_ID: Final = re.compile(r'-?\d{1,15}|"[\w .:/+-]{0,100}"|null', re.ASCII)
 """Ids that every JSON library writes in the same way; null if a message has no id."""
+_DECODER: Final = json.JSONDecoder()
 _PREFIX: Final = '{"jsonrpc":"2.0","id":'
 """The beginning of the SDK's answers. The text after the id is stored."""
 _MAX_ANSWERS: Final = 64
@@ -55,8 +56,8 @@ def split_answer(line: str) -> tuple[str, str] | None:
     """Split an answer of the SDK into its id, as JSON, and the text after it; None for any other message."""
     if not line.startswith(_PREFIX):
         return None
-    request_id, end = json.JSONDecoder().raw_decode(line, len(_PREFIX))
-    return json.dumps(request_id), line[end:]
+    request_id, end = _DECODER.raw_decode(line, len(_PREFIX))
+    return str(request_id) if isinstance(request_id, int) else json.dumps(request_id), line[end:]
 
 
 def write_all(descriptor: int, text: bytes) -> None:
@@ -175,6 +176,8 @@ class HandshakeCache:
 
     def _next_key(self, message: Any) -> str | None:
         """Return the key of the answer to the next message; None after a message that is not cacheable."""
+        if self._digest is None and not self._open:
+            return None
         facts: dict[str, Any] = {**message} if isinstance(message, dict) else {}
         method, id_text = facts.get("method"), json.dumps(facts.pop("id", None))
         cacheable = method == "notifications/initialized" if id_text == "null" else method in _CACHEABLE

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from codecs import BOM_UTF8
 from decimal import Decimal
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, NamedTuple, cast
 
 from pydantic_core import from_json
 
 from .handshake import MAX_LENGTH
 
-_MAX_DIGITS: Final = 4300
-"""Digits of an integer that Python converts; longer ones are passed on as text."""
+_MAX_DIGITS: Final = 4300  # of an integer that Python converts; longer ones are passed on as text
 _DECODER: Final = json.JSONDecoder(parse_int=lambda digits: (int if len(digits) <= _MAX_DIGITS else Decimal)(digits))
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=str)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _KINDS: Final = {-32700: "Parse error", -32600: "Invalid Request", -32602: "Invalid params"}
 
@@ -33,8 +33,7 @@ class MessageError(Exception):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A valid message. `content` is the client's JSON, `id_text` the id as JSON, `text` the JSON for the SDK."""
 
     kind: Literal["request", "notification", "response"]
@@ -48,7 +47,7 @@ def read_message(line: bytes | bytearray) -> Message:
     if len(line) > MAX_LENGTH:
         raise MessageError("a message must not be longer than 16 MiB", code=-32700)
     try:
-        content: Any = _DECODER.decode(line.decode("utf-8-sig"))
+        content: Any = _DECODER.decode(line.removeprefix(BOM_UTF8).decode())
     except (ValueError, RecursionError):
         raise MessageError("the message is not valid JSON in UTF-8", code=-32700) from None
     if not isinstance(content, dict):
@@ -67,7 +66,7 @@ def read_message(line: bytes | bytearray) -> Message:
     # Without unknown members and null, in JSON that the SDK's parser accepts.
     kept = {name: facts[name] for name in ("jsonrpc", "id", "method", "params") if facts.get(name) is not None}
     try:
-        text = _SURROGATE.sub("\ufffd", json.dumps(kept, ensure_ascii=False, default=str))
+        text = _SURROGATE.sub("\ufffd", _ENCODER.encode(kept))
         from_json(text)
     except (ValueError, RecursionError):
         raise MessageError("nested too deeply", id_text=id_text, code=-32602) from None
@@ -83,6 +82,6 @@ def _id_of(facts: dict[str, Any]) -> str:
         raise MessageError("the id has too many digits", id_text=str(found))
     if isinstance(found, bool) or not isinstance(found, str | int):
         raise MessageError("an id must be a string or an integer")
-    if _SURROGATE.search(str(found)):
+    if isinstance(found, str) and _SURROGATE.search(found):
         raise MessageError("the id is not valid Unicode", id_text=json.dumps(found))
-    return json.dumps(found)
+    return str(found) if isinstance(found, int) else json.dumps(found)
