@@ -39,8 +39,7 @@ _KEYS_TTL: Final = 3600.0
 _TIMEOUT: Final = 5.0
 _FETCH_INTERVAL: Final = 6.0
 """Minimum seconds between fetches of keys. More than `_TIMEOUT`, so that calls that waited do not fetch again."""
-_rejection_times: Final[deque[float]] = deque(maxlen=20)
-"""When rejections were logged: at most 20 within 10 seconds."""
+_rejection_times: Final[deque[float]] = deque(maxlen=20)  # of the last rejections that were logged
 
 
 def log_rejection(status: int, reason: str) -> None:

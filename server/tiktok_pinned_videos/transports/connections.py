@@ -22,8 +22,7 @@ MAX_PENDING: Final = 256
 MIN_AGE: Final = 1.0
 """Seconds for which a connection cannot be evicted."""
 REQUEST_TIMEOUT: Final = 20.0
-_MAX_READ: Final = 2 * 1024
-"""Bytes that one read returns: all that h11 parses and keeps before authentication. A tiny chunk takes 10 µs."""
+_MAX_READ: Final = 2 * 1024  # bytes: all that h11 parses and keeps before authentication; a tiny chunk takes 10 µs
 LINGER: Final = 1.0
 """Seconds in which a rejected client that is still sending can read why."""
 
@@ -72,15 +71,15 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse the bytes, with a timeout until the request is complete."""
-        if self._timer is None and not self._is_answering():
-            self._timer = self.loop.call_later(REQUEST_TIMEOUT, self.transport.abort)
         super().data_received(data)
         if self._is_answering():
             self._pending.pop(self, None)
-            if self.conn.their_state is h11.SEND_BODY:
-                self.flow.pause_reading()
-            else:
+            if self.conn.their_state is not h11.SEND_BODY:
                 self._stop_timer()
+                return
+            self.flow.pause_reading()
+        if self._timer is None:
+            self._timer = self.loop.call_later(REQUEST_TIMEOUT, self.transport.abort)
 
     def _become_pending(self) -> None:
         """Close the oldest pending connection if there are too many."""

@@ -40,8 +40,7 @@ PATH: Final = "/mcp"
 _METADATA: Final = "/.well-known/oauth-protected-resource"
 _HEALTH: Final = ("/healthz", "/readyz")
 _NO_STORE: Final = {"Cache-Control": "no-store"}
-_CHECK_INTERVAL: Final = 1.0
-"""Minimum seconds between checks of the store. A check writes to it, and unauthenticated clients can cause checks."""
+_CHECK_INTERVAL: Final = 1.0  # minimum seconds between checks of the store: each writes to it, and anyone can cause one
 
 
 def build_app(
@@ -81,7 +80,7 @@ def build_app(
             BearerBackend(verifier),
             lambda _, error: refusal(503, f"Cannot check the token now: {error}. Try again.", {"Retry-After": "3"}),
         )
-    routes += [Route(path, protected) for path in (PATH, f"{PATH}/")]
+    routes = [*(Route(path, protected) for path in (PATH, f"{PATH}/")), *routes]  # the most frequent first
     app = Starlette(routes=routes, lifespan=lambda _: endpoint.running())
     app.router.redirect_slashes = False
     with_cors = CORSMiddleware(
@@ -94,13 +93,13 @@ def build_app(
     )
     hosts = [*(f"{name}:*" for name in {*LOOPBACK_NAMES, host}), *settings.allowed_hosts]
     origins = [*(f"http://{name}:*" for name in LOOPBACK_NAMES), *settings.allowed_origins]
-    return _guarded(with_cors, {route.path for route in routes}, hosts, origins)
+    return _guarded(app, with_cors, {route.path for route in routes}, hosts, origins)
 
 
-def _guarded(app: ASGIApp, paths: set[str], hosts: list[str], origins: list[str]) -> ASGIApp:
+def _guarded(app: ASGIApp, with_cors: ASGIApp, paths: set[str], hosts: list[str], origins: list[str]) -> ASGIApp:
     """Check path, Host and Origin, and close the connections of rejected requests."""
 
-    def rejection(scope: Scope) -> Response | None:
+    def choose(scope: Scope) -> ASGIApp:
         # Compare the path as it was sent: a proxy may decode it in another way.
         path = bytes(scope["raw_path"]).decode("latin-1")
         headers = Headers(scope=scope)
@@ -115,14 +114,17 @@ def _guarded(app: ASGIApp, paths: set[str], hosts: list[str], origins: list[str]
         if origin is not None and not is_allowed(origin, origins, parse_origin):
             log_rejection(403, f"the Origin is {origin!r}, expected one of: {', '.join(origins)}")
             return refusal(403, "This Origin is not allowed. The operator can allow it with MCP_ALLOWED_ORIGINS.")
-        return None if path in paths else refusal(404, f"Not found. MCP is served at {PATH}.")
+        if path not in paths:
+            return refusal(404, f"Not found. MCP is served at {PATH}.")
+        # Only browsers need CORS, but caches need `Vary: Origin` in every response to GET.
+        return app if origin is None and scope["method"] == "POST" else with_cors
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await app(scope, receive, send)
             return
         try:
-            await (rejection(scope) or app)(scope, receive, functools.partial(send_last, scope, send))
+            await choose(scope)(scope, receive, functools.partial(send_last, scope, send))
         except asyncio.CancelledError:  # uvicorn cancels calls that did not end in time
             stopping = refusal(503, "The server is stopping.", {"Connection": "close", "Retry-After": "1"})
             with contextlib.suppress(RuntimeError):  # a response has begun
