@@ -15,6 +15,7 @@ import queue
 import re
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -33,8 +34,7 @@ class CallRecord:
     accounts: tuple[str, ...] = ()
     status: str = "found"
     requests: int = 0
-    cached: int = 0
-    """Accounts answered from the cache."""
+    cached: int = 0  # accounts answered from the cache
     milliseconds: float = 0.0
     log_id: str | None = None
     caller: str | None = None
@@ -62,7 +62,8 @@ def notice(line: str) -> None:
 
 def log_call(record: CallRecord) -> None:
     """Log one line for one call of a tool."""
-    _calls.info(record)
+    if _calls.isEnabledFor(logging.INFO):  # `info` would also search for the line of code that called it
+        _calls.handle(logging.LogRecord(_calls.name, logging.INFO, "", 0, record, None, None))
 
 
 class _Handler(logging.Handler):
@@ -71,15 +72,15 @@ class _Handler(logging.Handler):
     def __init__(self, *, as_json: bool) -> None:
         super().__init__()
         self._as_json = as_json
-        self._records: queue.Queue[logging.LogRecord] = queue.Queue(_MAX_LINES)
+        self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._dropped = 0
         threading.Thread(target=self._write_all, name="stderr", daemon=True).start()
         atexit.register(self._flush)
 
     def emit(self, record: logging.LogRecord) -> None:
-        try:
-            self._records.put_nowait(record)
-        except queue.Full:
+        if self._tasks.qsize() < _MAX_LINES:
+            self._tasks.put(lambda: _write(self.format(record)))
+        else:
             self._dropped += 1
 
     def format(self, record: logging.LogRecord) -> str:
@@ -95,23 +96,22 @@ class _Handler(logging.Handler):
 
     def _write_all(self) -> None:
         while True:
-            record = self._records.get()
             with contextlib.suppress(Exception):  # other code may log what cannot be formatted
-                _write(f"{self.format(record)}\n".encode("utf-8", errors="backslashreplace"))
+                self._tasks.get()()
             dropped, self._dropped = self._dropped, 0
             if dropped:
-                _write(f"{dropped} log lines were dropped because nothing read stderr.\n".encode())
-            self._records.task_done()
-            if self._records.empty():  # write in batches: waking this thread takes longer than queueing a record
+                _write(f"{dropped} log lines were dropped because nothing read stderr.")
+            if self._tasks.empty():  # write in batches: waking this thread takes longer than queueing a line
                 time.sleep(0.02)
 
     def _flush(self) -> None:
-        deadline = time.monotonic() + 0.5
-        while self._records.unfinished_tasks and time.monotonic() < deadline:
-            time.sleep(0.005)
+        written = threading.Event()
+        self._tasks.put(written.set)
+        written.wait(0.5)
 
 
-def _write(line: bytes) -> None:
+def _write(text: str) -> None:
+    line = f"{text}\n".encode("utf-8", errors="backslashreplace")
     while line:
         try:
             line = line[os.write(2, line) :]
