@@ -51,8 +51,8 @@ def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
     logging.basicConfig(level=level, handlers=[_Handler(as_json=log_format == "json")], force=True)
     logging.getLogger("tiktok_pinned_videos").setLevel(level)
     logging.getLogger().setLevel(max(logging.WARNING, logging.getLogger().level))  # httpx logs every URL
-    # Any client can cause its warnings: uvicorn logs one for each malformed request.
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # any client can cause its warnings
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line needs them: save the time
 
 
 def notice(line: str) -> None:

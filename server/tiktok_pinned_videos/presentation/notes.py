@@ -31,7 +31,8 @@ def missing_notes(videos: Sequence[Video], fields: Iterable[str]) -> list[str]:
     known = set[str]().union(*videos)
     absent = [name for name in fields if videos and name not in known]
     notes = [f"TikTok sent no value for: {', '.join(absent)}."] if absent else []
-    for name in COUNTS:
+    everywhere = known.intersection(*videos)
+    for name in [name for name in COUNTS if name not in everywhere]:
         without = [video["id"] for video in videos if name not in video]
         if 0 < len(without) < len(videos):
             covered = f"{len(videos) - len(without)} of {len(videos)} videos"
