@@ -89,7 +89,17 @@ WRONG: dict[str, list[Any]] = {
     "hashtag_names": ["a", [1], [None], {"a": 1}, 5],
     "hashtag_info_list": ["a", [1], [{"hashtag_id": -1}], [{"hashtag_id": 1.5}], [{"hashtag_name": 1}], 5],
     "video_mention_list": ["a", [1], 5],
-    "video_label": ["a", 5, [{}], {"type": "1"}, {"vote": 1}, {"content": 1}, {"sink": "no"}, {"type": True}],
+    "video_label": [
+        "a",
+        5,
+        [{}],
+        {"type": "1"},
+        {"vote": 1},
+        {"content": 1},
+        {"sink": "no"},
+        {"type": True},
+        {"con\u200btent": 1},
+    ],
     "video_duration": ["10", 1.5, EXACT + 1, True],
     "is_stem_verified": [1, "true", []],
 }

@@ -38,7 +38,8 @@ def _cleaned(value: object, depth: int = 0) -> Any:
 def _without_nulls(value: object) -> object:
     if not isinstance(value, dict):
         return value
-    return {key: item for key, item in cast("dict[str, object]", value).items() if item is not None}
+    cleaned: dict[str, object] = _cleaned(cast("object", value))  # now, because two keys may become one
+    return {key: item for key, item in cleaned.items() if item is not None}
 
 
 def _as_list(value: object) -> object:
