@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from kit.processes import environment
 
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
 CALL = {"name": "get_pinned_videos", "arguments": {"username": "nasa"}}
-CONVERSATION = [
+CONVERSATION: list[dict[str, Any]] = [
     {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO},
     {"jsonrpc": "2.0", "method": "notifications/initialized"},
     {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": CALL},
@@ -40,13 +41,28 @@ OURS = "tiktok_pinned_videos"
     ],
 )
 def test_a_start_imports_nothing_that_only_other_commands_use(arguments: str, shown: str, unneeded: set[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", OURS, *arguments.split()],
-        input="".join(json.dumps(message) + "\n" for message in CONVERSATION),
-        env=environment(TIKTOK_INSTANT="0"), capture_output=True, encoding="utf-8", timeout=60, check=False,
-    )  # fmt: skip
-    imported = set(re.findall(r"(?m)^import time: +\d+ \| +\d+ \| *(\S+)$", done.stderr))
+    said, imported = started(arguments, CONVERSATION)
 
-    assert shown in done.stdout
+    assert shown in said
     assert "json" in imported
     assert imported & unneeded == set()
+
+
+def test_a_server_that_only_lists_its_tools_does_not_import_what_calls_need() -> None:
+    listing = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+    said, imported = started("stdio --sandbox", [*CONVERSATION[:-1], listing])
+
+    assert "outputSchema" in said
+    assert (
+        imported & {f"{OURS}.{name}" for name in ("service.service", "research.client", "presentation.text")} == set()
+    )
+
+
+def started(arguments: str, messages: list[dict[str, Any]]) -> tuple[str, set[str]]:
+    """Run a command with these messages as its input: its output, and the modules it imported."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", OURS, *arguments.split()],
+        input="".join(json.dumps(message) + "\n" for message in messages),
+        env=environment(TIKTOK_INSTANT="0"), capture_output=True, encoding="utf-8", timeout=60, check=False,
+    )  # fmt: skip
+    return done.stdout, set(re.findall(r"(?m)^import time: +\d+ \| +\d+ \| *(\S+)$", done.stderr))

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from kit.calls import answer
-from tiktok_pinned_videos.presentation.comparison import MEASURES, Comparison, compared, comparison_text
+from tiktok_pinned_videos.presentation.comparison import Comparison, compared, comparison_text
 from tiktok_pinned_videos.presentation.notes import UNTRUSTED
 from tiktok_pinned_videos.research import errors
-from tiktok_pinned_videos.research.fields import DEFAULT
+from tiktok_pinned_videos.research.fields import DEFAULT, MEASURES
 from tiktok_pinned_videos.service.many import Outcome
 from tiktok_pinned_videos.service.service import Answer
 

@@ -17,9 +17,9 @@ from kit.programs import need_module
 from kit.tiktok import tiktok
 from kit.upstream import raw
 from kit.virtual import VIRTUAL_TIME
-from tiktok_pinned_videos.presentation.comparison import MEASURES, ComparedAccount, Comparison, TopVideo
+from tiktok_pinned_videos.presentation.comparison import ComparedAccount, Comparison, TopVideo
 from tiktok_pinned_videos.presentation.results import AccountAnswer, Totals, VideoOut
-from tiktok_pinned_videos.research.fields import DEFAULT, NAMES
+from tiktok_pinned_videos.research.fields import DEFAULT, MEASURES, NAMES
 from tiktok_pinned_videos.settings import Settings
 
 pytestmark = pytest.mark.anyio

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import click
 
-from tiktok_pinned_videos.presentation.comparison import MEASURES, Measure, compared, comparison_text
-from tiktok_pinned_videos.research.fields import DEFAULT
+from tiktok_pinned_videos.presentation.comparison import compared, comparison_text
+from tiktok_pinned_videos.research.fields import DEFAULT, MEASURES, Measure
 from tiktok_pinned_videos.research.text import clean
 from tiktok_pinned_videos.service.many import Outcome
 from tiktok_pinned_videos.service.service import Answer

@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from tiktok_pinned_videos.presentation.comparison import MEASURES, Measure
 from tiktok_pinned_videos.research.errors import InvalidArgumentError
-from tiktok_pinned_videos.research.fields import parse_fields
+from tiktok_pinned_videos.research.fields import MEASURES, Measure, parse_fields
 from tiktok_pinned_videos.research.names import parse_username, same_account
 
 MAX_ACCOUNTS: Final = 50

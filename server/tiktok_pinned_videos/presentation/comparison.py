@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal, NotRequired, Required, get_args
+from typing import Any, Final, NotRequired, Required
 
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from tiktok_pinned_videos.research import errors
+from tiktok_pinned_videos.research.fields import Measure
 from tiktok_pinned_videos.research.models import Video
 from tiktok_pinned_videos.service.many import Outcome
 from tiktok_pinned_videos.service.service import Answer
@@ -20,10 +21,6 @@ from .statistics import Statistics, VideoLink
 from .text import ABSENT, answer_text, cell, failure_text, origin, quoted, reason, table
 from .times import iso
 from .untrusted import Clipping, Explanation, Phrase, Prose
-
-Measure = Literal["view_count", "like_count", "comment_count", "share_count", "favorites_count", "engagement_rate"]
-MEASURES: Final[tuple[Measure, ...]] = get_args(Measure)
-"""The measures by which accounts can be ranked; the first is the default."""
 
 
 class TopVideo(VideoLink, Statistics):

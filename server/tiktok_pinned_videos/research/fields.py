@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import Final, Literal, cast
+from typing import Final, Literal, cast, get_args
 
 from .errors import InvalidArgumentError
 
@@ -65,6 +65,9 @@ COUNTS: Final = ("view_count", "like_count", "comment_count", "share_count", "fa
 """The counts that are added up over an account's videos."""
 ENGAGEMENT_OF: Final = ("like_count", "comment_count", "share_count")
 """The counts whose sum, divided by the views, is the engagement rate."""
+Measure = Literal["view_count", "like_count", "comment_count", "share_count", "favorites_count", "engagement_rate"]
+MEASURES: Final[tuple[Measure, ...]] = get_args(Measure)
+"""The measures by which accounts can be ranked; the first is the default."""
 ALIASES: Final = {"favourites_count": "favorites_count"}  # TikTok's page has both; the API accepts the latter
 
 
