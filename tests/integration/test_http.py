@@ -196,6 +196,7 @@ def test_an_absolute_target_names_the_host(server: HTTPServer) -> None:
 
     assert b" 200 OK" in raw(server, head % "localhost", json.dumps(LIST).encode())
     assert b" 421 " in raw(server, head % "evil.example", json.dumps(LIST).encode())
+    assert b" 421 " in raw(server, head.replace("http://%s", "/x://localhost"), json.dumps(LIST).encode())
 
 
 def test_a_connection_may_choose_its_channels(server: HTTPServer) -> None:

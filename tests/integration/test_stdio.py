@@ -47,6 +47,7 @@ def test_the_end_of_input_takes_no_answer_away() -> None:
 
 def test_each_invalid_line_gets_its_error_and_the_session_continues() -> None:
     odd: list[tuple[bytes, object]] = [
+        (b'{"jsonrpc":"2.0","id":10,"method":"tools/list","params":{"x":' + b"1" * 5000 + b"}}", {}),
         (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":null}', {}),
         (call(2, "\ud800").strip(), "invalid_argument"),
         (b'{"jsonrpc":"2.0","id":3,"method":"ping","params":{"x":' + b"1" * 5000 + b"}}", {}),
@@ -58,7 +59,8 @@ def test_each_invalid_line_gets_its_error_and_the_session_continues() -> None:
         (b'{"jsonrpc":"2.0","id":6,"method":"ping","params":{"x":"' + b"y" * (10 << 20) + b'"}}', {}),
     ]
     responses = b'{"jsonrpc":"2.0","id":7,"result":{}}\n{"jsonrpc":"2.0","id":8,"error":{"code":1,"message":"x"}}\n'
-    sent = GREETING + responses + b"\n".join(line for line, _ in odd) + b"\n\n\r\n" + message("ping", 9)
+    sent = GREETING + b"\n".join(line for line, _ in odd) + b"\n\n\r\n" + responses + message("ping", 9)
+    sent += b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":' + b"1" * 5000 + b"}}"
     code, messages, said = talk(sent)
     by_id = {each["id"]: each for each in messages}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from kit.calls import compare, get, service, statuses, talking
 from kit.tiktok import MANY, SANDBOX, Asked, by_name, pinned, quota_spent, tiktok, too_fast, unknown_account
 from kit.upstream import Reply, html, refusal
 from kit.virtual import NOON, VIRTUAL_TIME, Clock, now
+from tiktok_pinned_videos.research.budget import Reservation
 from tiktok_pinned_videos.research.errors import QuotaExceededError
 from tiktok_pinned_videos.service.caller import CALLER
 
@@ -40,6 +42,20 @@ async def test_a_callers_share_is_of_one_day() -> None:
             await asking.answer("esa", ("id",))
         clock.now += 24 * HOUR
         await asking.answer("esa", ("id",))
+    CALLER.reset(before)
+
+
+async def test_a_caller_without_a_share_does_not_use_up_the_probe_of_a_closed_day() -> None:
+    clock, before = Clock(), CALLER.set("alice")
+    async with tiktok() as upstream, service(upstream, clock=clock, caller_quota=1) as asking:
+        await asking.answer("nasa", ("id",))
+        await asking.ledger.refused(Reservation(datetime.fromtimestamp(clock.now, UTC).date()))
+        clock.now += HOUR
+        with pytest.raises(QuotaExceededError, match="your share"):
+            await asking.answer("esa", ("id",))
+        CALLER.set("bob")
+        await asking.answer("esa", ("id",))
+        assert upstream.names == ["nasa", "esa"]
     CALLER.reset(before)
 
 

@@ -144,7 +144,7 @@ _FINAL: Final = (
     errors.PermissionDeniedError,
     errors.NotFoundError,
 )
-"""Failures that the same call meets again."""
+"""Errors that the same call would get again."""
 
 
 def _failure_notes(outcomes: Sequence[Outcome[Answer]]) -> list[str]:

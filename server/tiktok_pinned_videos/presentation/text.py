@@ -57,7 +57,7 @@ def account_text(answer: AccountAnswer) -> str:
 
 
 def answer_text(head: str, body: Sequence[str], notes: Sequence[str]) -> str:
-    """Join the answer, the warning about untrusted text, the table and the other notes, in this order."""
+    """Join the first line, the warning about untrusted text, the body and the other notes, in this order."""
     warning = [note for note in notes if note == UNTRUSTED]
     return "\n".join([head, *warning, *body, *(note for note in notes if note != UNTRUSTED)])
 
@@ -70,7 +70,7 @@ def origin(source: Source, retrieved_at: str) -> str:
 def error_text(error: TikTokError, account: str = "") -> str:
     """Return `STATUS: @name: what happened. What to do next. [TikTok: code; log_id …]`.
 
-    The name is omitted if every account would fail in the same way: missing credentials, daily quota used up.
+    Except in the sandbox, the name is omitted if every account would fail alike: no credentials, daily quota used up.
     """
     named = account and (error.sandbox or not error.for_every_account)
     return failure_text(account, error.status, reason(error)) if named else f"{error.status}: {reason(error)}"
@@ -128,19 +128,16 @@ def _videos(videos: Sequence[VideoOut], totals: Totals) -> list[str]:
     captions = "video_description" in known
     headings = _HEADINGS | {"hashtag_names": "hashtags not in caption" if captions else "hashtags"}
     formats = [(name, _FORMATS.get(name, cell)) for name in columns]
+    # A rate is computed, not sent by TikTok. A note says why it is missing.
+    absent = dict.fromkeys(columns, UNKNOWN) | {"engagement_rate": ABSENT}
     rows = [
-        [written(video[name]) if name in video else _absent(name) for name, written in formats]
+        [written(video[name]) if name in video else absent[name] for name, written in formats]
         for video in map(_without_tags_of_caption, videos)
     ]
     if len(totals) > 1:
         total = "\t".join(["total", *[str(totals.get(name, "")) for name in columns[1:]]])
         rows.insert(0, [total.rstrip("\t")])
     return table([headings.get(name, name) for name in columns], rows)
-
-
-def _absent(name: str) -> str:
-    # The rate is computed, not sent by TikTok. A note says why it is missing.
-    return ABSENT if name == "engagement_rate" else UNKNOWN
 
 
 def _without_tags_of_caption(video: VideoOut) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Types for text that TikTok's users wrote: clipped with a visible mark.
 
-Every field of a result that can hold such text has one of these types. It was cleaned when it was received. Validating
-with `context=Clipping()` records whether anything was clipped.
+Every field of a result that can hold such text has one of these types. The text was cleaned when it was received.
+Validating with `context=Clipping()` records whether anything was clipped.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _label(label: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
     }
 
 
-# A short text is accepted without a call of Python.
+# A short text is accepted without calling Python code.
 Prose = Annotated[
     Annotated[str, Field(max_length=PROSE_LIMIT)] | Annotated[str, AfterValidator(_prose)],
     Field(union_mode="left_to_right"),

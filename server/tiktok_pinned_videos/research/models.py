@@ -38,7 +38,7 @@ def _cleaned(value: object, depth: int = 0) -> Any:
 def _without_nulls(value: object) -> object:
     if not isinstance(value, dict):
         return value
-    cleaned: dict[str, object] = _cleaned(cast("object", value))  # now, because two keys may become one
+    cleaned: dict[str, object] = _cleaned(cast("object", value))  # before validation, because two keys may become one
     return {key: item for key, item in cleaned.items() if item is not None}
 
 
@@ -117,7 +117,7 @@ class Snapshot:
 
     @property
     def status(self) -> Status:
-        """Whether anything is pinned."""
+        """`FOUND`, or `NOTHING_PINNED` without videos."""
         return Status.FOUND if self.videos else Status.NOTHING_PINNED
 
     def serves(self, fields: tuple[str, ...]) -> bool:
@@ -125,7 +125,7 @@ class Snapshot:
         return not self.videos or set(fields) <= set(self.fields)
 
     def narrowed(self, username: str, fields: tuple[str, ...]) -> Snapshot:
-        """Return the same with the spelling and the fields of one call."""
+        """Return a copy with this spelling of the name and only these fields."""
         kept = [{name: value for name, value in video.items() if name in fields} for video in self.videos]
         videos = cast("tuple[Video, ...]", tuple(kept))
         return Snapshot(username, fields, videos, self.retrieved_at, self.log_id, self.sandbox)

@@ -111,9 +111,8 @@ class Accounts:
         """
         account, stored, observation = in_key(snapshot.username), known.stored, Observation.of(snapshot)
         changes = changes_between(known.observations, observation)
-        new = CachedSnapshot(
-            **{field.name: getattr(snapshot, field.name) for field in fields(snapshot)}, changes=changes
-        )
+        values = {field.name: getattr(snapshot, field.name) for field in fields(snapshot)}
+        new = CachedSnapshot(**values, changes=changes)
         entries = [Entry(_seen_key(account), b"1", _SEEN_TTL)]
         richer = isinstance(stored, CachedSnapshot) and stored.videos and len(stored.fields) > len(new.fields)
         if self.cached and not richer:

@@ -63,6 +63,8 @@ class Ledger:
         self._used_then = counts.totals[0]
         if counts.granted:
             return Reservation(day, probe=closed is not None)
+        if closed:  # the probe is not sent
+            await self._store.put(delete=(self._probe(day).key,))
         if counts.totals[0] >= self._quota:
             raise self._exceeded(f"today's quota of {self._quota} (TIKTOK_DAILY_QUOTA) is used up", context)
         share = f"your share of {self._caller_quota} requests per day (MCP_CALLER_QUOTA) is used up"
@@ -105,9 +107,9 @@ class Ledger:
         return counts.totals[0]
 
     def _rest_of(self, pause: bytes | None) -> float:
-        """Return the remaining seconds of a pause; 0 for more than `MAX_PAUSE`, which a wrong clock has caused."""
+        """Return the remaining seconds of a pause, 0 or less if it is over; 0 also after a wrong clock."""
         left = float(pause) - self._clock() if pause is not None else 0.0
-        return left if left <= MAX_PAUSE else 0.0
+        return min(left, MAX_PAUSE) if left < 2 * MAX_PAUSE else 0.0
 
     def _probe(self, day: date) -> Entry:
         # One key per quota: after a change of TIKTOK_DAILY_QUOTA the next request is a probe.

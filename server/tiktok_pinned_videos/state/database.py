@@ -21,7 +21,7 @@ _MAX_WAIT: Final = 2.0
 """Seconds that an operation may wait for other processes."""
 _POLL: Final = 0.005  # seconds
 _PURGE_EVERY: Final = 30.0
-"""Seconds between two purges while a process uses the database. Opening the file also purges."""
+"""Seconds between two purges while a process uses the database. The first opening also purges."""
 _DAMAGED_TTL: Final = 86_400.0
 _APPLICATION_ID: Final = 0x54545056
 """`TTPV`: marks the files of this program."""
@@ -86,6 +86,7 @@ class Database:
         path = self._path
         if path is not None and _identity(path) != self._identity:  # the file was deleted or replaced
             self._disconnect()
+            self._was_ours = False
         if self._connection is not None:
             return self._connection
         if path is not None:
@@ -110,7 +111,7 @@ class Database:
             connection.close()
             raise
         self._connection = connection
-        if not self._was_ours:
+        if self._timer is None:
             self._purge()
         self._was_ours = True
         return connection
@@ -143,6 +144,7 @@ class Database:
             aside = Path(f"{path}.damaged" if ours else f"{path}.unreadable-{int(self._clock())}")
             with suppress(OSError):  # Windows does not rename a file that another process has open
                 path.replace(aside)
+                os.utime(aside)
                 _log.warning("The state file %s could not be read (%s). It was moved to %s.", path, error, aside.name)
         return _identity(path) != seen
 

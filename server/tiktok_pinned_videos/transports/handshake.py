@@ -157,7 +157,8 @@ class HandshakeCache:
         if self._not_in_sdk:
             self._not_in_sdk -= 1
         else:
-            self._next_key(message)
+            with contextlib.suppress(RecursionError):  # in a member that the SDK ignores
+                self._next_key(message)
 
     def was_sent(self, id_text: str, rest: str) -> bool:
         """Return whether this answer of the SDK (see `split_answer`) was sent from the cache; store it if it is new."""
@@ -208,7 +209,7 @@ def answers_file(arguments: Sequence[str], env: Mapping[str, str]) -> str:
 
 
 def _digest(*facts: Any) -> str:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 def read_answers(file: str) -> dict[str, str]:
@@ -224,6 +225,6 @@ def write_answers(file: str, known: dict[str, str]) -> None:
     folder, unfinished = os.path.dirname(file), f"{file}.{os.getpid()}"
     with contextlib.suppress(OSError):
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
+        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
             opened.write(json.dumps(known).encode())
         os.replace(unfinished, file)

@@ -104,7 +104,7 @@ def _guarded(app: ASGIApp, with_cors: ASGIApp, paths: set[str], hosts: list[str]
         path = bytes(scope["raw_path"]).decode("latin-1")
         headers = Headers(scope=scope)
         host, origin = headers.get("host"), headers.get("origin")
-        if "://" in path:  # the absolute form: its host replaces Host
+        if not path.startswith("/") and "://" in path:  # the absolute form: its host replaces Host
             host, slash, path = path.partition("://")[2].partition("/")
             path = scope["path"] = slash + path
         # Health probes send an IP address as Host, or none.

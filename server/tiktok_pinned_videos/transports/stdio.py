@@ -22,13 +22,13 @@ from mcp.server.stdio import stdio_server
 from .handshake import Input, split_answer, write_all
 from .messages import Message, MessageError, read_message
 
-_GRACE: Final = 0.7  # seconds after the drain to close connections and the store; then the process exits in any case
+_GRACE: Final = 0.7  # seconds to close connections and the store after a signal and the drain; then the process exits
 
 
 async def serve_stdio(server: MCPServer[Any], stdin: Input, *, drain: float, stopping: Callable[[], None]) -> None:
     """Serve until the client closes a pipe or a signal arrives.
 
-    `drain`: seconds that received calls may take at the end. `stopping` is called before them. Raises OSError if
+    `drain`: seconds that received calls may take at the end. `stopping` is called first. Raises OSError if
     stdout cannot be written although the client has not closed it.
     """
     low_level = server._lowlevel_server  # pyright: ignore[reportPrivateUsage] - the SDK has no public way to give it streams
@@ -103,7 +103,7 @@ class _Pipes:
         """Do nothing: `write` does not buffer."""
 
     def _send(self, text: str) -> None:
-        # On the event loop: while the only client does not read, there is nothing else to do.
+        # On the event loop: while the only client does not read, all calls wait.
         try:
             if self.fault is None:
                 write_all(self._stdout, text.encode())
@@ -130,7 +130,7 @@ class _Pipes:
             self._all_answered.clear()
         elif message.content.get("method") == "notifications/cancelled":
             params: dict[str, Any] = message.content.get("params") or {}
-            self._mark_answered(json.dumps(params.get("requestId")))  # a cancelled request gets no answer
+            self._mark_answered(json.dumps(params.get("requestId"), default=str))  # a cancelled request gets no answer
 
     def _mark_answered(self, id_text: str) -> None:
         self._unanswered.discard(id_text)
@@ -139,7 +139,7 @@ class _Pipes:
 
 
 def _handle_signals(stop: Callable[[], None], drain: float) -> None:
-    """On the first signal, stop and drain; a second one kills the process."""
+    """On a signal, stop and drain; the same signal again kills the process."""
     loop = asyncio.get_running_loop()
 
     def handle(number: int, _: object) -> None:
