@@ -59,8 +59,7 @@ async def _app(scope: Scope, receive: Receive, send: Send) -> None:
 
     if scope["path"] == "/slow":
         await asyncio.sleep(1000)
-    status = 401 if scope["path"] == "/" else 200
-    await PlainTextResponse("done", status)(scope, receive, closing)
+    await PlainTextResponse("done", 401 if scope["path"] == "/" else 200)(scope, receive, closing)
 
 
 class Server:
