@@ -149,7 +149,7 @@ FAULTS = [
     Fault("a closed day is asked about as before", "service/quota.py",
           "if closed and not await self._store.add(self._probe(day)):", "if False:"),
     Fault("a pause set by a wrong clock does not end", "service/quota.py",
-          "return left if left <= MAX_PAUSE else 0.0", "return left"),
+          "return min(left, MAX_PAUSE) if left < 2 * MAX_PAUSE else 0.0", "return left"),
     Fault("the first change of a video is reported, not the last", "service/history.py",
           "last = max(place", "last = min(place"),
     Fault("a count that was unknown grew from 0", "service/history.py",
