@@ -37,8 +37,7 @@ _ALGORITHMS: Final = (*(kind + bits for kind in ("RS", "PS", "ES") for bits in (
 _CLOCK_SKEW: Final = 10  # seconds that the authorization server's clock may be ahead of ours
 _KEYS_TTL: Final = 3600.0
 _TIMEOUT: Final = 5.0
-_FETCH_INTERVAL: Final = 6.0
-"""Minimum seconds between fetches of keys. More than `_TIMEOUT`, so that calls that waited do not fetch again."""
+_FETCH_INTERVAL: Final = 6.0  # minimum seconds between fetches; above `_TIMEOUT`: calls that waited do not fetch again
 _rejection_times: Final[deque[float]] = deque(maxlen=20)  # of the last rejections that were logged
 
 
