@@ -87,7 +87,15 @@ WRONG: dict[str, list[Any]] = {
     "view_count": [EXACT + 1, 1e3, "many", [1]],
     "favorites_count": [EXACT + 1, "1"],
     "hashtag_names": ["a", [1], [None], {"a": 1}, 5],
-    "hashtag_info_list": ["a", [1], [{"hashtag_id": -1}], [{"hashtag_id": 1.5}], [{"hashtag_name": 1}], 5],
+    "hashtag_info_list": [
+        "a",
+        [1],
+        [{"hashtag_id": -1}],
+        [{"hashtag_id": 1.5}],
+        [{"hashtag_id": "7\u200b"}],
+        [{"hashtag_name": 1}],
+        5,
+    ],
     "video_mention_list": ["a", [1], 5],
     "video_label": [
         "a",

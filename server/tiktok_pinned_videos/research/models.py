@@ -38,8 +38,7 @@ def _cleaned(value: object, depth: int = 0) -> Any:
 def _without_nulls(value: object) -> object:
     if not isinstance(value, dict):
         return value
-    cleaned: dict[str, object] = _cleaned(cast("object", value))  # before validation, because two keys may become one
-    return {key: item for key, item in cleaned.items() if item is not None}
+    return {key: item for key, item in cast("dict[str, object]", value).items() if item is not None}
 
 
 def _as_list(value: object) -> object:
@@ -92,7 +91,8 @@ class Video(TypedDict, total=False):
         list[Annotated[HashtagInfo, BeforeValidator(_without_nulls)]], BeforeValidator(_as_list)
     ]
     video_mention_list: list[StrictStr]
-    video_label: Annotated[VideoLabel, BeforeValidator(_without_nulls)]
+    # Cleaned first, because two keys may become one.
+    video_label: Annotated[VideoLabel, BeforeValidator(_without_nulls), BeforeValidator(_cleaned)]
     video_duration: Count
     is_stem_verified: StrictBool
     sticker_info_list: Any
@@ -141,4 +141,4 @@ def video_from_item(item: Mapping[str, object], fields: tuple[str, ...]) -> Vide
     british = item.get("favourites_count")
     if "favorites_count" in fields and british is not None:
         values.setdefault("favorites_count", british)
-    return _cleaned(_VIDEO.validate_python(values))
+    return cast("Video", {name: _cleaned(value) for name, value in _VIDEO.validate_python(values).items()})

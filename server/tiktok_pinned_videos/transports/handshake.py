@@ -100,9 +100,7 @@ class Input:
         with contextlib.suppress(OSError):
             for chunk in iter(lambda: os.read(self.descriptor, 65536), b""):
                 unfinished += chunk
-                lines: list[bytearray] = []
-                if b"\n" in chunk:
-                    *lines, unfinished = unfinished.split(b"\n")
+                *lines, unfinished = unfinished.split(b"\n") if b"\n" in chunk else [unfinished]
                 del unfinished[MAX_LENGTH + 1 :]
                 yield lines
         yield [unfinished, None]

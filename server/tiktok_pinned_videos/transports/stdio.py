@@ -22,6 +22,7 @@ from mcp.server.stdio import stdio_server
 from .handshake import Input, split_answer, write_all
 from .messages import Message, MessageError, read_message
 
+_MAX_CHUNKS: Final = 64  # of at most 64 KiB, that the thread reads before the server handles them
 _GRACE: Final = 0.7  # seconds to close connections and the store after a signal and the drain; then the process exits
 
 
@@ -57,7 +58,7 @@ class _Pipes:
         self._all_answered.set()
         is_pipe = stat.S_IFMT(os.fstat(stdin.descriptor).st_mode) in (stat.S_IFIFO, stat.S_IFSOCK)
         self._loop_can_read = is_pipe and os.name == "posix"
-        self._loop_reads = False
+        self._free_chunks = threading.Semaphore(_MAX_CHUNKS)
         self._first_lines = stdin.attach(self._deliver)
         self._stdout = os.dup(1)
         os.dup2(2, 1)  # output of other code goes to stderr
@@ -88,7 +89,8 @@ class _Pipes:
                     self._received(message)
                     yield message.text
             lines = await self._chunks.get()
-            if self._loop_reads:
+            self._free_chunks.release()
+            if self._loop_can_read and lines != [None]:  # after a signal the thread may still be reading
                 self._loop.add_reader(self._stdin.descriptor, self._read)
 
     async def write(self, text: str) -> None:
@@ -113,10 +115,10 @@ class _Pipes:
 
     def _deliver(self, lines: Sequence[bytearray | None]) -> bool:
         """Take lines from the thread that reads stdin. It stops if the event loop can read, which is faster."""
-        self._loop_reads = self._loop_can_read
+        self._free_chunks.acquire()
         with contextlib.suppress(RuntimeError):  # the loop has been closed
             self._loop.call_soon_threadsafe(self._chunks.put_nowait, lines)
-        return self._loop_reads
+        return self._loop_can_read
 
     def _read(self) -> None:
         self._loop.remove_reader(self._stdin.descriptor)
