@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from tiktok_pinned_videos.research import errors
-from tiktok_pinned_videos.research.fields import Measure
+from tiktok_pinned_videos.research.fields import MEASURES, Measure
 from tiktok_pinned_videos.research.models import Video
 from tiktok_pinned_videos.service.many import Outcome
 from tiktok_pinned_videos.service.service import Answer
@@ -195,11 +195,7 @@ def _table(answered: Sequence[ComparedAccount], measure: Measure) -> list[str]:
         "rank": [_rank(account) for account in answered],
         "username": [account["username"] for account in answered],
         "videos": [str(total.get("videos", 0)) for total in totals],
-        **{
-            name: [_total(account, name) for account in answered]
-            for name in Statistics.__annotations__
-            if name in known
-        },
+        **{name: [_total(account, name) for account in answered] for name in MEASURES if name in known},
     }
     if len({account.get("retrieved_at") for account in answered}) > 1:
         columns["retrieved_at"] = [account.get("retrieved_at", "") for account in answered]

@@ -120,7 +120,7 @@ def engagement_rate(video: Video) -> float | None:
 
 
 def _acts(video: Video) -> int:
-    return video.get("like_count", 0) + video.get("comment_count", 0) + video.get("share_count", 0)
+    return sum([video.get(name) or 0 for name in ENGAGEMENT_OF])
 
 
 def video_url(username: str, video_id: str) -> str:

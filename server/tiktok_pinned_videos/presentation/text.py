@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from tiktok_pinned_videos.research.errors import TikTokError
-from tiktok_pinned_videos.research.fields import COUNTS
+from tiktok_pinned_videos.research.fields import MEASURES
 from tiktok_pinned_videos.research.models import VideoLabel
 
 from .changes import changes_text
@@ -32,8 +32,7 @@ _HEADINGS: Final = {
     "video_label": f"video_label: {' '.join(_LABELS)}",
 }
 _AS_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_STATISTICS: Final = (*COUNTS, "engagement_rate")
-_FIRST: Final = ("id", *_STATISTICS, "create_time", "video_duration")
+_FIRST: Final = ("id", *MEASURES, "create_time", "video_duration")
 _LAST: Final = ("hashtag_names", "video_description")
 _OTHERS: Final = [name for name in VideoOut.__annotations__ if name not in (*_FIRST, "url", *_LAST)]
 _COLUMNS: Final = (*_FIRST, *_OTHERS, *_LAST)
@@ -186,7 +185,7 @@ def _prose(text: str | None) -> str:
 
 
 _FORMATS: Final[Mapping[str, Callable[[Any], str]]] = {
-    **dict.fromkeys(("id", *_STATISTICS, "video_duration"), str),
+    **dict.fromkeys(("id", *MEASURES, "video_duration"), str),
     "video_description": quoted,
     "hashtag_names": _words,
     "create_time": lambda time: time.removesuffix("Z").replace("T", " "),

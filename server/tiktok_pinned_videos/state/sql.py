@@ -52,7 +52,8 @@ class SQLStore(Store):
     async def find(self, prefix: str, limit: int) -> list[str]:
         query = "SELECT key FROM entries WHERE key >= ? AND key < ? AND expires_at > ? LIMIT ?"
         bounds = (prefix, prefix + "\U0010ffff", self._clock(), max(0, limit))
-        return await self._database.run(lambda connection: [key for (key,) in connection.execute(query, bounds)])
+        keys = await self._database.run(lambda connection: connection.execute(query, bounds).fetchall(), one_query=True)
+        return [key for (key,) in keys]
 
     async def count(self, counters: Sequence[Counter], amount: int = 1) -> Counts:
         return await self._database.run(lambda connection: _count(connection, counters, amount))

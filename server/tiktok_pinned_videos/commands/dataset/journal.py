@@ -63,11 +63,11 @@ class Record:
                 username=values["username"],
                 retrieved_at=(moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp(),
                 source=source_of(sandbox=values.get("source") == SANDBOX) if has_source else None,
-                log_id=values.get("log_id"),
+                log_id=clean(values.get("log_id") or "") or None,  # the file may have been edited by hand
                 fields=tuple(values["fields"]) if failure is None else (),
                 failure=failure,
             )
-            texts = (record.username, record.log_id or "", failure[1] if failure else record.result["status"])
+            texts = (record.username, failure[1] if failure else record.result["status"])
             is_valid = all(isinstance(text, str) for text in texts) and record.username.strip()
             if is_valid and 2000 <= moment.year <= 9000 and (failure or parse_username(record.username)):
                 return record
@@ -95,8 +95,7 @@ class Record:
         body = self.line[found.end() : _DECODER.raw_decode(self.line, found.end())[1]].encode("utf-8")
         sandbox = self.source == SANDBOX
         videos, _ = parse_pinned_videos(Reply(200, body, sandbox=sandbox), self.fields)
-        log_id = clean(self.log_id or "")  # the file may have been edited by hand
-        snapshot = Snapshot(self.username, self.fields, videos, self.retrieved_at, log_id, sandbox)
+        snapshot = Snapshot(self.username, self.fields, videos, self.retrieved_at, self.log_id, sandbox)
         return dict(account_answer(Answer(snapshot, cached=False, requests=0), whole=True))
 
 

@@ -102,7 +102,7 @@ def _account(record: Record) -> dict[str, Any]:
         "videos": None if record.failure else record.result["totals"]["videos"],
         "retrieved_at": iso(record.retrieved_at),
         "source": record.source,
-        "log_id": record.log_id and clean(record.log_id),
+        "log_id": record.log_id,
     }
 
 
