@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from kit.built import client_of, distributions, run, uv_environment, uv_program
+from kit.built import client_of, clone, distributions, run, uv_environment, uv_program
 from kit.pages import PAGES, ROOT
 from kit.programs import need
 
@@ -126,9 +126,11 @@ def test_server_json_follows_the_registry_s_schema_and_the_pages_name_it() -> No
 @pytest.mark.builds
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", ["gemini-extension.json", ".claude-plugin/plugin.json"])
-async def test_an_extension_starts_the_server_of_its_folder(name: str) -> None:
+async def test_an_extension_starts_the_server_of_its_folder(name: str, tmp_path: Path) -> None:
     entry = MANIFESTS[name]["mcpServers"]["tiktok-pinned-videos"]
-    args = [re.sub(r"\$\{(extensionPath|CLAUDE_PLUGIN_ROOT)\}", str(ROOT), argument) for argument in entry["args"]]
+    # Not this folder: uv would update the environment in which the other tests run.
+    folder = str(clone(tmp_path / "clone"))
+    args = [re.sub(r"\$\{(extensionPath|CLAUDE_PLUGIN_ROOT)\}", folder, argument) for argument in entry["args"]]
     # The client leaves what the user did not fill in as it is.
     async with client_of(entry["command"], args, uv_environment() | entry["env"] | {"TIKTOK_SANDBOX": ""}) as client:
         result = await client.call_tool("get_pinned_videos", {"username": "nasa"})
