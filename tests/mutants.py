@@ -189,7 +189,7 @@ FAULTS = [
     Fault("durations are exported in milliseconds", "observability/telemetry.py",
           "duration.record(record.milliseconds / 1000, facts)", "duration.record(record.milliseconds, facts)"),
     Fault("logging waits for a reader of stderr", "observability/logs.py",
-          "if self._tasks.qsize() < _MAX_LINES:", "while self._tasks.qsize() >= _MAX_LINES: pass\n        if True:"),
+          "if self._queue.qsize() < _MAX_LINES:", "while self._queue.qsize() >= _MAX_LINES: pass\n        if True:"),
     Fault("an unexpanded variable counts as a secret", "settings.py", r"|%[A-Za-z_]\w*%", ""),
     # commands
     Fault("a data set deletes an account after a temporary failure", "commands/dataset/journal.py",

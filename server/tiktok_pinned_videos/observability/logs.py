@@ -15,7 +15,6 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -72,14 +71,15 @@ class _Handler(logging.Handler):
     def __init__(self, *, as_json: bool) -> None:
         super().__init__()
         self._as_json = as_json
-        self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[logging.LogRecord | None] = queue.SimpleQueue()
         self._dropped = 0
-        threading.Thread(target=self._write_all, name="stderr", daemon=True).start()
+        self._thread = threading.Thread(target=self._write_all, name="stderr", daemon=True)
+        self._thread.start()
         atexit.register(self._flush)
 
     def emit(self, record: logging.LogRecord) -> None:
-        if self._tasks.qsize() < _MAX_LINES:
-            self._tasks.put(lambda: _write(self.format(record)))
+        if self._queue.qsize() < _MAX_LINES:
+            self._queue.put(record)
         else:
             self._dropped += 1
 
@@ -96,25 +96,28 @@ class _Handler(logging.Handler):
 
     def _write_all(self) -> None:
         while True:
-            with contextlib.suppress(Exception):  # other code may log what cannot be formatted
-                self._tasks.get()()
+            records, text = [self._queue.get()], ""
+            while not self._queue.empty():
+                records.append(self._queue.get())
+            for record in filter(None, records):
+                with contextlib.suppress(Exception):  # other code may log what cannot be formatted
+                    text += f"{self.format(record)}\n"
             dropped, self._dropped = self._dropped, 0
-            if dropped:
-                _write(f"{dropped} log lines were dropped because nothing read stderr.")
-            if self._tasks.empty():  # write in batches: waking this thread takes longer than queueing a line
-                time.sleep(0.02)
+            _write(text + (f"{dropped} log lines were dropped because nothing read stderr.\n" if dropped else ""))
+            if None in records:  # the program ends
+                return
+            time.sleep(0.02)  # write in batches: each write takes time from the calls
 
     def _flush(self) -> None:
-        written = threading.Event()
-        self._tasks.put(written.set)
-        written.wait(0.5)
+        self._queue.put(None)
+        self._thread.join(0.5)
 
 
 def _write(text: str) -> None:
-    line = f"{text}\n".encode("utf-8", errors="backslashreplace")
-    while line:
+    rest = text.encode("utf-8", errors="backslashreplace")
+    while rest:
         try:
-            line = line[os.write(2, line) :]
+            rest = rest[os.write(2, rest) :]
         except BlockingIOError:  # another process has put the pipe into non-blocking mode
             time.sleep(0.05)
         except OSError:  # closed
@@ -137,6 +140,4 @@ def _message(record: logging.LogRecord) -> str:
 
 def _quoted(value: object) -> str:
     # Usernames come from callers and must not imitate the next field or a separator.
-    if not isinstance(value, str):
-        return str(value)
-    return value if _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=True)
+    return str(value) if not isinstance(value, str) or _PLAIN.fullmatch(value) else json.dumps(value)

@@ -107,20 +107,23 @@ def totals_of(videos: Sequence[Video]) -> Totals:
     for name in COUNTS:
         if known := [count for video in videos if (count := video.get(name)) is not None]:
             totals[name] = sum(known)
-    rated = [video for video in videos if engagement_rate(video) is not None]
-    if views := sum([video.get("view_count", 0) for video in rated]):
-        totals["engagement_rate"] = round(sum(map(_acts, rated)) / views, 4)
+    if rated := [video for video in videos if _has_rate(video)]:
+        totals["engagement_rate"] = _rate(rated)
     return cast("Totals", totals)
 
 
 def engagement_rate(video: Video) -> float | None:
     """(likes + comments + shares) / views to four digits, where all four are known and there are views."""
-    views = video.get("view_count", 0)
-    return round(_acts(video) / views, 4) if views > 0 and video.keys() >= {*ENGAGEMENT_OF} else None
+    return _rate([video]) if _has_rate(video) else None
 
 
-def _acts(video: Video) -> int:
-    return sum([video.get(name) or 0 for name in ENGAGEMENT_OF])
+def _has_rate(video: Video) -> bool:
+    return video.get("view_count", 0) > 0 and video.keys() >= {*ENGAGEMENT_OF}
+
+
+def _rate(videos: Sequence[Video]) -> float:
+    acts = sum([video.get(name) or 0 for video in videos for name in ENGAGEMENT_OF])
+    return round(acts / sum([video.get("view_count", 0) for video in videos]), 4)
 
 
 def video_url(username: str, video_id: str) -> str:

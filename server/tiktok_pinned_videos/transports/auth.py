@@ -68,10 +68,9 @@ def authentication_for(settings: Settings, *, loopback: bool) -> SharedSecret | 
     if given:
         raise SettingsError(given, f"is set, but tokens are accepted only with {both}. Set both, or unset {given}.")
     if not loopback:
-        needed = "is not set, and addresses that other machines can reach require authentication. Set it"
-        raise SettingsError(
-            "MCP_BEARER_TOKEN", f"{needed} (at least 16 characters), or {both}, or use --host 127.0.0.1."
-        )
+        why = "is not set, and addresses that other machines can reach require authentication"
+        how = f"Set it (at least 16 characters), or {both}, or use --host 127.0.0.1."
+        raise SettingsError("MCP_BEARER_TOKEN", f"{why}. {how}")
     return None
 
 
@@ -190,10 +189,8 @@ class JWTVerifier:
 
     async def _discover(self) -> str:
         """Return the URL of the keys. Raises ValueError with the last reason."""
-        reason = ""
-        for url in build_oauth_authorization_server_metadata_discovery_urls(
-            self._settings.jwt_issuer, self._settings.jwt_issuer
-        ):
+        issuer, reason = self._settings.jwt_issuer, ""
+        for url in build_oauth_authorization_server_metadata_discovery_urls(issuer, issuer):
             try:
                 metadata = await _json(url)
             except ValueError as fault:
@@ -201,7 +198,7 @@ class JWTVerifier:
                 continue
             found = urlsplit(str(metadata.get("jwks_uri")))
             is_safe = found.scheme == "https" or is_loopback(found.hostname or "")
-            if metadata.get("issuer") == self._settings.jwt_issuer and is_safe:
+            if metadata.get("issuer") == issuer and is_safe:
                 return found.geturl()
             reason = f"{url} is for another issuer or has no jwks_uri with https"
         raise ValueError(f"{reason}. Set MCP_JWKS_URL if they are elsewhere.")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import RequestBodyLimitMiddleware
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -46,8 +46,8 @@ class Endpoint:
             yield
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        channels = request.query_params.getlist("channels") or [self._default_channels]
+        parameters = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        channels = parameters.get("channels", [self._default_channels])
         parts: list[Message] = []
 
         async def rewritten() -> Message:
@@ -61,11 +61,12 @@ class Endpoint:
                 answer = refusal(400, "channels must be both or text, as in /mcp?channels=text.")
             else:
                 answer = self._managers[channels[0], _negotiate(scope)].handle_request
-                parts.append({"type": "http.request", "body": read_message(await request.body()).text.encode()})
+                received = await receive()  # the whole body, unless the client has left
+                if received["type"] != "http.request" or received["more_body"]:
+                    return
+                parts.append({**received, "body": read_message(received["body"]).text.encode()})
         except MessageError as error:
             answer = Response(error.answer, error.status, media_type=_JSON)
-        except ClientDisconnect:
-            return
         await answer(scope, rewritten, send)
 
 

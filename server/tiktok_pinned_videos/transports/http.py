@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -57,7 +57,7 @@ def build_app(
     `build` makes the MCP server for the result channels `both` or `text`; each client chooses one by its URL.
     """
     endpoint = Endpoint(build, default_channels=settings.result_channels)
-    protected: ASGIApp = endpoint.app
+    mcp: ASGIApp = endpoint.app
     routes = _health_routes(backend)
     if verifier is not None:
         metadata_url = None
@@ -74,30 +74,31 @@ def build_app(
             } | ({"scopes_supported": settings.jwt_required_scopes} if settings.jwt_required_scopes else {})
             metadata_response = JSONResponse(metadata, headers={"Cache-Control": "max-age=3600"})
             routes += [Route(each, metadata_response, methods=["GET"]) for each in {path, _METADATA, _METADATA + PATH}]
-        authenticated_only = RequireAuthMiddleware(endpoint.app, [*settings.jwt_required_scopes], metadata_url)
-        protected = AuthenticationMiddleware(
-            authenticated_only,
+        mcp = AuthenticationMiddleware(
+            RequireAuthMiddleware(endpoint.app, [*settings.jwt_required_scopes], metadata_url),
             BearerBackend(verifier),
             lambda _, error: refusal(503, f"Cannot check the token now: {error}. Try again.", {"Retry-After": "3"}),
         )
-    routes = [*(Route(path, protected) for path in (PATH, f"{PATH}/")), *routes]  # the most frequent first
-    app = Starlette(routes=routes, lifespan=lambda _: endpoint.running())
-    app.router.redirect_slashes = False
-    with_cors = CORSMiddleware(
-        app,
-        allow_origin_regex=".*",  # the guard has rejected all other origins
-        allow_methods=("GET", "POST"),
-        allow_headers=("*",),
-        allow_private_network=True,
-        expose_headers=("Mcp-Protocol-Version", "Mcp-Session-Id", "Retry-After", "WWW-Authenticate"),
-    )
+    others = Starlette(routes=routes, lifespan=lambda _: endpoint.running())
     hosts = [*(f"{name}:*" for name in {*LOOPBACK_NAMES, host}), *settings.allowed_hosts]
     origins = [*(f"http://{name}:*" for name in LOOPBACK_NAMES), *settings.allowed_origins]
-    return _guarded(app, with_cors, {route.path for route in routes}, hosts, origins)
+    by_path: dict[str, ASGIApp] = {**{route.path: others for route in routes}, PATH: mcp, f"{PATH}/": mcp}
+    return _guarded(others, by_path, hosts, origins)
 
 
-def _guarded(app: ASGIApp, with_cors: ASGIApp, paths: set[str], hosts: list[str], origins: list[str]) -> ASGIApp:
+def _guarded(lifespan: ASGIApp, by_path: Mapping[str, ASGIApp], hosts: list[str], origins: list[str]) -> ASGIApp:
     """Check path, Host and Origin, and close the connections of rejected requests."""
+    with_cors = {
+        path: CORSMiddleware(
+            app,
+            allow_origin_regex=".*",  # all other origins are rejected before
+            allow_methods=("GET", "POST"),
+            allow_headers=("*",),
+            allow_private_network=True,
+            expose_headers=("Mcp-Protocol-Version", "Mcp-Session-Id", "Retry-After", "WWW-Authenticate"),
+        )
+        for path, app in by_path.items()
+    }
 
     def choose(scope: Scope) -> ASGIApp:
         # Compare the path as it was sent: a proxy may decode it in another way.
@@ -114,14 +115,14 @@ def _guarded(app: ASGIApp, with_cors: ASGIApp, paths: set[str], hosts: list[str]
         if origin is not None and not is_allowed(origin, origins, parse_origin):
             log_rejection(403, f"the Origin is {origin!r}, expected one of: {', '.join(origins)}")
             return refusal(403, "This Origin is not allowed. The operator can allow it with MCP_ALLOWED_ORIGINS.")
-        if path not in paths:
+        if path not in by_path:
             return refusal(404, f"Not found. MCP is served at {PATH}.")
         # Only browsers need CORS, but caches need `Vary: Origin` in every response to GET.
-        return app if origin is None and scope["method"] == "POST" else with_cors
+        return (by_path if origin is None and scope["method"] == "POST" else with_cors)[path]
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await app(scope, receive, send)
+            await lifespan(scope, receive, send)
             return
         try:
             await choose(scope)(scope, receive, functools.partial(send_last, scope, send))
