@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NotRequired, Required
+from typing import Any, Final, NotRequired, Required, cast
 
-from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from tiktok_pinned_videos.research import errors
 from tiktok_pinned_videos.research.fields import MEASURES, Measure
 from tiktok_pinned_videos.research.models import Video
+from tiktok_pinned_videos.research.text import clean
 from tiktok_pinned_videos.service.many import Outcome
 from tiktok_pinned_videos.service.service import Answer
 
@@ -20,27 +20,27 @@ from .results import Source, Totals, engagement_rate, source_of, totals_of, vide
 from .statistics import Statistics, VideoLink
 from .text import ABSENT, answer_text, cell, failure_text, origin, quoted, reason, table
 from .times import iso
-from .untrusted import Clipping, Explanation, Phrase, Prose
+from .untrusted import Clipper
 
 
 class TopVideo(VideoLink, Statistics):
     """An account's pinned video that is highest by the measure."""
 
-    video_description: NotRequired[Prose]
+    video_description: NotRequired[str]
 
 
 class ComparedAccount(TypedDict, total=False):
     """One account of a comparison."""
 
     rank: int
-    username: Required[Phrase]
+    username: Required[str]
     status: Required[str]
     retrieved_at: str
     cached: bool
     totals: Totals
     changes: ChangesInBrief
     top_video: TopVideo
-    reason: Explanation
+    reason: str
 
 
 class Comparison(TypedDict):
@@ -53,38 +53,25 @@ class Comparison(TypedDict):
     accounts: list[ComparedAccount]
 
 
-_COMPARISON: Final = TypeAdapter(Comparison)
-
-
 def compared(outcomes: Sequence[Outcome[Answer]], measure: Measure, *, whole: bool = False) -> Comparison:
     """Rank the outcomes; texts are clipped unless `whole`. Raises one error for all if no account has an answer."""
     answers = [outcome.answer for outcome in outcomes if outcome.answer is not None]
     if not answers:
         raise _all_failed(outcomes)
-    found = [_answered(answer, measure) for answer in answers if answer.snapshot.videos]
+    clipper = Clipper(whole=whole)
+    found = [_answered(answer, measure, clipper) for answer in answers if answer.snapshot.videos]
     ranked = [account for account in found if measure in account["totals"]]
     ranked.sort(key=lambda account: account["totals"][measure], reverse=True)  # stable: ties in the order asked
-    for place, account in enumerate(ranked, start=1):
-        account["rank"] = place
-    unranked = [account for account in found if "rank" not in account]
-    nothing = [_answered(answer, measure) for answer in answers if not answer.snapshot.videos]
+    unranked = [account for account in found if measure not in account["totals"]]
+    nothing = [_answered(answer, measure, clipper) for answer in answers if not answer.snapshot.videos]
     failed = [
-        {"username": outcome.username, "status": outcome.error.status, "reason": reason(outcome.error)}
+        # The reason may quote TikTok's message, which was clipped when the error was made.
+        {"username": clipper.phrase(outcome.username), "status": error.status.value, "reason": clean(reason(error))}
         for outcome in outcomes
-        if outcome.error is not None
+        if (error := outcome.error) is not None
     ]
-    clipping = Clipping(whole=whole)
-    comparison = _COMPARISON.validate_python(
-        {
-            "source": source_of(sandbox=any(answer.snapshot.sandbox for answer in answers)),
-            "retrieved_at": iso(min(answer.snapshot.retrieved_at for answer in answers)),
-            "rank_by": measure,
-            "notes": [],
-            "accounts": [*ranked, *unranked, *nothing, *failed],
-        },
-        context=clipping,
-    )
-    notes = [SANDBOX] if comparison["source"] == "sandbox" else []
+    in_sandbox = any(answer.snapshot.sandbox for answer in answers)
+    notes = [SANDBOX] if in_sandbox else []
     captions = any(account.get("top_video", {}).get("video_description") for account in found)
     notes += [UNTRUSTED] if captions else []
     notes += _failure_notes(outcomes)
@@ -92,11 +79,18 @@ def compared(outcomes: Sequence[Outcome[Answer]], measure: Measure, *, whole: bo
     for answer in answers:
         missing = missing_notes(answer.snapshot.videos, answer.snapshot.fields)
         notes += [f"@{answer.snapshot.username}: {note}" for note in missing]
-    if clipping.happened:
+    if clipper.clipped:
         stored = all(answer.stored for answer in answers)
         notes += clipping_notes("tiktok://pinned/{username}" if stored else None)
-    comparison["notes"] = notes + [answer.quota_note for answer in answers if answer.quota_note][-1:]
-    return comparison
+    numbered = [{"rank": place, **account} for place, account in enumerate(ranked, start=1)]
+    comparison = {
+        "source": source_of(sandbox=in_sandbox),
+        "retrieved_at": iso(min(answer.snapshot.retrieved_at for answer in answers)),
+        "rank_by": measure,
+        "notes": notes + [answer.quota_note for answer in answers if answer.quota_note][-1:],
+        "accounts": [*numbered, *unranked, *nothing, *failed],
+    }
+    return cast("Comparison", comparison)
 
 
 def comparison_text(comparison: Comparison) -> str:
@@ -160,12 +154,12 @@ def _failure_notes(outcomes: Sequence[Outcome[Answer]]) -> list[str]:
     return [f"{len(failed)} of {len(outcomes)} accounts failed; {advice}."]
 
 
-def _answered(answer: Answer, measure: Measure) -> dict[str, Any]:
+def _answered(answer: Answer, measure: Measure, clipper: Clipper) -> dict[str, Any]:
     """Return the values of a `ComparedAccount`, without its rank."""
-    top = _top_video(answer, measure)
+    top = _top_video(answer, measure, clipper)
     return {
         "username": answer.snapshot.username,
-        "status": answer.snapshot.status,
+        "status": answer.snapshot.status.value,
         "retrieved_at": iso(answer.snapshot.retrieved_at),
         "cached": answer.cached,
         "totals": totals_of(answer.snapshot.videos),
@@ -174,13 +168,14 @@ def _answered(answer: Answer, measure: Measure) -> dict[str, Any]:
     }
 
 
-def _top_video(answer: Answer, measure: Measure) -> dict[str, Any] | None:
+def _top_video(answer: Answer, measure: Measure, clipper: Clipper) -> dict[str, Any] | None:
     known = [(value, video) for video in answer.snapshot.videos if (value := _measured(video, measure)) is not None]
     if not known:
         return None
     value, top = max(known, key=lambda pair: pair[0])
     link = {"id": top["id"], "url": video_url(answer.snapshot.username, top["id"]), measure: value}
-    return link | ({"video_description": top["video_description"]} if "video_description" in top else {})
+    caption = top.get("video_description")
+    return link | ({"video_description": clipper.prose(caption)} if caption is not None else {})
 
 
 def _measured(video: Video, measure: Measure) -> int | float | None:

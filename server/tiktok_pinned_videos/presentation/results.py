@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal, NotRequired, cast
+from typing import Any, Literal, NotRequired, cast
 from urllib.parse import quote
 
-from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from tiktok_pinned_videos.research.fields import COUNTS, ENGAGEMENT_OF
-from tiktok_pinned_videos.research.models import Video
+from tiktok_pinned_videos.research.models import HashtagInfo, Video
 from tiktok_pinned_videos.service.service import Answer
 
 from .changes import ChangesOut, changes_out
 from .notes import SANDBOX, clipping_notes, missing_notes, untrusted_notes
 from .statistics import Statistics, VideoLink
 from .times import iso
-from .untrusted import Clipping, Phrase, Prose, UntrustedJSON, UntrustedLabel
+from .untrusted import Clipper
 
 Source = Literal["tiktok_research_api", "sandbox"]
 
 
-class HashtagOut(TypedDict, total=False):
-    """One entry of `hashtag_info_list`."""
-
-    hashtag_id: str
-    hashtag_description: Prose
-    hashtag_name: Phrase
-
-
 class _VideoFacts(TypedDict, total=False):
     create_time: str
-    username: Phrase
-    region_code: Phrase
-    video_description: Prose
+    username: str
+    region_code: str
+    video_description: str
     music_id: str
     video_duration: int
 
@@ -42,14 +33,14 @@ class _VideoFacts(TypedDict, total=False):
 class VideoOut(VideoLink, _VideoFacts, Statistics, total=False):
     """One video."""
 
-    hashtag_names: list[Phrase]
-    hashtag_info_list: list[HashtagOut]
-    video_mention_list: list[Phrase]
-    video_label: UntrustedLabel
+    hashtag_names: list[str]
+    hashtag_info_list: list[HashtagInfo]
+    video_mention_list: list[str]
+    video_label: dict[str, Any]
     is_stem_verified: bool
-    sticker_info_list: UntrustedJSON
-    effect_info_list: UntrustedJSON
-    video_tag: UntrustedJSON
+    sticker_info_list: Any
+    effect_info_list: Any
+    video_tag: Any
 
 
 class _NumberOfVideos(TypedDict):
@@ -63,42 +54,37 @@ class Totals(_NumberOfVideos, Statistics):
 class AccountAnswer(TypedDict):
     """The whole structured result."""
 
-    username: Phrase
+    username: str
     status: Literal["found", "nothing_pinned"]
     source: Source
     retrieved_at: str
     cached: bool
-    log_id: NotRequired[Phrase]
+    log_id: NotRequired[str]
     notes: list[str]
     totals: Totals
     changes: NotRequired[ChangesOut]
     videos: list[VideoOut]
 
 
-_ANSWER: Final = TypeAdapter(AccountAnswer)
-
-
 def account_answer(answer: Answer, *, whole: bool = False) -> AccountAnswer:
     """Return the structured result of one account. `whole`: do not clip texts (for people and files)."""
-    clipping = Clipping(whole=whole)
+    clipper = Clipper(whole=whole)
     snapshot = answer.snapshot
-    result = _ANSWER.validate_python(
-        {
-            "username": snapshot.username,
-            "status": snapshot.status,
-            "source": source_of(sandbox=snapshot.sandbox),
-            "retrieved_at": iso(snapshot.retrieved_at),
-            "cached": answer.cached,
-            **({"log_id": snapshot.log_id} if snapshot.log_id else {}),
-            "totals": totals_of(snapshot.videos),
-            **({"changes": changes_out(answer.changes)} if answer.changes else {}),
-            "videos": videos_json(snapshot.username, snapshot.videos, rated=True),
-            "notes": [],
-        },
-        context=clipping,
-    )
-    result["notes"] = _notes(answer, clipped=clipping.happened)
-    return result
+    videos = videos_json(snapshot.username, [clipper.video(video) for video in snapshot.videos], rated=True)
+    log_id = clipper.phrase(snapshot.log_id) if snapshot.log_id else None
+    result = {
+        "username": snapshot.username,
+        "status": snapshot.status.value,
+        "source": source_of(sandbox=snapshot.sandbox),
+        "retrieved_at": iso(snapshot.retrieved_at),
+        "cached": answer.cached,
+        **({"log_id": log_id} if log_id else {}),
+        "notes": _notes(answer, clipped=clipper.clipped),
+        "totals": totals_of(snapshot.videos),
+        **({"changes": changes_out(answer.changes)} if answer.changes else {}),
+        "videos": videos,
+    }
+    return cast("AccountAnswer", result)
 
 
 def totals_of(videos: Sequence[Video]) -> Totals:
@@ -136,18 +122,20 @@ def source_of(*, sandbox: bool) -> Source:
     return "sandbox" if sandbox else "tiktok_research_api"
 
 
-def videos_json(username: str, videos: Sequence[Video], *, rated: bool = False) -> list[dict[str, Any]]:
+def videos_json(username: str, videos: Sequence[Video], *, rated: bool = False) -> list[VideoOut]:
     """Return the values that TikTok sent, with each video's page, the time in ISO 8601 and, if `rated`, the rate."""
     page = video_url(username, "")
-    return [
+    found = [
         {
+            "id": video["id"],
+            "url": page + video["id"],
             **video,
             **({"create_time": iso(video["create_time"])} if "create_time" in video else {}),
             **({"engagement_rate": rate} if rated and (rate := engagement_rate(video)) is not None else {}),
-            "url": page + video["id"],
         }
         for video in videos
     ]
+    return cast("list[VideoOut]", found)
 
 
 def _notes(answer: Answer, *, clipped: bool) -> list[str]:

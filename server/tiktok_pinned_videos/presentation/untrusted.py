@@ -1,22 +1,18 @@
-"""Types for text that TikTok's users wrote: clipped with a visible mark.
-
-Every field of a result that can hold such text has one of these types. The text was cleaned when it was received.
-Validating with `context=Clipping()` records whether anything was clipped.
-"""
+"""Text that TikTok's users wrote is clipped, with a visible mark. It was cleaned when it was received."""
 
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
-from typing import Annotated, Any, Final, cast
+from typing import Any, Final, cast
 
-from pydantic import AfterValidator, Field, ValidationInfo
-
-from tiktok_pinned_videos.research.text import ZWJ, ZWNJ, clean
+from tiktok_pinned_videos.research.models import Video
+from tiktok_pinned_videos.research.text import ZWJ, ZWNJ
 
 MARK: Final = "…"
-PROSE_LIMIT: Final = 300
-PHRASE_LIMIT: Final = 100
+_PROSE_LIMIT: Final = 300
+_PHRASE_LIMIT: Final = 100
+_PROSE_IN: Final = {"hashtag_info_list": "hashtag_description", "video_label": "content"}
+"""By field: the key of a text that is as long as a description."""
 _LONGEST_SIGN: Final = 40
 """Characters; the longest sequence that is kept whole."""
 _REGIONAL: Final = "".join(map(chr, range(0x1F1E6, 0x1F200)))
@@ -24,22 +20,46 @@ _CONTINUING: Final = ZWJ + ZWNJ + "".join(map(chr, range(0x1F3FB, 0x1F400)))
 """Characters that belong to the one before: joiners and skin tones."""
 
 
-@dataclass(slots=True)
-class Clipping:
-    """A record of whether a text of this answer was clipped. With `whole`, none is."""
+class Clipper:
+    """Clips the texts of one answer and records whether it clipped any. With `whole`, it clips none."""
 
-    whole: bool = False
-    happened: bool = False
+    def __init__(self, *, whole: bool = False) -> None:
+        self._whole = whole
+        self.clipped = False
 
+    def video(self, video: Video) -> Video:
+        """Clip every text of a video."""
+        clipped = {
+            name: self.prose(value) if name == "video_description" else self.json(value, _PROSE_IN.get(name))
+            for name, value in cast("dict[str, Any]", video).items()
+        }
+        return cast("Video", clipped)
 
-def _clip(text: str, limit: int, info: ValidationInfo) -> str:
-    if len(text) <= limit:
-        return text
-    if isinstance(info.context, Clipping):
-        if info.context.whole:
+    def json(self, value: Any, prose: str | None = None) -> Any:
+        """Clip every text in a JSON value. Those with the key `prose` are prose."""
+        if isinstance(value, str):
+            return self.phrase(value)
+        if isinstance(value, list):
+            return [self.json(item, prose) for item in cast("list[Any]", value)]
+        if isinstance(value, dict):
+            items = cast("dict[str, Any]", value).items()
+            return {self.phrase(key): self.prose(item) if key == prose else self.json(item) for key, item in items}
+        return value
+
+    def prose(self, text: str) -> str:
+        """Clip a description or a notice, at 300 characters."""
+        return text if len(text) <= _PROSE_LIMIT else self._clip(text, _PROSE_LIMIT)
+
+    def phrase(self, text: str) -> str:
+        """Clip any other text at 100 characters, but never a string of digits, which may be an id."""
+        is_short = len(text) <= _PHRASE_LIMIT or (text.isascii() and text.isdigit())
+        return text if is_short else self._clip(text, _PHRASE_LIMIT)
+
+    def _clip(self, text: str, limit: int) -> str:
+        if self._whole:
             return text
-        info.context.happened = True
-    return text[: _boundary(text, limit - 1)].rstrip(f" {ZWJ}{ZWNJ}") + MARK
+        self.clipped = True
+        return text[: _boundary(text, limit - 1)].rstrip(f" {ZWJ}{ZWNJ}") + MARK
 
 
 def _boundary(text: str, end: int) -> int:
@@ -52,50 +72,3 @@ def _boundary(text: str, end: int) -> int:
         if not joined and halves % 2 == 0:
             return place
     return end
-
-
-def _prose(text: str, info: ValidationInfo) -> str:
-    return _clip(text, PROSE_LIMIT, info)
-
-
-def _phrase(text: str, info: ValidationInfo) -> str:
-    return _clip(text, PHRASE_LIMIT, info)
-
-
-def _tree(value: Any, info: ValidationInfo) -> Any:
-    match value:
-        case str():
-            return value if value.isascii() and value.isdigit() else _phrase(value, info)
-        case list():
-            return [_tree(item, info) for item in cast("list[Any]", value)]
-        case dict():
-            items = cast("dict[str, Any]", value).items()
-            return {_phrase(key, info): _tree(item, info) for key, item in items}
-        case _:
-            return value
-
-
-def _label(label: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-    return {
-        _phrase(key, info): _prose(value, info) if key == "content" else _tree(value, info)
-        for key, value in label.items()
-    }
-
-
-# A short text is accepted without calling Python code.
-Prose = Annotated[
-    Annotated[str, Field(max_length=PROSE_LIMIT)] | Annotated[str, AfterValidator(_prose)],
-    Field(union_mode="left_to_right"),
-]
-"""Descriptions and labels: at most 300 characters."""
-Phrase = Annotated[
-    Annotated[str, Field(max_length=PHRASE_LIMIT)] | Annotated[str, AfterValidator(_phrase)],
-    Field(union_mode="left_to_right"),
-]
-"""Any other untrusted text: at most 100 characters."""
-Explanation = Annotated[str, AfterValidator(clean)]
-"""A sentence of ours that may quote TikTok's message, which was clipped when the error was made."""
-UntrustedJSON = Annotated[Any, AfterValidator(_tree)]
-"""A JSON value without a documented type: each text in it is clipped like a phrase, strings of digits (ids) never."""
-UntrustedLabel = Annotated[dict[str, Any], AfterValidator(_label)]
-"""`video_label`: the same, except that its `content` is clipped like prose."""

@@ -56,8 +56,8 @@ class HashtagInfo(TypedDict, total=False):
     """One hashtag of a video."""
 
     hashtag_id: Digits
-    hashtag_name: StrictStr
     hashtag_description: StrictStr
+    hashtag_name: StrictStr
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -81,10 +81,11 @@ class Video(TypedDict, total=False):
     region_code: StrictStr
     video_description: StrictStr
     music_id: Digits
+    video_duration: Count
+    view_count: Count
     like_count: Count
     comment_count: Count
     share_count: Count
-    view_count: Count
     favorites_count: Count
     hashtag_names: list[StrictStr]
     hashtag_info_list: Annotated[
@@ -93,7 +94,6 @@ class Video(TypedDict, total=False):
     video_mention_list: list[StrictStr]
     # Cleaned first, because two keys may become one.
     video_label: Annotated[VideoLabel, BeforeValidator(_without_nulls), BeforeValidator(_cleaned)]
-    video_duration: Count
     is_stem_verified: StrictBool
     sticker_info_list: Any
     effect_info_list: Any
