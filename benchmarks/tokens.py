@@ -43,7 +43,8 @@ def run() -> Section:
                 reference_body(videos).decode(),
                 *goals,
             )
-        fields = definitions[0]["inputSchema"]["properties"]["fields"]["items"]["enum"]
+        # Those that the reference has: three fields are newer, and a note would say that they are missing.
+        fields = list(json.loads(reference_body(1))["data"]["pinned_videos_list"][0])
         answer = server.call("get_pinned_videos", {"username": "b", "fields": fields})
         add("3 videos, all fields", answer, reference_body().decode(), 0.8, 1.2)
         names = [f"account{number}" for number in range(50)]

@@ -223,7 +223,7 @@ FAULTS = [
     Fault("times in the text have no time of day", "presentation/text.py",
           'time.removesuffix("Z").replace("T", " ")', "time[:10]"),
     Fault("short texts are clipped at 110 characters", "presentation/untrusted.py",
-          "PHRASE_LIMIT: Final = 100", "PHRASE_LIMIT: Final = 110"),
+          "PHRASE: Final = 100", "PHRASE: Final = 110"),
     Fault("a cell that begins with - is a formula", "commands/rows.py",
           "\\uff20-]", "\\uff20]"),
     Fault("a list that is not UTF-8 is accepted", "commands/names.py", 'if "\\ufffd" in name or', "if"),

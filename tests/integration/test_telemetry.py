@@ -135,11 +135,12 @@ def test_without_being_asked_for_the_sdk_of_opentelemetry_is_not_imported() -> N
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 
-def test_dropped_lines_are_counted_when_stderr_is_read_again() -> None:
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_dropped_lines_are_counted_when_stderr_is_read_again(log_format: str) -> None:
     code = (
         "import logging, os, sys, time\n"
         "from tiktok_pinned_videos.observability.logs import configure_logging\n"
-        "configure_logging('INFO', 'text')\n"
+        f"configure_logging('INFO', {log_format!r})\n"
         "for number in range(5000): logging.getLogger('x').warning('line %d %s', number, 'y' * 100)\n"
         "print('done', flush=True); sys.stdin.read(1)\n"
     )
@@ -148,12 +149,11 @@ def test_dropped_lines_are_counted_when_stderr_is_read_again() -> None:
         lines: list[bytes] = []
         while not lines or b"dropped" not in lines[-1]:
             lines.append(process.stderr.readline())
-        process.stdin.write(b"x")
-        process.stdin.close()
-        lines += process.stderr.readlines()
+        lines += process.communicate(b"x", timeout=30)[1].splitlines()
 
         assert process.wait(30) == 0
-    dropped = [int(line.split()[0]) for line in lines if b"dropped" in line]
+    messages = [json.loads(line)["message"] if log_format == "json" else line.decode() for line in lines]
+    dropped = [int(message.split()[0]) for message in messages if "dropped" in message]
     assert sum(dropped) + len(lines) - len(dropped) == 5000
 
 

@@ -99,11 +99,15 @@ class _Handler(logging.Handler):
             records, text = [self._queue.get()], ""
             while not self._queue.empty():
                 records.append(self._queue.get())
+            dropped, self._dropped = self._dropped, 0
+            if dropped:
+                what = f"{dropped} log lines were dropped because nothing read stderr."
+                level = logging.WARNING if self._as_json else _NOTICE
+                records.append(logging.LogRecord(__name__, level, "", 0, what, None, None))
             for record in filter(None, records):
                 with contextlib.suppress(Exception):  # other code may log what cannot be formatted
                     text += f"{self.format(record)}\n"
-            dropped, self._dropped = self._dropped, 0
-            _write(text + (f"{dropped} log lines were dropped because nothing read stderr.\n" if dropped else ""))
+            _write(text)
             if None in records:  # the program ends
                 return
             time.sleep(0.02)  # write in batches: each write takes time from the calls

@@ -20,7 +20,7 @@ from .results import Source, Totals, engagement_rate, source_of, totals_of, vide
 from .statistics import Statistics, VideoLink
 from .text import ABSENT, answer_text, cell, failure_text, origin, quoted, reason, table
 from .times import iso
-from .untrusted import Clipper
+from .untrusted import PROSE, Clipper
 
 
 class TopVideo(VideoLink, Statistics):
@@ -66,7 +66,7 @@ def compared(outcomes: Sequence[Outcome[Answer]], measure: Measure, *, whole: bo
     nothing = [_answered(answer, measure, clipper) for answer in answers if not answer.snapshot.videos]
     failed = [
         # The reason may quote TikTok's message, which was clipped when the error was made.
-        {"username": clipper.phrase(outcome.username), "status": error.status.value, "reason": clean(reason(error))}
+        {"username": clipper.text(outcome.username), "status": error.status.value, "reason": clean(reason(error))}
         for outcome in outcomes
         if (error := outcome.error) is not None
     ]
@@ -175,7 +175,7 @@ def _top_video(answer: Answer, measure: Measure, clipper: Clipper) -> dict[str, 
     value, top = max(known, key=lambda pair: pair[0])
     link = {"id": top["id"], "url": video_url(answer.snapshot.username, top["id"]), measure: value}
     caption = top.get("video_description")
-    return link | ({"video_description": clipper.prose(caption)} if caption is not None else {})
+    return link | ({"video_description": clipper.text(caption, PROSE)} if caption is not None else {})
 
 
 def _measured(video: Video, measure: Measure) -> int | float | None:

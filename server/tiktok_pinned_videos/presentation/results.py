@@ -71,7 +71,7 @@ def account_answer(answer: Answer, *, whole: bool = False) -> AccountAnswer:
     clipper = Clipper(whole=whole)
     snapshot = answer.snapshot
     videos = videos_json(snapshot.username, [clipper.video(video) for video in snapshot.videos], rated=True)
-    log_id = clipper.phrase(snapshot.log_id) if snapshot.log_id else None
+    log_id = clipper.text(snapshot.log_id) if snapshot.log_id else None
     result = {
         "username": snapshot.username,
         "status": snapshot.status.value,

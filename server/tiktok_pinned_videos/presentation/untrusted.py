@@ -9,10 +9,16 @@ from tiktok_pinned_videos.research.models import Video
 from tiktok_pinned_videos.research.text import ZWJ, ZWNJ
 
 MARK: Final = "…"
-_PROSE_LIMIT: Final = 300
-_PHRASE_LIMIT: Final = 100
-_PROSE_IN: Final = {"hashtag_info_list": "hashtag_description", "video_label": "content"}
-"""By field: the key of a text that is as long as a description."""
+PROSE: Final = 300
+"""Limit in characters for descriptions and notices."""
+PHRASE: Final = 100
+"""Limit in characters for any other text."""
+_LIMITS: Final = {
+    **dict.fromkeys(("video_description", "hashtag_info_list.hashtag_description", "video_label.content"), PROSE),
+    **dict.fromkeys(("username", "region_code", "hashtag_names", "video_mention_list"), PHRASE),
+    "hashtag_info_list.hashtag_name": PHRASE,
+}
+"""By path in a video: the texts of documented fields. At any other path, a string of digits may be an id."""
 _LONGEST_SIGN: Final = 40
 """Characters; the longest sequence that is kept whole."""
 _REGIONAL: Final = "".join(map(chr, range(0x1F1E6, 0x1F200)))
@@ -28,35 +34,25 @@ class Clipper:
         self.clipped = False
 
     def video(self, video: Video) -> Video:
-        """Clip every text of a video."""
-        clipped = {
-            name: self.prose(value) if name == "video_description" else self.json(value, _PROSE_IN.get(name))
-            for name, value in cast("dict[str, Any]", video).items()
-        }
-        return cast("Video", clipped)
+        """Clip every text of a video, but no id."""
+        return cast("Video", {name: self.json(value, name) for name, value in video.items()})
 
-    def json(self, value: Any, prose: str | None = None) -> Any:
-        """Clip every text in a JSON value. Those with the key `prose` are prose."""
+    def json(self, value: Any, path: str) -> Any:
+        """Clip every text of the value at this path in a video."""
         if isinstance(value, str):
-            return self.phrase(value)
+            if path not in _LIMITS and value.isascii() and value.isdigit():
+                return value
+            return self.text(value, _LIMITS.get(path, PHRASE))
         if isinstance(value, list):
-            return [self.json(item, prose) for item in cast("list[Any]", value)]
+            return [self.json(item, path) for item in cast("list[Any]", value)]
         if isinstance(value, dict):
             items = cast("dict[str, Any]", value).items()
-            return {self.phrase(key): self.prose(item) if key == prose else self.json(item) for key, item in items}
+            return {self.text(key): self.json(item, f"{path}.{key}") for key, item in items}
         return value
 
-    def prose(self, text: str) -> str:
-        """Clip a description or a notice, at 300 characters."""
-        return text if len(text) <= _PROSE_LIMIT else self._clip(text, _PROSE_LIMIT)
-
-    def phrase(self, text: str) -> str:
-        """Clip any other text at 100 characters, but never a string of digits, which may be an id."""
-        is_short = len(text) <= _PHRASE_LIMIT or (text.isascii() and text.isdigit())
-        return text if is_short else self._clip(text, _PHRASE_LIMIT)
-
-    def _clip(self, text: str, limit: int) -> str:
-        if self._whole:
+    def text(self, text: str, limit: int = PHRASE) -> str:
+        """Clip one text."""
+        if self._whole or len(text) <= limit:
             return text
         self.clipped = True
         return text[: _boundary(text, limit - 1)].rstrip(f" {ZWJ}{ZWNJ}") + MARK

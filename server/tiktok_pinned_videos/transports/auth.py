@@ -223,9 +223,7 @@ async def _json(url: str) -> dict[str, Any]:
             response = await client.get(url, headers={"Accept": "application/json"})
         except httpx.HTTPError as fault:
             raise connection_error(fault, url) from None
-    content: object = None
     with contextlib.suppress(ValueError):
-        content = response.json() if response.status_code == 200 else None
-    if not isinstance(content, dict):
-        raise ValueError(f"{url} answered {response.status_code} without a JSON object")  # noqa: TRY004 - not our type
-    return cast("dict[str, Any]", content)
+        if response.status_code == 200 and isinstance(content := response.json(), dict):
+            return cast("dict[str, Any]", content)
+    raise ValueError(f"{url} answered {response.status_code} without a JSON object")

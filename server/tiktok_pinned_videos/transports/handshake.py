@@ -90,9 +90,7 @@ class Input:
 
     def read(self) -> None:
         """Read until the end of the input, or until `deliver` returns True."""
-        for lines in self.chunks:
-            if self.take(lines):
-                return
+        any(map(self.take, self.chunks))
 
     def _read_chunks(self) -> Iterator[Sequence[bytearray | None]]:
         """Yield the lines that each read completes; at the end of the input the last one and None."""

@@ -82,8 +82,7 @@ def build_app(
     others = Starlette(routes=routes, lifespan=lambda _: endpoint.running())
     hosts = [*(f"{name}:*" for name in {*LOOPBACK_NAMES, host}), *settings.allowed_hosts]
     origins = [*(f"http://{name}:*" for name in LOOPBACK_NAMES), *settings.allowed_origins]
-    by_path: dict[str, ASGIApp] = {**{route.path: others for route in routes}, PATH: mcp, f"{PATH}/": mcp}
-    return _guarded(others, by_path, hosts, origins)
+    return _guarded(others, {**{route.path: others for route in routes}, PATH: mcp, f"{PATH}/": mcp}, hosts, origins)
 
 
 def _guarded(lifespan: ASGIApp, by_path: Mapping[str, ASGIApp], hosts: list[str], origins: list[str]) -> ASGIApp:
