@@ -36,7 +36,6 @@ class SQLStore(Store):
             self._database.delete_damaged(before=self._clock())
 
     async def add(self, entry: Entry) -> bool:
-
         def write(connection: sqlite3.Connection) -> bool:
             now = self._clock()
             absent = _values(connection, (entry.key,), now) == [None]
