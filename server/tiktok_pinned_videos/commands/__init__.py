@@ -12,9 +12,8 @@ def loaded() -> None:
     """Collect garbage again, but exclude the imported modules. Call it when all imports are done."""
     # No collection before: it would take an eighth of the start-up time and find almost nothing.
     gc.freeze()
-    gc.set_threshold(
-        7000
-    )  # the SDK leaves cycles after each call: ten times as many at once take a quarter of the time
+    # The SDK leaves cycles after each call. Ten times as many at once take a quarter of the time.
+    gc.set_threshold(7000)
     gc.enable()
 
 
